@@ -1,0 +1,101 @@
+/**
+ * The only door to time, chance, disk, network and the outside: whatever an actor does that is not
+ * a plain computation goes through the `Environment` it was given. The real one is Deno
+ * (deno_environment.ts); the simulated one is a deterministic world (actors/sim).
+ *
+ * Every callback given to an environment is called later, never inside the call that gave it.
+ *
+ * @module
+ */
+
+import type { Uuid } from "../../storage/bytes/ids.ts";
+import type { Disk } from "../../storage/disk.ts";
+import type { Network } from "../../net/network.ts";
+import type { Metrics } from "./metrics.ts";
+
+export interface Clock {
+  /** Milliseconds, with fractions, since some fixed moment; never goes back. For durations. */
+  monotonic(): number;
+  /** Whole milliseconds since 1970-01-01 UTC; may jump either way. For timestamps of records. */
+  wall(): number;
+}
+
+export interface Timer {
+  cancel(): void;
+}
+
+export interface Timers {
+  /** Runs `run` once, `delayMs` from now at the earliest. */
+  schedule(delayMs: number, run: () => void): Timer;
+}
+
+/** A stream of chance. Streams of different names do not influence each other. */
+export interface RandomStream {
+  /** A whole number from 0 up to, not including, `below` (at most 2^32). */
+  integer(below: number): number;
+  /** True `numerator` times out of `denominator`. */
+  chance(numerator: number, denominator: number): boolean;
+  bytes(length: number): Uint8Array;
+  /** A random version 4 id whose text does not begin with `-`. */
+  uuid(): Uuid;
+}
+
+export interface Random {
+  /** The stream of that name; the same object each time it is asked for. */
+  stream(name: string): RandomStream;
+}
+
+export type LogLevel = "debug" | "info" | "warn" | "error";
+
+export type LogFields = Readonly<
+  Record<string, string | number | boolean | null | undefined>
+>;
+
+export interface Logger {
+  /** Writes one line: what happened, in a few fixed words, and the values that go with it. */
+  log(level: LogLevel, event: string, fields?: LogFields): void;
+  /** A logger that adds these fields to each line. */
+  with(fields: LogFields): Logger;
+}
+
+/** A queue of messages for one actor, made by the dispatcher that decides when it is emptied. */
+export interface Mailbox<Message> {
+  /**
+   * Queues a message. Messages of one sender stay in order; 0 stands for anything that is not an
+   * actor. Returns false, and queues nothing, when the mailbox is full or closed.
+   */
+  push(sender: number, message: Message): boolean;
+  readonly length: number;
+  /** Drops what is queued and refuses what comes. */
+  close(): void;
+}
+
+/**
+ * Decides when queued messages are handled, and in which order across senders. A message pushed
+ * while another is handled is never handled inside it.
+ */
+export interface Dispatcher {
+  mailbox<Message>(
+    limit: number,
+    deliver: (message: Message, sender: number) => void,
+  ): Mailbox<Message>;
+
+  /**
+   * Runs once when the present turn ends: after the messages that are ready now, before more I/O
+   * is taken in. For gathering what a turn produced into one write.
+   */
+  atEndOfTurn(run: () => void): void;
+}
+
+export interface Environment {
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly random: Random;
+  readonly disk: Disk;
+  readonly network: Network;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+  readonly dispatcher: Dispatcher;
+  /** What names this process to people and to folder locks: a pid, or a simulated node's name. */
+  readonly process: string;
+}
