@@ -1,0 +1,188 @@
+/**
+ * What a partition can be told and asked. A question carries `replyTo`; each gets one reply.
+ *
+ * The records of an append are the partition's until it replies, and the records of a read are the
+ * asker's: views into a pooled buffer that the asker gives back.
+ *
+ * @module
+ */
+
+import type { Ref } from "../runtime/ref.ts";
+import type { Epoch, NodeId, Offset, Timestamp, Uuid } from "../../storage/bytes/ids.ts";
+import type { LogConfig } from "../../storage/log_config.ts";
+import type { ErrorCode } from "../../net/messages/errors.ts";
+
+/** Which topic and which of its partitions. */
+export interface TopicPartition {
+  readonly topicId: Uuid;
+  readonly topic: string;
+  readonly partition: number;
+}
+
+/** The controller's word on one partition: who leads it, and in which epoch. */
+export interface PartitionAssignment {
+  readonly leader: NodeId;
+  readonly leaderEpoch: Epoch;
+  readonly partitionEpoch: number;
+  readonly replicas: readonly NodeId[];
+  readonly isr: readonly NodeId[];
+}
+
+/** How many replicas must hold a record before its producer is told. */
+export type RequiredAcks = "none" | "leader" | "all";
+
+export interface Append {
+  readonly kind: "append";
+  /** One record batch in the format of Kafka's magic 2, as the producer built it. */
+  readonly records: Uint8Array;
+  readonly acks: RequiredAcks;
+  readonly replyTo: Ref<AppendReply>;
+}
+
+export interface AppendReply {
+  readonly error: ErrorCode;
+  readonly errorMessage: string | null;
+  /** The offset of the batch's first record; -1 with an error. */
+  readonly baseOffset: Offset;
+  /** The broker's time where the topic asks for it, else -1. */
+  readonly logAppendTime: Timestamp;
+  readonly logStartOffset: Offset;
+}
+
+export interface Read {
+  readonly kind: "read";
+  readonly fetchOffset: Offset;
+  /** The most bytes of records to give, except that the first batch is always whole. */
+  readonly maxBytes: number;
+  /** Whether to give the first batch even where it is larger than `maxBytes`. */
+  readonly atLeastOneBatch: boolean;
+  /** The leader epoch that the asker knows; -1 to skip the check. */
+  readonly currentLeaderEpoch: Epoch;
+  readonly readCommitted: boolean;
+  readonly replyTo: Ref<ReadReply>;
+}
+
+export interface ReadReply {
+  readonly error: ErrorCode;
+  readonly highWatermark: Offset;
+  readonly lastStableOffset: Offset;
+  readonly logStartOffset: Offset;
+  /** Whole batches from the one that holds the fetch offset; null when there are none. */
+  readonly records: Uint8Array | null;
+}
+
+/**
+ * Asks to be told when so many bytes have become visible at or after `fetchOffset`, or when the
+ * partition stops to lead. The reply is only that: what there is must be read anew.
+ */
+export interface AwaitData {
+  readonly kind: "await-data";
+  readonly fetchOffset: Offset;
+  readonly bytes: number;
+  readonly replyTo: Ref<DataAvailable>;
+}
+
+export interface DataAvailable {
+  readonly kind: "data-available";
+}
+
+/** Takes an `await-data` back. */
+export interface ForgetData {
+  readonly kind: "forget-data";
+  readonly replyTo: Ref<DataAvailable>;
+}
+
+export interface ListOffset {
+  readonly kind: "list-offset";
+  /** Milliseconds, or one of Kafka's: -1 latest, -2 earliest, -3 of the largest timestamp. */
+  readonly timestamp: Timestamp;
+  readonly currentLeaderEpoch: Epoch;
+  readonly readCommitted: boolean;
+  readonly replyTo: Ref<ListOffsetReply>;
+}
+
+export interface ListOffsetReply {
+  readonly error: ErrorCode;
+  readonly timestamp: Timestamp;
+  readonly offset: Offset;
+  readonly leaderEpoch: Epoch;
+}
+
+export interface DeleteRecords {
+  readonly kind: "delete-records";
+  /** Everything before goes; -1 for everything below the high watermark. */
+  readonly before: Offset;
+  readonly replyTo: Ref<DeleteRecordsReply>;
+}
+
+export interface DeleteRecordsReply {
+  readonly error: ErrorCode;
+  readonly lowWatermark: Offset;
+}
+
+export interface EndOfEpoch {
+  readonly kind: "end-of-epoch";
+  readonly leaderEpoch: Epoch;
+  readonly currentLeaderEpoch: Epoch;
+  readonly replyTo: Ref<EndOfEpochReply>;
+}
+
+export interface EndOfEpochReply {
+  readonly error: ErrorCode;
+  readonly leaderEpoch: Epoch;
+  readonly endOffset: Offset;
+}
+
+/** The controller's word has changed. */
+export interface Assign {
+  readonly kind: "assign";
+  readonly assignment: PartitionAssignment;
+}
+
+/** The topic's configs have changed. */
+export interface Configure {
+  readonly kind: "configure";
+  readonly config: LogConfig;
+}
+
+/** Opens the log now; answered when it is open or has failed. */
+export interface Open {
+  readonly kind: "open";
+  readonly replyTo: Ref<Opened>;
+}
+
+export interface Opened {
+  readonly kind: "opened";
+  readonly failure: string | undefined;
+}
+
+/** Time for what the partition does now and then: retention, rolls and flushes that are due. */
+export interface Maintain {
+  readonly kind: "maintain";
+}
+
+/** Flushes and closes the log; nothing is served afterwards. */
+export interface CloseLog {
+  readonly kind: "close";
+  readonly replyTo: Ref<LogClosed>;
+}
+
+/** How far a log had come when it closed; without a failure all of it is durable. */
+export interface LogClosed {
+  readonly kind: "closed";
+  readonly failure: string | undefined;
+}
+
+export type PartitionRequest =
+  | Append
+  | Read
+  | AwaitData
+  | ForgetData
+  | ListOffset
+  | DeleteRecords
+  | EndOfEpoch
+  | Assign
+  | Configure
+  | Open
+  | Maintain
+  | CloseLog;
