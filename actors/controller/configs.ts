@@ -1,0 +1,145 @@
+/**
+ * The controller's decisions on configs: those of topics and those of brokers that may change while
+ * they run.
+ *
+ * @module
+ */
+
+import { ErrorCode } from "../../net/messages/errors.ts";
+import type {
+  AlterConfigsRequest,
+  AlterConfigsResponse,
+} from "../../net/messages/alter_configs.ts";
+import type {
+  AlterConfigsResource,
+  IncrementalAlterConfigsRequest,
+  IncrementalAlterConfigsResponse,
+} from "../../net/messages/incremental_alter_configs.ts";
+import { checkDynamicBrokerConfig } from "../config/broker_config.ts";
+import { checkTopicConfig, isListConfig } from "../config/topic_config.ts";
+import { type ClusterImage, CONFIG_RESOURCE } from "./cluster_image.ts";
+import { type Decision, type DecisionContext, orRefuse, Refusal } from "./decision.ts";
+import type { MetadataRecord } from "./metadata_record.ts";
+
+/** What IncrementalAlterConfigs can do to a config. */
+const OPERATION = { set: 0, delete: 1, append: 2, subtract: 3 } as const;
+
+/** IncrementalAlterConfigs: changes the configs named and leaves the others (KIP-339). */
+export function incrementalAlterConfigs(
+  { image }: DecisionContext,
+  request: IncrementalAlterConfigsRequest,
+): Decision<IncrementalAlterConfigsResponse> {
+  return alterEach(request, (resource) => {
+    checkResource(image, resource);
+    const present = image.configs(resource.resourceType, resource.resourceName);
+    return resource.configs.map((config) => {
+      const value = changedValue(present.get(config.name), config);
+      return configRecord(resource, config.name, value);
+    });
+  });
+}
+
+/** AlterConfigs: what is not named goes back to its default. */
+export function alterConfigs(
+  { image }: DecisionContext,
+  request: AlterConfigsRequest,
+): Decision<AlterConfigsResponse> {
+  return alterEach(request, (resource) => {
+    checkResource(image, resource);
+    const named = new Set(resource.configs.map(({ name }) => name));
+    const present = image.configs(resource.resourceType, resource.resourceName);
+    return [
+      ...[...present.keys()].filter((name) => !named.has(name))
+        .map((name) => configRecord(resource, name, null)),
+      ...resource.configs.map(({ name, value }) => configRecord(resource, name, value)),
+    ];
+  });
+}
+
+interface Resource {
+  readonly resourceType: number;
+  readonly resourceName: string;
+}
+
+function alterEach<R extends Resource>(
+  request: { readonly resources: readonly R[]; readonly validateOnly: boolean },
+  alter: (resource: R) => MetadataRecord[],
+): Decision<AlterConfigsResponse> {
+  const records: MetadataRecord[] = [];
+  const responses = request.resources.map((resource) => {
+    const { resourceType, resourceName } = resource;
+    return orRefuse(() => {
+      records.push(...alter(resource));
+      return { errorCode: ErrorCode.NONE, errorMessage: null, resourceType, resourceName };
+    }, ({ code, message }) => ({
+      errorCode: code,
+      errorMessage: message,
+      resourceType,
+      resourceName,
+    }));
+  });
+  return {
+    records: request.validateOnly ? [] : records,
+    response: { throttleTimeMs: 0, responses },
+  };
+}
+
+/** The new value of a config, or null where it goes back to its default. */
+function changedValue(
+  present: string | undefined,
+  { name, configOperation, value }: AlterConfigsResource["configs"][number],
+): string | null {
+  switch (configOperation) {
+    case OPERATION.set:
+      if (value === null) {
+        throw new Refusal(ErrorCode.INVALID_CONFIG, `Config ${name} has no value`);
+      }
+      return value;
+    case OPERATION.delete:
+      return null;
+    case OPERATION.append:
+    case OPERATION.subtract: {
+      if (!isListConfig(name)) {
+        throw new Refusal(ErrorCode.INVALID_CONFIG, `Config ${name} is no list`);
+      }
+      const named = splitList(value ?? "");
+      const kept = splitList(present ?? "").filter((item) => !named.includes(item));
+      return (configOperation === OPERATION.append ? [...kept, ...named] : kept).join(",");
+    }
+    default:
+      throw new Refusal(
+        ErrorCode.INVALID_REQUEST,
+        `Operation ${configOperation} on config ${name} is unknown`,
+      );
+  }
+}
+
+function splitList(text: string): string[] {
+  return text.split(",").map((item) => item.trim()).filter((item) => item !== "");
+}
+
+function checkResource(image: ClusterImage, { resourceType, resourceName }: Resource): void {
+  if (resourceType === CONFIG_RESOURCE.topic) {
+    if (image.topicByName(resourceName) !== undefined) return;
+    throw new Refusal(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, `There is no topic ${resourceName}`);
+  }
+  if (resourceType !== CONFIG_RESOURCE.broker) {
+    throw new Refusal(ErrorCode.INVALID_REQUEST, `Resource type ${resourceType} has no configs`);
+  }
+  if (resourceName === "" || image.brokers.has(Number(resourceName))) return;
+  throw new Refusal(ErrorCode.BROKER_NOT_AVAILABLE, `There is no broker ${resourceName}`);
+}
+
+function configRecord(
+  { resourceType, resourceName }: Resource,
+  name: string,
+  value: string | null,
+): MetadataRecord {
+  if (value !== null) {
+    const problem = resourceType === CONFIG_RESOURCE.topic
+      ? checkTopicConfig(name, value)
+      : checkDynamicBrokerConfig(name, value);
+    if (problem !== undefined) throw new Refusal(ErrorCode.INVALID_CONFIG, problem);
+  }
+  return { kind: "ConfigRecord", value: { resourceType, resourceName, name, value } };
+}

@@ -1,0 +1,56 @@
+/**
+ * The shape of every decision of the controller: what to write, and what to say once it is
+ * committed. Deciding reads the image and changes nothing; only replaying the records does.
+ *
+ * @module
+ */
+
+import type { RandomStream } from "../runtime/environment.ts";
+import type { ClusterImage } from "./cluster_image.ts";
+import type { MetadataRecord } from "./metadata_record.ts";
+
+export interface Decision<Response> {
+  /** Written as one batch, so that all of them are there or none. */
+  readonly records: readonly MetadataRecord[];
+  readonly response: Response;
+}
+
+/** What a decision may read. */
+export interface DecisionContext {
+  /** With everything replayed that was appended, committed or not. */
+  readonly image: ClusterImage;
+  /** For topic ids and the first broker of a spread. */
+  readonly random: RandomStream;
+  readonly defaults: ControllerDefaults;
+}
+
+/** The broker configs that decisions depend on. */
+export interface ControllerDefaults {
+  /** `num.partitions` */
+  readonly numPartitions: number;
+  /** `default.replication.factor` */
+  readonly replicationFactor: number;
+  /** `delete.topic.enable` */
+  readonly deleteTopicEnable: boolean;
+}
+
+/** Why a part of a request is refused; caught by the decision it is part of. */
+export class Refusal extends Error {
+  override readonly name = "Refusal";
+  constructor(readonly code: number, message: string) {
+    super(message);
+  }
+}
+
+/** Runs one part of a request; a refusal becomes what `refused` makes of it. */
+export function orRefuse<Result>(
+  decide: () => Result,
+  refused: (refusal: Refusal) => Result,
+): Result {
+  try {
+    return decide();
+  } catch (error) {
+    if (error instanceof Refusal) return refused(error);
+    throw error;
+  }
+}

@@ -1,0 +1,323 @@
+/**
+ * The controller's decisions on topics: create, delete, add partitions.
+ *
+ * @module
+ */
+
+import { type NodeId, type Uuid, ZERO_UUID } from "../../storage/bytes/ids.ts";
+import { ErrorCode } from "../../net/messages/errors.ts";
+import type {
+  CreatableTopic,
+  CreatableTopicResult,
+  CreateTopicsRequest,
+  CreateTopicsResponse,
+} from "../../net/messages/create_topics.ts";
+import type {
+  CreatePartitionsRequest,
+  CreatePartitionsResponse,
+  CreatePartitionsTopic,
+} from "../../net/messages/create_partitions.ts";
+import type {
+  DeletableTopicResult,
+  DeleteTopicsRequest,
+  DeleteTopicsResponse,
+  DeleteTopicState,
+} from "../../net/messages/delete_topics.ts";
+import { checkTopicConfig } from "../config/topic_config.ts";
+import { CONFIG_RESOURCE, type TopicImage } from "./cluster_image.ts";
+import { type Decision, type DecisionContext, orRefuse, Refusal } from "./decision.ts";
+import type { MetadataRecord } from "./metadata_record.ts";
+import { checkPlacement, placeReplicas } from "./placement.ts";
+
+/** Partitions that one request may make: they are written as one batch. */
+const NEW_PARTITIONS_MAX = 10_000;
+
+/** CreateTopics: each topic by itself, in the order asked. */
+export function createTopics(
+  context: DecisionContext,
+  request: CreateTopicsRequest,
+): Decision<CreateTopicsResponse> {
+  const records: MetadataRecord[] = [];
+  const names = countNames(request.topics.map((topic) => topic.name));
+  let room = NEW_PARTITIONS_MAX;
+  const topics = request.topics.map((topic) =>
+    orRefuse(() => {
+      if ((names.get(topic.name) ?? 0) > 1) {
+        throw new Refusal(ErrorCode.INVALID_REQUEST, `Topic ${topic.name} is named twice`);
+      }
+      const created = createTopic(context, topic, room);
+      room -= created.result.numPartitions;
+      records.push(...created.records);
+      return created.result;
+    }, (refusal) => refusedTopic(topic.name, refusal))
+  );
+  return {
+    records: request.validateOnly ? [] : records,
+    response: { throttleTimeMs: 0, topics },
+  };
+}
+
+function createTopic(
+  { image, random, defaults }: DecisionContext,
+  topic: CreatableTopic,
+  room: number,
+): { records: MetadataRecord[]; result: CreatableTopicResult } {
+  checkTopicName(topic.name);
+  if (image.topicByName(topic.name) !== undefined) {
+    throw new Refusal(ErrorCode.TOPIC_ALREADY_EXISTS, `Topic ${topic.name} exists`);
+  }
+  for (const existing of image.topics.keys()) {
+    if (collide(existing, topic.name)) {
+      throw new Refusal(
+        ErrorCode.INVALID_TOPIC_EXCEPTION,
+        `Topic ${topic.name} collides with ${existing}: a dot and an underscore are the same in ` +
+          `metric names`,
+      );
+    }
+  }
+  const configs = checkConfigs(topic);
+  const replicas = chooseReplicas({ image, random, defaults }, topic, room);
+  const topicId = random.uuid();
+  const records: MetadataRecord[] = [
+    { kind: "TopicRecord", value: { name: topic.name, topicId } },
+    ...replicas.map((brokers, partition) => newPartition(topicId, partition, brokers)),
+    ...configs.map(([name, value]): MetadataRecord => ({
+      kind: "ConfigRecord",
+      value: {
+        resourceType: CONFIG_RESOURCE.topic,
+        resourceName: topic.name,
+        name,
+        value,
+      },
+    })),
+  ];
+  return {
+    records,
+    result: {
+      name: topic.name,
+      topicId,
+      errorCode: ErrorCode.NONE,
+      errorMessage: null,
+      topicConfigErrorCode: ErrorCode.NONE,
+      numPartitions: replicas.length,
+      replicationFactor: replicas[0]?.length ?? -1,
+      configs: configs.map(([name, value]) => ({
+        name,
+        value,
+        readOnly: false,
+        configSource: 1,
+        isSensitive: false,
+      })),
+    },
+  };
+}
+
+function checkConfigs(topic: CreatableTopic): [name: string, value: string][] {
+  return topic.configs.map(({ name, value }) => {
+    if (value === null) {
+      throw new Refusal(ErrorCode.INVALID_CONFIG, `Config ${name} has no value`);
+    }
+    const problem = checkTopicConfig(name, value);
+    if (problem !== undefined) throw new Refusal(ErrorCode.INVALID_CONFIG, problem);
+    return [name, value];
+  });
+}
+
+function chooseReplicas(
+  { image, random, defaults }: DecisionContext,
+  topic: CreatableTopic,
+  room: number,
+): readonly (readonly NodeId[])[] {
+  if (topic.assignments.length > 0) {
+    if (topic.numPartitions !== -1 || topic.replicationFactor !== -1) {
+      throw new Refusal(
+        ErrorCode.INVALID_REQUEST,
+        `Topic ${topic.name} has an assignment and also numbers of partitions or replicas`,
+      );
+    }
+    const sorted = topic.assignments.toSorted((a, b) => a.partitionIndex - b.partitionIndex);
+    return sorted.map(({ partitionIndex, brokerIds }, index) => {
+      if (partitionIndex !== index) {
+        throw new Refusal(
+          ErrorCode.INVALID_REPLICA_ASSIGNMENT,
+          `Assignment of ${topic.name} is not of the partitions 0 to ${sorted.length - 1}`,
+        );
+      }
+      checkPlacement(image, brokerIds);
+      return brokerIds;
+    });
+  }
+  const partitions = topic.numPartitions === -1 ? defaults.numPartitions : topic.numPartitions;
+  if (partitions < 1) {
+    throw new Refusal(ErrorCode.INVALID_PARTITIONS, `${partitions} partitions are less than 1`);
+  }
+  checkRoom(partitions, room);
+  const factor = topic.replicationFactor === -1
+    ? defaults.replicationFactor
+    : topic.replicationFactor;
+  return placeReplicas(image, random, partitions, factor);
+}
+
+function checkRoom(partitions: number, room: number): void {
+  if (partitions > room) {
+    throw new Refusal(
+      ErrorCode.INVALID_PARTITIONS,
+      `One request may make at most ${NEW_PARTITIONS_MAX} partitions`,
+    );
+  }
+}
+
+function newPartition(
+  topicId: Uuid,
+  partitionId: number,
+  replicas: readonly NodeId[],
+): MetadataRecord {
+  return {
+    kind: "PartitionRecord",
+    value: {
+      partitionId,
+      topicId,
+      replicas,
+      isr: replicas,
+      removingReplicas: [],
+      addingReplicas: [],
+      leader: replicas[0] ?? -1,
+      leaderRecoveryState: 0,
+      leaderEpoch: 0,
+      partitionEpoch: 0,
+      directories: replicas.map(() => ZERO_UUID),
+      eligibleLeaderReplicas: null,
+      lastKnownElr: null,
+    },
+  };
+}
+
+function refusedTopic(name: string, refusal: Refusal): CreatableTopicResult {
+  return {
+    name,
+    topicId: ZERO_UUID,
+    errorCode: refusal.code,
+    errorMessage: refusal.message,
+    topicConfigErrorCode: ErrorCode.NONE,
+    numPartitions: -1,
+    replicationFactor: -1,
+    configs: null,
+  };
+}
+
+/** DeleteTopics, by names (versions to 5) or by names or ids (6). */
+export function deleteTopics(
+  { image, defaults }: DecisionContext,
+  request: DeleteTopicsRequest,
+): Decision<DeleteTopicsResponse> {
+  const asked: readonly DeleteTopicState[] = [
+    ...request.topics,
+    ...request.topicNames.map((name) => ({ name, topicId: ZERO_UUID })),
+  ];
+  const removed = new Set<Uuid>();
+  const responses = asked.map((state) =>
+    orRefuse<DeletableTopicResult>(() => {
+      if (!defaults.deleteTopicEnable) {
+        throw new Refusal(ErrorCode.TOPIC_DELETION_DISABLED, "delete.topic.enable is false");
+      }
+      const topic = findTopic(state);
+      if (removed.has(topic.id)) {
+        throw new Refusal(ErrorCode.INVALID_REQUEST, `Topic ${topic.name} is named twice`);
+      }
+      removed.add(topic.id);
+      return { name: topic.name, topicId: topic.id, errorCode: ErrorCode.NONE, errorMessage: null };
+    }, ({ code, message }) => ({ ...state, errorCode: code, errorMessage: message }))
+  );
+  const records = [...removed].map((topicId): MetadataRecord => ({
+    kind: "RemoveTopicRecord",
+    value: { topicId },
+  }));
+  return { records, response: { throttleTimeMs: 0, responses } };
+
+  function findTopic({ name, topicId }: DeleteTopicState): TopicImage {
+    const topic = name === null ? image.topicById(topicId) : image.topicByName(name);
+    if (topic !== undefined) return topic;
+    throw name === null
+      ? new Refusal(ErrorCode.UNKNOWN_TOPIC_ID, `There is no topic with id ${topicId}`)
+      : new Refusal(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, `There is no topic ${name}`);
+  }
+}
+
+/** CreatePartitions: raises the number of partitions of topics. */
+export function createPartitions(
+  context: DecisionContext,
+  request: CreatePartitionsRequest,
+): Decision<CreatePartitionsResponse> {
+  const records: MetadataRecord[] = [];
+  const names = countNames(request.topics.map((topic) => topic.name));
+  const results = request.topics.map((topic) =>
+    orRefuse(() => {
+      if ((names.get(topic.name) ?? 0) > 1) {
+        throw new Refusal(ErrorCode.INVALID_REQUEST, `Topic ${topic.name} is named twice`);
+      }
+      records.push(...addPartitions(context, topic));
+      return { name: topic.name, errorCode: ErrorCode.NONE, errorMessage: null };
+    }, ({ code, message }) => ({ name: topic.name, errorCode: code, errorMessage: message }))
+  );
+  return {
+    records: request.validateOnly ? [] : records,
+    response: { throttleTimeMs: 0, results },
+  };
+}
+
+function addPartitions(
+  { image, random }: DecisionContext,
+  { name, count, assignments }: CreatePartitionsTopic,
+): MetadataRecord[] {
+  const topic = image.topicByName(name);
+  if (topic === undefined) {
+    throw new Refusal(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, `There is no topic ${name}`);
+  }
+  const present = topic.partitions.length;
+  const added = count - present;
+  if (added <= 0) {
+    throw new Refusal(
+      ErrorCode.INVALID_PARTITIONS,
+      `Topic ${name} has ${present} partitions: ${count} would not be more`,
+    );
+  }
+  checkRoom(added, NEW_PARTITIONS_MAX);
+  const factor = topic.partitions[0]?.replicas.length ?? 1;
+  const replicas = assignments === null
+    ? placeReplicas(image, random, added, factor)
+    : assignments.map(({ brokerIds }) => brokerIds);
+  if (replicas.length !== added) {
+    throw new Refusal(
+      ErrorCode.INVALID_REPLICA_ASSIGNMENT,
+      `${replicas.length} assignments were given for ${added} new partitions of ${name}`,
+    );
+  }
+  return replicas.map((brokers, index) => {
+    checkPlacement(image, brokers);
+    return newPartition(topic.id, present + index, brokers);
+  });
+}
+
+/** Kafka's rule for topic names. */
+function checkTopicName(name: string): void {
+  const refuse = (reason: string) => {
+    throw new Refusal(ErrorCode.INVALID_TOPIC_EXCEPTION, `Topic name ${reason}`);
+  };
+  if (name === "") refuse("is empty");
+  if (name === "." || name === "..") refuse(`may not be ${name}`);
+  if (name.length > 249) refuse(`is ${name.length} characters long: at most 249 are allowed`);
+  if (!/^[a-zA-Z0-9._-]+$/.test(name)) {
+    refuse(`${JSON.stringify(name)} has characters other than a-z A-Z 0-9 . _ -`);
+  }
+}
+
+function collide(existing: string, name: string): boolean {
+  return existing.length === name.length && existing !== name &&
+    existing.replaceAll(".", "_") === name.replaceAll(".", "_");
+}
+
+function countNames(names: readonly string[]): Map<string, number> {
+  const counts = new Map<string, number>();
+  for (const name of names) counts.set(name, (counts.get(name) ?? 0) + 1);
+  return counts;
+}
