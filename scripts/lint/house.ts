@@ -1,5 +1,5 @@
 /**
- * The lint plugin of the house rules that the built-in rules do not know. They hold in the whole tree.
+ * The lint plugin of the house rules that no built-in rule knows. They hold in the whole tree.
  *
  * - `house/private-fields`: `#name`, never the `private` keyword, which vanishes at run time.
  * - `house/named-exports`: no default exports (a lint plugin must have one).

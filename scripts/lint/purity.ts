@@ -1,15 +1,15 @@
 /**
  * The lint plugin that keeps the two worlds apart.
  *
- * - `purity/environment`: in storage/, net/, actors/ and mod.ts nothing reads the clock, rolls dice,
- *   schedules work or reaches the machine by itself; only the deno_*.ts adapters do. A simulated
- *   cluster replays from its seed only as long as this holds.
+ * - `purity/environment`: in storage/, net/, actors/ and mod.ts nothing reads the clock, rolls
+ *   dice, schedules work or reaches the machine by itself; only the deno_*.ts adapters do. A
+ *   simulated cluster replays from its seed only as long as this holds.
  * - `purity/synchronous`: an actor's handler never awaits. Promises exist at the public edges only:
  *   actors/client/, actors/sim/ and actors/node.ts.
  *
- * The plugin sees names, not scopes: a banned name counts wherever it is written, except as the name
- * of a property, a type, or of something the file declares itself where the name is a common word.
- * Deno does not show a plugin what follows an empty statement in a block; `deno fmt` removes those.
+ * The plugin sees names, not scopes: a banned name counts wherever it is written, except as the
+ * name of a property, a type, or of something the file declares itself where the name is a common
+ * word. Deno shows a plugin nothing after an empty statement in a block; `deno fmt` removes those.
  */
 import { isDeterministic, isSynchronous, pathInTree } from "./rooms.ts";
 

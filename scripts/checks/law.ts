@@ -1,0 +1,156 @@
+/**
+ * The law of the layers: which room may import which. Think hard before changing it.
+ *
+ * A file belongs to the first room that one of whose `files` names it: a folder ("net/"), a file
+ * ("mod.ts") or files by the start of their name ("storage/deno_*"). It may import its own room and
+ * the rooms in `mayImport`, packages and built-ins only as listed; "*" stands for any. Arrows count
+ * type imports too. `layers.ts` enforces it.
+ */
+
+export interface Room {
+  readonly name: string;
+  readonly files: readonly string[];
+  readonly mayImport: readonly string[];
+  /** Names of the import map of deno.json. */
+  readonly packages?: readonly string[];
+  /** Modules of the runtime, `node:…`. */
+  readonly builtins?: readonly string[];
+}
+
+const BYTES_ON_DISK = ["bytes", "disk", "storage"];
+const BYTES_ON_WIRE = ["wire", "net"];
+const GROUND = [...BYTES_ON_DISK, "compression", ...BYTES_ON_WIRE];
+const ADAPTERS = ["disk adapter", "network adapter", "environment adapter"];
+const BELOW_BROKER = [...GROUND, "runtime", "controller", "partition", "coordinator"];
+const EVERYTHING = [...BELOW_BROKER, "broker", "client", "node", "sim", ...ADAPTERS];
+
+export const LAW: readonly Room[] = [
+  // Bytes on disk: no actor and no socket.
+  {
+    name: "bytes",
+    files: ["storage/bytes/"],
+    mayImport: [],
+    packages: ["@node-rs/crc32"],
+  },
+  {
+    name: "disk adapter",
+    files: ["storage/deno_*"],
+    mayImport: BYTES_ON_DISK,
+    packages: ["@std/path"],
+    builtins: ["*"],
+  },
+  {
+    name: "disk",
+    files: ["storage/disk*", "storage/memory_disk.ts"],
+    mayImport: ["bytes"],
+  },
+  {
+    name: "compression",
+    files: ["storage/compression.ts"],
+    mayImport: ["bytes"],
+    packages: ["snappy", "lz4-napi"],
+    builtins: ["node:zlib"],
+  },
+  {
+    name: "storage",
+    files: ["storage/"],
+    mayImport: ["bytes", "disk", "compression"],
+  },
+
+  // Bytes on the wire: no actor and no log.
+  {
+    name: "network adapter",
+    files: ["net/deno_*"],
+    mayImport: ["bytes", "wire"],
+    builtins: ["*"],
+  },
+  {
+    // What carries any message; the actor system builds on it without knowing Kafka.
+    name: "wire",
+    files: [
+      "net/network*",
+      "net/memory_network.ts",
+      "net/frame*",
+      "net/msgpack*",
+      "net/schema.ts",
+      "net/schema/",
+    ],
+    mayImport: ["bytes"],
+    packages: ["msgpackr"],
+  },
+  {
+    name: "net",
+    files: ["net/"],
+    mayImport: ["bytes", "wire"],
+  },
+
+  // Behaviour: sim → client, node → broker → controller, partition, coordinator → runtime.
+  {
+    name: "environment adapter",
+    files: ["actors/runtime/deno_*"],
+    mayImport: ["runtime", "bytes", "disk", "wire", "disk adapter", "network adapter"],
+    builtins: ["*"],
+  },
+  {
+    name: "runtime",
+    files: ["actors/runtime/"],
+    mayImport: ["bytes", "disk", "wire"],
+  },
+  {
+    name: "controller",
+    files: ["actors/controller/"],
+    mayImport: [...GROUND, "runtime"],
+  },
+  {
+    name: "partition",
+    files: ["actors/partition/"],
+    mayImport: [...GROUND, "runtime"],
+  },
+  {
+    name: "coordinator",
+    files: ["actors/coordinator/"],
+    mayImport: [...GROUND, "runtime"],
+  },
+  {
+    name: "broker",
+    files: ["actors/broker/"],
+    mayImport: BELOW_BROKER,
+  },
+  {
+    // A client knows the protocol, never the broker.
+    name: "client",
+    files: ["actors/client/"],
+    mayImport: [...GROUND, "runtime"],
+  },
+  {
+    name: "node",
+    files: ["actors/node.ts"],
+    mayImport: [...BELOW_BROKER, "broker"],
+  },
+  {
+    name: "sim",
+    files: ["actors/sim/"],
+    mayImport: [...BELOW_BROKER, "broker", "client", "node"],
+  },
+
+  // The edges.
+  {
+    name: "mod",
+    files: ["mod.ts"],
+    mayImport: EVERYTHING,
+  },
+  {
+    name: "scripts",
+    files: ["scripts/"],
+    mayImport: [...EVERYTHING, "mod"],
+    packages: ["*"],
+    builtins: ["*"],
+  },
+  {
+    name: "tests",
+    files: ["tests/"],
+    mayImport: [...EVERYTHING, "mod", "scripts"],
+    packages: ["*"],
+    builtins: ["*"],
+  },
+];
