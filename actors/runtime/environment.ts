@@ -47,8 +47,9 @@ export interface Random {
 
 export type LogLevel = "debug" | "info" | "warn" | "error";
 
+/** Of an `Error` the logger writes name and message; its stack only where that was asked for. */
 export type LogFields = Readonly<
-  Record<string, string | number | boolean | null | undefined>
+  Record<string, string | number | boolean | Error | null | undefined>
 >;
 
 export interface Logger {
