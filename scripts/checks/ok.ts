@@ -1,0 +1,67 @@
+/**
+ * Runs everything that a change must pass and sums it up: each step with its time, the output of
+ * those that fail in full. No step stops the others.
+ *
+ * Usage: deno task ok
+ */
+import { join, resolve } from "@std/path";
+
+const ROOT = resolve(import.meta.dirname ?? ".", "../..");
+const CHECKS = "scripts/checks";
+
+interface Step {
+  readonly name: string;
+  /** Arguments of deno. */
+  readonly args: readonly string[];
+}
+
+const STEPS: readonly Step[] = [
+  { name: "format", args: ["fmt", "--check", "--quiet"] },
+  { name: "lint", args: ["lint", "--quiet"] },
+  { name: "types", args: ["check", "--quiet", "."] },
+  { name: "docs", args: ["doc", "--lint", "--quiet", "mod.ts"] },
+  { name: "layers", args: ["run", "-A", `${CHECKS}/layers.ts`] },
+  { name: "sizes", args: ["run", "-A", `${CHECKS}/sizes.ts`] },
+  { name: "tests", args: ["run", "-A", `${CHECKS}/test.ts`, "--no-types"] },
+];
+
+/** Whether there is something for the step to look at yet. */
+function applies(step: Step): boolean {
+  const path = step.args.at(-1) ?? "";
+  if (!path.endsWith(".ts")) return true;
+  try {
+    Deno.statSync(join(ROOT, path));
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}
+
+async function run(step: Step): Promise<boolean> {
+  const started = performance.now();
+  const output = await new Deno.Command(Deno.execPath(), {
+    args: [...step.args],
+    cwd: ROOT,
+    stdin: "null",
+    env: { NO_COLOR: "1", RUST_BACKTRACE: "0" },
+  }).output();
+  const seconds = ((performance.now() - started) / 1000).toFixed(1);
+  const verdict = output.success ? "ok" : "FAILED";
+  console.log(`${step.name.padEnd(8)}${verdict.padEnd(8)}${seconds.padStart(6)} s`);
+  if (!output.success) {
+    const decoder = new TextDecoder();
+    console.log(`\n${decoder.decode(output.stdout)}${decoder.decode(output.stderr)}`);
+  }
+  return output.success;
+}
+
+if (import.meta.main) {
+  const failed: string[] = [];
+  for (const step of STEPS) {
+    if (!applies(step)) console.log(`${step.name.padEnd(8)}skipped: no ${step.args.at(-1)}`);
+    else if (!await run(step)) failed.push(step.name);
+  }
+  console.log(failed.length === 0 ? "\nAll is well" : `\nFailed: ${failed.join(", ")}`);
+  if (failed.length > 0) Deno.exit(1);
+}
