@@ -1,0 +1,288 @@
+/**
+ * The configs of producers, consumers and admin clients: Kafka's names in camelCase, Kafka's
+ * defaults, checked once at the door.
+ *
+ * Where a default departs from Kafka's, its comment says why. Does not own what a config does.
+ *
+ * @module
+ */
+
+import type { TlsOptions } from "../../net/network.ts";
+import type { Compression } from "../../storage/compression.ts";
+import type { Environment } from "../runtime/environment.ts";
+import { InvalidConfigError } from "./errors.ts";
+import type { ConsumerInterceptor, ProducerInterceptor } from "./interceptors.ts";
+import type { Partitioner } from "./partitioners.ts";
+import type { Data } from "./records.ts";
+import type { Deserializer, Serializer } from "./serializers.ts";
+
+/** What all clients can be told. Times are in milliseconds, sizes in bytes. */
+export interface ClientConfig {
+  /** A name for the broker's logs and quotas. */
+  readonly clientId?: string;
+  /** The secret that a node asks for on other interfaces than loopback. */
+  readonly secret?: string;
+  readonly tls?: TlsOptions;
+  /** How long a response is waited for; then the connection is given up. 30,000. */
+  readonly requestTimeoutMs?: number;
+  /** The first wait before a failed request is repeated; it doubles up to the next. 100. */
+  readonly retryBackoffMs?: number;
+  /** 1,000. */
+  readonly retryBackoffMaxMs?: number;
+  /** The first wait before a lost connection is made again; it doubles up to the next. 50. */
+  readonly reconnectBackoffMs?: number;
+  /** 1,000. */
+  readonly reconnectBackoffMaxMs?: number;
+  /** How long a connection may take to be made. 10,000. */
+  readonly socketConnectionSetupTimeoutMs?: number;
+  /** The age at which metadata are asked for anew, errors or none. 300,000. */
+  readonly metadataMaxAgeMs?: number;
+  /** Where time, chance and network come from: the simulation; Deno's when absent. */
+  readonly environment?: Environment;
+}
+
+/** How many replicas must have a record: the leader and all in sync, the leader, or nobody. */
+export type Acks = "all" | -1 | 1 | 0;
+
+/** What a producer can be told. */
+export interface ProducerConfig<K = Data, V = Data> extends ClientConfig {
+  /** `"all"`. */
+  readonly acks?: Acks;
+  /** How batches are compressed. `"none"`. */
+  readonly compression?: Compression;
+  /** The most bytes of a batch, before compression; a larger record has one to itself. 16,384. */
+  readonly batchSize?: number;
+  /**
+   * How long a batch that is not full waits for more records. When absent, a batch goes at once if
+   * nothing is on its way to its broker, and otherwise waits for the answer or 5 ms, what comes
+   * first: a lone record is not held up and a busy producer still batches. Given, it is what it is
+   * in Kafka.
+   */
+  readonly lingerMs?: number;
+  /** The bytes of all records that are not yet acknowledged. 33,554,432. */
+  readonly bufferMemory?: number;
+  /** How long `send` may wait for metadata and for room in the buffer. 60,000. */
+  readonly maxBlockMs?: number;
+  /** 5. With more than one, a retry may change the order of records until idempotence is there. */
+  readonly maxInFlightRequestsPerConnection?: number;
+  /** The most bytes of a request, and so of a record. 1,048,576. */
+  readonly maxRequestSize?: number;
+  /** How long from `send` until a record is acknowledged or fails. 120,000. */
+  readonly deliveryTimeoutMs?: number;
+  /** How often a batch is sent again; `deliveryTimeoutMs` ends it anyway. 2,147,483,647. */
+  readonly retries?: number;
+  readonly enableIdempotence?: boolean;
+  /** Chooses the partition of records that name none; when absent the key or the load does. */
+  readonly partitioner?: Partitioner;
+  readonly interceptors?: readonly ProducerInterceptor<K, V>[];
+  readonly keySerializer?: Serializer<K>;
+  readonly valueSerializer?: Serializer<V>;
+}
+
+/** Where a consumer begins that has no position yet. */
+export type StartPosition = "earliest" | "latest" | { readonly timestamp: number };
+
+/** A partition to consume, and where from; from `ConsumerConfig.from` when there is no offset. */
+export interface AssignedPartition {
+  readonly topic: string;
+  readonly partition: number;
+  readonly offset?: number;
+}
+
+/** What a consumer can be told. */
+export interface ConsumerConfig<K = Uint8Array | null, V = Uint8Array | null> extends ClientConfig {
+  /** All partitions of these topics, those that are added later too. */
+  readonly topics?: readonly string[];
+  /** Just these partitions. */
+  readonly assign?: readonly AssignedPartition[];
+  /** Where to begin; what `autoOffsetReset` says when absent. */
+  readonly from?: StartPosition;
+  /**
+   * Where to go on when the position lies outside the log; `"none"` is an error. `"latest"`, or
+   * `"earliest"` when `from` is.
+   */
+  readonly autoOffsetReset?: "earliest" | "latest" | "none";
+  /** A response waits for so many bytes. 1. */
+  readonly fetchMinBytes?: number;
+  /** The most bytes of a response, and of what is fetched ahead. 52,428,800. */
+  readonly fetchMaxBytes?: number;
+  /** The longest that a response waits. 500. */
+  readonly fetchMaxWaitMs?: number;
+  /** The most bytes of a partition in a response. 1,048,576. */
+  readonly maxPartitionFetchBytes?: number;
+  /** The most records of a `poll`. 500. */
+  readonly maxPollRecords?: number;
+  /** Whether records of open or aborted transactions are shown. `"read_uncommitted"`. */
+  readonly isolationLevel?: "read_uncommitted" | "read_committed";
+  /** Whether each batch's checksum is verified. True. */
+  readonly checkCrcs?: boolean;
+  readonly interceptors?: readonly ConsumerInterceptor<K, V>[];
+  readonly keyDeserializer?: Deserializer<K>;
+  readonly valueDeserializer?: Deserializer<V>;
+}
+
+/** What an admin client can be told. */
+export interface AdminConfig extends ClientConfig {
+  /** How long an operation may take, repetitions included. 60,000. */
+  readonly defaultApiTimeoutMs?: number;
+}
+
+/** The common configs with every default filled in. */
+export type ClientSettings = ReturnType<typeof clientSettings>;
+
+type Bounds = readonly [fallback: number, min: number, max: number];
+const INT32_MAX = 0x7fffffff;
+/** Timers and clocks hold no longer: 24.8 days. */
+const DURATION: readonly [min: number, max: number] = [0, INT32_MAX];
+
+const COMMON = {
+  requestTimeoutMs: [30_000, 1, INT32_MAX],
+  retryBackoffMs: [100, ...DURATION],
+  retryBackoffMaxMs: [1_000, ...DURATION],
+  reconnectBackoffMs: [50, ...DURATION],
+  reconnectBackoffMaxMs: [1_000, ...DURATION],
+  socketConnectionSetupTimeoutMs: [10_000, 1, INT32_MAX],
+  metadataMaxAgeMs: [300_000, ...DURATION],
+} as const satisfies Record<string, Bounds>;
+
+const PRODUCER = {
+  batchSize: [16_384, 0, 1 << 30],
+  bufferMemory: [33_554_432, 1, Number.MAX_SAFE_INTEGER],
+  maxBlockMs: [60_000, ...DURATION],
+  maxInFlightRequestsPerConnection: [5, 1, 1_000],
+  maxRequestSize: [1_048_576, 1, 1 << 30],
+  deliveryTimeoutMs: [120_000, 1, INT32_MAX],
+  retries: [INT32_MAX, 0, INT32_MAX],
+} as const satisfies Record<string, Bounds>;
+
+const CONSUMER = {
+  fetchMinBytes: [1, 0, INT32_MAX],
+  fetchMaxBytes: [52_428_800, 1, INT32_MAX],
+  fetchMaxWaitMs: [500, ...DURATION],
+  maxPartitionFetchBytes: [1_048_576, 1, INT32_MAX],
+  maxPollRecords: [500, 1, INT32_MAX],
+} as const satisfies Record<string, Bounds>;
+
+type Numbers<T> = { readonly [Name in keyof T]: number };
+
+function numbers<T extends Record<string, Bounds>>(
+  table: T,
+  given: { readonly [Name in keyof T]?: unknown },
+): Numbers<T> {
+  const filled: Record<string, number> = {};
+  for (const [name, [fallback, min, max]] of Object.entries(table)) {
+    filled[name] = integer(name, given[name] ?? fallback, min, max);
+  }
+  return filled as Numbers<T>;
+}
+
+function integer(name: string, value: unknown, min: number, max: number): number {
+  if (typeof value === "number" && Number.isInteger(value) && value >= min && value <= max) {
+    return value;
+  }
+  throw new InvalidConfigError(
+    `Cannot use ${name} ${String(value)}: it is no whole number from ${min} to ${max}`,
+  );
+}
+
+function oneOf<T>(name: string, value: T, allowed: readonly T[]): T {
+  if (allowed.includes(value)) return value;
+  throw new InvalidConfigError(
+    `Cannot use ${name} ${String(value)}: it is none of ${allowed.join(", ")}`,
+  );
+}
+
+/** @throws {InvalidConfigError} that names the config which cannot be used. */
+export function clientSettings(config: ClientConfig) {
+  const settings = numbers(COMMON, config);
+  return {
+    ...settings,
+    clientId: config.clientId ?? "strom",
+    secret: config.secret,
+    tls: config.tls,
+    retryBackoff: { initialMs: settings.retryBackoffMs, maxMs: settings.retryBackoffMaxMs },
+    reconnectBackoff: {
+      initialMs: settings.reconnectBackoffMs,
+      maxMs: settings.reconnectBackoffMaxMs,
+    },
+  };
+}
+
+/** A producer's configs with every default filled in. */
+export type ProducerSettings = ReturnType<typeof producerSettings>;
+
+/** The wait for more records when `lingerMs` is absent and the broker is busy: Kafka 4's default. */
+const LINGER_MS = 5;
+
+/** @throws {InvalidConfigError} that names the config which cannot be used. */
+export function producerSettings<K, V>(config: ProducerConfig<K, V>) {
+  const common = clientSettings(config);
+  const settings = numbers(PRODUCER, config);
+  const acks = oneOf("acks", config.acks ?? "all", ["all", -1, 1, 0]);
+  const lingerMs = integer("lingerMs", config.lingerMs ?? LINGER_MS, 0, INT32_MAX);
+  if (
+    config.deliveryTimeoutMs !== undefined &&
+    settings.deliveryTimeoutMs < lingerMs + common.requestTimeoutMs
+  ) {
+    throw new InvalidConfigError(
+      `Cannot use deliveryTimeoutMs ${settings.deliveryTimeoutMs}: it is less than lingerMs and ` +
+        `requestTimeoutMs together`,
+    );
+  }
+  return {
+    ...common,
+    ...settings,
+    acks: acks === "all" ? -1 : acks,
+    compression: oneOf<Compression>("compression", config.compression ?? "none", [
+      "none",
+      "gzip",
+      "snappy",
+      "lz4",
+      "zstd",
+    ]),
+    lingerMs,
+    /** Whether an idle broker is sent what there is, without waiting. */
+    eager: config.lingerMs === undefined || config.lingerMs === 0,
+    partitioner: config.partitioner,
+  };
+}
+
+/** A consumer's configs with every default filled in. */
+export type ConsumerSettings = ReturnType<typeof consumerSettings>;
+
+/** @throws {InvalidConfigError} that names the config which cannot be used. */
+export function consumerSettings<K, V>(config: ConsumerConfig<K, V>) {
+  const { from } = config;
+  if (from !== undefined && from !== "earliest" && from !== "latest") {
+    integer("from.timestamp", from.timestamp, 0, Number.MAX_SAFE_INTEGER);
+  }
+  const isolation = oneOf("isolationLevel", config.isolationLevel ?? "read_uncommitted", [
+    "read_uncommitted",
+    "read_committed",
+  ]);
+  const autoOffsetReset = oneOf(
+    "autoOffsetReset",
+    config.autoOffsetReset ?? (from === "earliest" ? "earliest" : "latest"),
+    ["earliest", "latest", "none"],
+  );
+  return {
+    ...clientSettings(config),
+    ...numbers(CONSUMER, config),
+    from: from ?? autoOffsetReset,
+    autoOffsetReset,
+    isReadCommitted: isolation === "read_committed",
+    checkCrcs: config.checkCrcs ?? true,
+  };
+}
+
+/** An admin client's configs with every default filled in. */
+export type AdminSettings = ReturnType<typeof adminSettings>;
+
+/** @throws {InvalidConfigError} that names the config which cannot be used. */
+export function adminSettings(config: AdminConfig) {
+  const timeoutMs = config.defaultApiTimeoutMs ?? 60_000;
+  return {
+    ...clientSettings(config),
+    defaultApiTimeoutMs: integer("defaultApiTimeoutMs", timeoutMs, 1, INT32_MAX),
+  };
+}
