@@ -1,0 +1,154 @@
+/**
+ * A data folder: whose it is, whether it was closed in order, and how far its logs had come.
+ *
+ * Owns the lock, `meta.properties`, the mark of a clean shutdown and the checkpoints of offsets. It
+ * does not own the logs: they tell it how far they are, and it writes that down now and then.
+ *
+ * Invariants: one process at a time; the clean mark is gone, durably, before any log is written;
+ * what a checkpoint says of a log was true of it, and durable, when it was noted.
+ *
+ * @module
+ */
+
+import type { NodeId, Offset, Uuid } from "./bytes/ids.ts";
+import {
+  CLEAN_SHUTDOWN_MARK,
+  HIGH_WATERMARK_CHECKPOINT,
+  LOG_START_OFFSET_CHECKPOINT,
+  parsePartitionFolder,
+  readOffsetCheckpoint,
+  RECOVERY_POINT_CHECKPOINT,
+  replaceSmallFile,
+  writeOffsetCheckpoint,
+} from "./checkpoint.ts";
+import type { Disk, DiskLock } from "./disk.ts";
+import { type MetaProperties, readMetaProperties, writeMetaProperties } from "./meta_properties.ts";
+
+/** How far a log has come, as its partition last said. */
+export interface LogProgress {
+  readonly recoveryPoint: Offset;
+  readonly logStartOffset: Offset;
+  readonly highWatermark: Offset;
+}
+
+export interface LogDirectoryOptions {
+  readonly nodeId: NodeId;
+  /** What a process that finds the folder locked is told: a pid. */
+  readonly holder: string;
+  /** Draws the ids of a new folder. */
+  readonly newId: () => Uuid;
+}
+
+/** A folder that belongs to another node. */
+export class WrongNodeError extends Error {
+  override readonly name = "WrongNodeError";
+}
+
+const ROOT = "";
+
+export class LogDirectory {
+  readonly disk: Disk;
+  readonly clusterId: string;
+  readonly directoryId: Uuid;
+  /** Whether every log is just as it was closed, so that none needs to be scanned. */
+  readonly clean: boolean;
+  readonly #lock: DiskLock;
+  readonly #recoveryPoints: Map<string, Offset>;
+  readonly #logStartOffsets: Map<string, Offset>;
+  readonly #highWatermarks: Map<string, Offset>;
+  #changed = false;
+
+  /**
+   * Takes the folder that is the disk's root, making it a data folder where it is none.
+   *
+   * @throws {DiskError} of kind `locked` when another process holds it
+   * @throws {WrongNodeError} when it belongs to another node
+   * @throws {MalformedFileError} when its files are damaged or of a newer format
+   */
+  constructor(disk: Disk, options: LogDirectoryOptions) {
+    this.disk = disk;
+    disk.makeDirectory(ROOT);
+    this.#lock = disk.lock(ROOT, options.holder);
+    try {
+      const meta = readMetaProperties(disk, ROOT) ?? format(disk, options);
+      if (meta.nodeId !== options.nodeId) {
+        throw new WrongNodeError(
+          `Cannot start node ${options.nodeId}: the folder is of node ${meta.nodeId}`,
+        );
+      }
+      this.clusterId = meta.clusterId;
+      this.directoryId = meta.directoryId;
+      this.#recoveryPoints = readOffsetCheckpoint(disk, RECOVERY_POINT_CHECKPOINT);
+      this.#logStartOffsets = readOffsetCheckpoint(disk, LOG_START_OFFSET_CHECKPOINT);
+      this.#highWatermarks = readOffsetCheckpoint(disk, HIGH_WATERMARK_CHECKPOINT);
+      this.clean = disk.status(CLEAN_SHUTDOWN_MARK) !== undefined;
+      if (this.clean) {
+        disk.remove(CLEAN_SHUTDOWN_MARK);
+        disk.syncDirectory(ROOT);
+      }
+    } catch (error) {
+      this.#lock.release();
+      throw error;
+    }
+  }
+
+  /** What was noted of a log, or zeros. */
+  progress(folder: string): LogProgress {
+    return {
+      recoveryPoint: this.#recoveryPoints.get(folder) ?? 0,
+      logStartOffset: this.#logStartOffsets.get(folder) ?? 0,
+      highWatermark: this.#highWatermarks.get(folder) ?? 0,
+    };
+  }
+
+  /** Notes how far a log has come, for the next checkpoint. */
+  note(folder: string, progress: LogProgress): void {
+    this.#recoveryPoints.set(folder, progress.recoveryPoint);
+    this.#highWatermarks.set(folder, progress.highWatermark);
+    if (progress.logStartOffset > 0) this.#logStartOffsets.set(folder, progress.logStartOffset);
+    else this.#logStartOffsets.delete(folder);
+    this.#changed = true;
+  }
+
+  /** The log is gone. */
+  forget(folder: string): void {
+    this.#recoveryPoints.delete(folder);
+    this.#logStartOffsets.delete(folder);
+    this.#highWatermarks.delete(folder);
+    this.#changed = true;
+  }
+
+  /** The names of the folders that hold a partition's log. */
+  partitionFolders(): string[] {
+    return this.disk.list(ROOT)
+      .filter(({ name, isDirectory }) => isDirectory && parsePartitionFolder(name) !== undefined)
+      .map(({ name }) => name);
+  }
+
+  /** Writes the checkpoints, durably, if anything was noted since the last time. */
+  writeCheckpoints(): void {
+    if (!this.#changed) return;
+    writeOffsetCheckpoint(this.disk, RECOVERY_POINT_CHECKPOINT, this.#recoveryPoints);
+    writeOffsetCheckpoint(this.disk, LOG_START_OFFSET_CHECKPOINT, this.#logStartOffsets);
+    writeOffsetCheckpoint(this.disk, HIGH_WATERMARK_CHECKPOINT, this.#highWatermarks);
+    this.#changed = false;
+  }
+
+  /** Every log has been flushed and closed: marks the folder as clean and lets go of it. */
+  closeClean(): void {
+    this.writeCheckpoints();
+    replaceSmallFile(this.disk, CLEAN_SHUTDOWN_MARK, "", { sync: true });
+    this.#lock.release();
+  }
+
+  /** Lets go of the folder as it is: the next start will scan what was not flushed. */
+  release(): void {
+    this.#lock.release();
+  }
+}
+
+function format(disk: Disk, { nodeId, newId }: LogDirectoryOptions): MetaProperties {
+  const meta = { clusterId: newId(), nodeId, directoryId: newId() };
+  writeMetaProperties(disk, ROOT, meta);
+  return meta;
+}
