@@ -1,0 +1,51 @@
+/**
+ * Who asks, and whether it may: the one place where a request's declared resource and operation
+ * meet the authorizer, and its cost the quota.
+ *
+ * @module
+ */
+
+/** Whoever is at the other end of a connection. */
+export interface Principal {
+  /** `User`, as in Kafka. */
+  readonly type: string;
+  readonly name: string;
+}
+
+export const ANONYMOUS: Principal = { type: "User", name: "ANONYMOUS" };
+
+export type ResourceType = "cluster" | "topic" | "group" | "transactional-id";
+
+export type Operation =
+  | "read"
+  | "write"
+  | "create"
+  | "delete"
+  | "alter"
+  | "describe"
+  | "describe-configs"
+  | "alter-configs"
+  | "idempotent-write"
+  | "cluster-action";
+
+/** One thing that a request does to one resource. */
+export interface Access {
+  readonly operation: Operation;
+  readonly resourceType: ResourceType;
+  readonly resourceName: string;
+}
+
+export interface Authorizer {
+  allows(principal: Principal, access: Access): boolean;
+}
+
+/** Allows everything: what holds until access control is configured. */
+export const ALLOW_ALL: Authorizer = { allows: () => true };
+
+export interface QuotaHook {
+  /** Notes the cost of a request; returns for how long its client must hold back. */
+  throttleTimeMs(principal: Principal, clientId: string, bytes: number): number;
+}
+
+/** No quota: what holds until one is configured. */
+export const NO_QUOTA: QuotaHook = { throttleTimeMs: () => 0 };

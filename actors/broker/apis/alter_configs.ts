@@ -1,0 +1,84 @@
+/**
+ * AlterConfigs and IncrementalAlterConfigs: decided by the controller, live where Kafka's are.
+ *
+ * @module
+ */
+
+import {
+  ALTER_CONFIGS,
+  type AlterConfigsRequest,
+  type AlterConfigsResponse,
+} from "../../../net/messages/alter_configs.ts";
+import {
+  INCREMENTAL_ALTER_CONFIGS,
+  type IncrementalAlterConfigsRequest,
+  type IncrementalAlterConfigsResponse,
+} from "../../../net/messages/incremental_alter_configs.ts";
+import type { Access } from "../access.ts";
+import type { ApiHandler } from "../call.ts";
+import { askController } from "../controller_questions.ts";
+
+export const alterConfigs: ApiHandler<AlterConfigsRequest, AlterConfigsResponse> = {
+  api: ALTER_CONFIGS,
+  access,
+  handle(call) {
+    const { request } = call;
+    askController<AlterConfigsResponse>(
+      call,
+      call.broker.config.requestTimeoutMs,
+      (replyTo) => ({ kind: "alter-configs", request, replyTo }),
+      (response) =>
+        call.reply(typeof response === "number" ? failed(request, response, null) : response),
+    );
+  },
+  failed,
+};
+
+export const incrementalAlterConfigs: ApiHandler<
+  IncrementalAlterConfigsRequest,
+  IncrementalAlterConfigsResponse
+> = {
+  api: INCREMENTAL_ALTER_CONFIGS,
+  access,
+  handle(call) {
+    const { request } = call;
+    askController<IncrementalAlterConfigsResponse>(
+      call,
+      call.broker.config.requestTimeoutMs,
+      (replyTo) => ({ kind: "incremental-alter-configs", request, replyTo }),
+      (response) =>
+        call.reply(typeof response === "number" ? failed(request, response, null) : response),
+    );
+  },
+  failed,
+};
+
+interface Resources {
+  readonly resources: readonly { readonly resourceType: number; readonly resourceName: string }[];
+}
+
+const TOPIC = 2;
+
+function access({ resources }: Resources): Access[] {
+  return resources.map(({ resourceType, resourceName }) => ({
+    operation: "alter-configs",
+    resourceType: resourceType === TOPIC ? "topic" : "cluster",
+    resourceName,
+  }));
+}
+
+function failed(
+  { resources }: Resources,
+  errorCode: number,
+  errorMessage: string | null,
+): AlterConfigsResponse {
+  return {
+    throttleTimeMs: 0,
+    responses: resources.map(({ resourceType, resourceName }) => ({
+      errorCode,
+      errorMessage,
+      resourceType,
+      resourceName,
+    })),
+  };
+}

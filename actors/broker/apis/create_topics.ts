@@ -1,0 +1,49 @@
+/**
+ * CreateTopics: decided by the controller, answered when the topics can be used here.
+ *
+ * @module
+ */
+
+import { ZERO_UUID } from "../../../storage/bytes/ids.ts";
+import {
+  CREATE_TOPICS,
+  type CreateTopicsRequest,
+  type CreateTopicsResponse,
+} from "../../../net/messages/create_topics.ts";
+import type { ApiHandler } from "../call.ts";
+import { askController } from "../controller_questions.ts";
+
+export const createTopics: ApiHandler<CreateTopicsRequest, CreateTopicsResponse> = {
+  api: CREATE_TOPICS,
+  access: (request) =>
+    request.topics.map(({ name }) => ({
+      operation: "create",
+      resourceType: "topic",
+      resourceName: name,
+    })),
+  handle(call) {
+    const { request } = call;
+    askController<CreateTopicsResponse>(
+      call,
+      request.timeoutMs,
+      (replyTo) => ({ kind: "create-topics", request, replyTo }),
+      (response) =>
+        call.reply(
+          typeof response === "number" ? createTopics.failed(request, response, null) : response,
+        ),
+    );
+  },
+  failed: (request, errorCode, errorMessage) => ({
+    throttleTimeMs: 0,
+    topics: request.topics.map(({ name }) => ({
+      name,
+      topicId: ZERO_UUID,
+      errorCode,
+      errorMessage,
+      topicConfigErrorCode: 0,
+      numPartitions: -1,
+      replicationFactor: -1,
+      configs: null,
+    })),
+  }),
+};

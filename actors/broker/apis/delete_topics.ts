@@ -1,0 +1,44 @@
+/**
+ * DeleteTopics: decided by the controller, by name or, from version 6, by name or id.
+ *
+ * @module
+ */
+
+import { ZERO_UUID } from "../../../storage/bytes/ids.ts";
+import {
+  DELETE_TOPICS,
+  type DeleteTopicsRequest,
+  type DeleteTopicsResponse,
+} from "../../../net/messages/delete_topics.ts";
+import type { ApiHandler } from "../call.ts";
+import { askController } from "../controller_questions.ts";
+
+export const deleteTopics: ApiHandler<DeleteTopicsRequest, DeleteTopicsResponse> = {
+  api: DELETE_TOPICS,
+  access: (request) =>
+    states(request).map(({ name, topicId }) => ({
+      operation: "delete",
+      resourceType: "topic",
+      resourceName: name ?? topicId,
+    })),
+  handle(call) {
+    const { request } = call;
+    askController<DeleteTopicsResponse>(
+      call,
+      request.timeoutMs,
+      (replyTo) => ({ kind: "delete-topics", request, replyTo }),
+      (response) =>
+        call.reply(
+          typeof response === "number" ? deleteTopics.failed(request, response, null) : response,
+        ),
+    );
+  },
+  failed: (request, errorCode, errorMessage) => ({
+    throttleTimeMs: 0,
+    responses: states(request).map((state) => ({ ...state, errorCode, errorMessage })),
+  }),
+};
+
+function states(request: DeleteTopicsRequest): DeleteTopicsRequest["topics"] {
+  return [...request.topics, ...request.topicNames.map((name) => ({ name, topicId: ZERO_UUID }))];
+}

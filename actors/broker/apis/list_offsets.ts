@@ -1,0 +1,72 @@
+/**
+ * ListOffsets: the offset at a time, or the first, the last, or that of the largest timestamp.
+ *
+ * @module
+ */
+
+import { ErrorCode } from "../../../net/messages/errors.ts";
+import {
+  LIST_OFFSETS,
+  type ListOffsetsPartition,
+  type ListOffsetsPartitionResponse,
+  type ListOffsetsRequest,
+  type ListOffsetsResponse,
+} from "../../../net/messages/list_offsets.ts";
+import type { ListOffsetReply } from "../../partition/messages.ts";
+import type { ApiHandler } from "../call.ts";
+import { askPartitions } from "../partition_questions.ts";
+
+export const listOffsets: ApiHandler<ListOffsetsRequest, ListOffsetsResponse> = {
+  api: LIST_OFFSETS,
+  access: (request) =>
+    request.topics.map(({ name }) => ({
+      operation: "describe",
+      resourceType: "topic",
+      resourceName: name,
+    })),
+  handle(call) {
+    const { request } = call;
+    const readCommitted = request.isolationLevel === 1;
+    askPartitions<ListOffsetsPartition, ListOffsetReply, ListOffsetsPartitionResponse>(call, {
+      topics: request.topics.map(({ name, partitions }) => ({ name, partitions })),
+      partitionOf: ({ partitionIndex }) => partitionIndex,
+      timeoutMs: call.broker.config.requestTimeoutMs,
+      question: ({ timestamp, currentLeaderEpoch }, replyTo) => ({
+        kind: "list-offset",
+        timestamp,
+        currentLeaderEpoch,
+        readCommitted,
+        replyTo,
+      }),
+      answered: ({ partitionIndex }, { error, timestamp, offset, leaderEpoch }) => ({
+        partitionIndex,
+        errorCode: error,
+        oldStyleOffsets: [],
+        timestamp,
+        offset,
+        leaderEpoch,
+      }),
+      failed: ({ partitionIndex }, errorCode) => failure(partitionIndex, errorCode),
+    }, (topics) => call.reply({ throttleTimeMs: 0, topics }));
+  },
+  failed: (request, errorCode) => ({
+    throttleTimeMs: 0,
+    topics: request.topics.map(({ name, partitions }) => ({
+      name,
+      partitions: partitions.map(({ partitionIndex }) => failure(partitionIndex, errorCode)),
+    })),
+  }),
+};
+
+function failure(partitionIndex: number, errorCode: number): ListOffsetsPartitionResponse {
+  return {
+    partitionIndex,
+    errorCode: errorCode === ErrorCode.REQUEST_TIMED_OUT
+      ? ErrorCode.LEADER_NOT_AVAILABLE
+      : errorCode,
+    oldStyleOffsets: [],
+    timestamp: -1,
+    offset: -1,
+    leaderEpoch: -1,
+  };
+}

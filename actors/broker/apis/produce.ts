@@ -1,0 +1,141 @@
+/**
+ * Produce: appends one batch to each of the partitions named.
+ *
+ * acks=0 gets no answer at all; an error then closes the connection, so that the client refreshes
+ * its metadata. Each partition appends or refuses by itself.
+ *
+ * @module
+ */
+
+import { ErrorCode } from "../../../net/messages/errors.ts";
+import {
+  type PartitionProduceData,
+  type PartitionProduceResponse,
+  PRODUCE,
+  type ProduceRequest,
+  type ProduceResponse,
+} from "../../../net/messages/produce.ts";
+import type { AppendReply, PartitionRequest, RequiredAcks } from "../../partition/messages.ts";
+import type { AskResult } from "../../runtime/actor.ts";
+import type { ApiHandler, Call } from "../call.ts";
+import { Gather } from "../gather.ts";
+import { findPartition, unansweredError } from "../partition_questions.ts";
+
+const ACKS: ReadonlyMap<number, RequiredAcks> = new Map([[0, "none"], [1, "leader"], [-1, "all"]]);
+
+export const produce: ApiHandler<ProduceRequest, ProduceResponse> = {
+  api: PRODUCE,
+  access: (request) =>
+    request.topicData.map(({ name }) => ({
+      operation: "write",
+      resourceType: "topic",
+      resourceName: name,
+    })),
+  handle(call) {
+    const { request } = call;
+    const acks = ACKS.get(request.acks);
+    if (acks === undefined) {
+      const reason = `acks ${request.acks} is none of -1, 0 and 1`;
+      return call.reply(produce.failed(request, ErrorCode.INVALID_REQUIRED_ACKS, reason));
+    }
+    const count = request.topicData.reduce((sum, topic) => sum + topic.partitionData.length, 0);
+    const gather = new Gather<PartitionProduceResponse>(
+      count,
+      (responses) => answer(call, responses),
+    );
+    let slot = 0;
+    for (const topic of request.topicData) {
+      for (const data of topic.partitionData) {
+        const filled = slot++;
+        append(call, acks, topic.name, data, (response) => gather.fill(filled, response));
+      }
+    }
+  },
+  failed: (request, errorCode, message) => ({
+    responses: request.topicData.map(({ name, partitionData }) => ({
+      name,
+      partitionResponses: partitionData.map(({ index }) => failure(index, errorCode, message)),
+    })),
+    throttleTimeMs: 0,
+    nodeEndpoints: [],
+  }),
+};
+
+type ProduceCall = Call<ProduceRequest, ProduceResponse>;
+
+function append(
+  call: ProduceCall,
+  acks: RequiredAcks,
+  topicName: string,
+  { index, records }: PartitionProduceData,
+  done: (response: PartitionProduceResponse) => void,
+): void {
+  const partition = findPartition(call, topicName, index);
+  if (typeof partition === "number") return done(failure(index, partition, null));
+  if (records === null || records.length === 0) {
+    return done(failure(index, ErrorCode.INVALID_RECORD, "A produce request holds no batch"));
+  }
+  call.ask<PartitionRequest, AppendReply>(
+    partition,
+    call.request.timeoutMs,
+    (replyTo) => ({ kind: "append", records, acks, replyTo }),
+    (result) => done(partitionResponse(index, result)),
+  );
+}
+
+function partitionResponse(
+  index: number,
+  result: AskResult<AppendReply>,
+): PartitionProduceResponse {
+  if (result.kind !== "reply") return failure(index, unansweredError(result.kind), null);
+  const { error, errorMessage, baseOffset, logAppendTime, logStartOffset } = result.reply;
+  return {
+    index,
+    errorCode: error,
+    baseOffset,
+    logAppendTimeMs: logAppendTime,
+    logStartOffset,
+    recordErrors: [],
+    errorMessage,
+    currentLeader: NO_LEADER,
+  };
+}
+
+function failure(
+  index: number,
+  errorCode: number,
+  errorMessage: string | null,
+): PartitionProduceResponse {
+  return {
+    index,
+    errorCode,
+    baseOffset: -1,
+    logAppendTimeMs: -1,
+    logStartOffset: -1,
+    recordErrors: [],
+    errorMessage,
+    currentLeader: NO_LEADER,
+  };
+}
+
+const NO_LEADER = { leaderId: -1, leaderEpoch: -1 } as const;
+
+function answer(call: ProduceCall, responses: readonly PartitionProduceResponse[]): void {
+  const { request } = call;
+  if (request.acks === 0) {
+    const failed = responses.find(({ errorCode }) => errorCode !== ErrorCode.NONE);
+    if (failed === undefined) return call.finish();
+    const reason = `produce without acks failed on partition ${failed.index}: error ` +
+      `${failed.errorCode}`;
+    return call.disconnect(reason);
+  }
+  let slot = 0;
+  call.reply({
+    responses: request.topicData.map(({ name, partitionData }) => ({
+      name,
+      partitionResponses: responses.slice(slot, slot += partitionData.length),
+    })),
+    throttleTimeMs: 0,
+    nodeEndpoints: [],
+  });
+}

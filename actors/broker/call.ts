@@ -1,0 +1,61 @@
+/**
+ * One request under way, as the handler of its API sees it, whichever encoding it came in.
+ *
+ * @module
+ */
+
+import type { Api, VersionRange } from "../../net/schema.ts";
+import type { AskResult } from "../runtime/actor.ts";
+import type { Ref } from "../runtime/ref.ts";
+import type { Access, Principal } from "./access.ts";
+import type { BrokerServices } from "./services.ts";
+
+export interface Call<Request, Response> {
+  /** Records in it are views into the frame it came in: valid until the call is answered. */
+  readonly request: Request;
+  readonly version: number;
+  readonly principal: Principal;
+  readonly clientId: string;
+  /** The name of the listener that it came in by: what addresses in the response must fit. */
+  readonly listener: string;
+  readonly broker: BrokerServices;
+
+  /** Answers, once. */
+  reply(response: Response): void;
+
+  /** Ends the call without an answer (acks=0). */
+  finish(): void;
+
+  /** Ends the call by closing its connection: the only way to tell of an error without an answer. */
+  disconnect(reason: string): void;
+
+  /** Asks an actor; `answered` runs in the session, unless that has ended. */
+  ask<Question, Reply>(
+    other: Ref<Question>,
+    timeoutMs: number,
+    question: (replyTo: Ref<Reply>) => Question,
+    answered: (result: AskResult<Reply>) => void,
+  ): void;
+
+  /** A ref whose messages `received` takes in the session, unless that has ended. */
+  adapt<Message>(received: (message: Message) => void): Ref<Message>;
+
+  /** Runs `run` in the session after a delay; returns what cancels it. */
+  after(delayMs: number, run: () => void): () => void;
+}
+
+/** Everything there is to know of how an API is served. */
+export interface ApiHandler<Request, Response> {
+  readonly api: Api<Request, Response>;
+  /** The versions served, where not all that the tables describe. */
+  readonly versions?: VersionRange;
+  /** What the request does to what: checked before `handle`. */
+  access(request: Request): readonly Access[];
+  handle(call: Call<Request, Response>): void;
+  /** The response that says that the whole request failed so. */
+  failed(request: Request, errorCode: number, message: string | null): Response;
+}
+
+/** An API handler whose request and response types are its own affair. */
+// deno-lint-ignore no-explicit-any -- a table of handlers holds many request types
+export type AnyApiHandler = ApiHandler<any, any>;
