@@ -105,12 +105,13 @@ export class DenoDisk implements Disk {
   }
 
   status(path: string): FileStatus | undefined {
+    const absolute = this.#absolute(path);
     try {
-      const { isDirectory, size } = Deno.statSync(this.#absolute(path));
+      const { isDirectory, size } = Deno.statSync(absolute);
       return { isDirectory, size: isDirectory ? 0 : size };
     } catch (cause) {
       if (isMissing(cause)) return undefined;
-      throw cause instanceof RangeError ? cause : diskError(`look at ${path || "/"}`, cause);
+      throw diskError(`look at ${path || "/"}`, cause);
     }
   }
 
@@ -154,6 +155,7 @@ export class DenoDisk implements Disk {
   }
 
   syncDirectory(path: string): void {
+    checkPath(path);
     let descriptor: number | undefined;
     try {
       descriptor = this.#openDescriptor(path, O_RDONLY);
@@ -167,16 +169,17 @@ export class DenoDisk implements Disk {
 
   /** The claim is the kernel's (flock): it goes with the process, however that ends. */
   lock(path: string, holder: string): DiskLock {
-    const lockPath = joinPath(path, LOCK_FILE);
+    checkPath(path);
+    const lockPath = this.#absolute(joinPath(path, LOCK_FILE));
     let file: Deno.FsFile;
     try {
-      file = Deno.openSync(this.#absolute(lockPath), { read: true, write: true, create: true });
+      file = Deno.openSync(lockPath, { read: true, write: true, create: true });
     } catch (cause) {
       throw diskError(`lock ${path || "/"}`, cause);
     }
     try {
       if (!file.tryLockSync(true)) {
-        const other = Deno.readTextFileSync(this.#absolute(lockPath)).trim() || "another process";
+        const other = Deno.readTextFileSync(lockPath).trim() || "another process";
         throw new DiskError("locked", `Cannot lock ${path || "/"}: held by ${other}`);
       }
       file.truncateSync(0);

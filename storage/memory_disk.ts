@@ -136,6 +136,7 @@ export class MemoryDisk implements Disk {
   rename(from: string, to: string): void {
     const action = `rename ${from} to ${to}`;
     checkPath(from);
+    checkPath(to);
     const target = this.#folder(folderOf(to), action);
     const node = this.#names.find(from);
     this.#befall("rename", from, action);
@@ -167,6 +168,7 @@ export class MemoryDisk implements Disk {
   }
 
   lock(path: string, holder: string): DiskLock {
+    checkPath(path);
     const folder = this.#folder(path, `lock ${path || "/"}`);
     this.#befall("lock", path);
     const other = this.#locks.get(folder);
