@@ -168,7 +168,6 @@ export class MemoryDisk implements Disk {
   }
 
   lock(path: string, holder: string): DiskLock {
-    checkPath(path);
     const folder = this.#folder(path, `lock ${path || "/"}`);
     this.#befall("lock", path);
     const other = this.#locks.get(folder);
