@@ -13,6 +13,8 @@ interface Step {
   readonly name: string;
   /** Arguments of deno. */
   readonly args: readonly string[];
+  /** Whether its last line sums it up. */
+  readonly isSummedUp?: boolean;
 }
 
 const STEPS: readonly Step[] = [
@@ -20,9 +22,9 @@ const STEPS: readonly Step[] = [
   { name: "lint", args: ["lint", "--quiet"] },
   { name: "types", args: ["check", "--quiet", "."] },
   { name: "docs", args: ["doc", "--lint", "--quiet", "mod.ts"] },
-  { name: "layers", args: ["run", "-A", `${CHECKS}/layers.ts`] },
+  { name: "layers", args: ["run", "-A", `${CHECKS}/layers.ts`], isSummedUp: true },
   { name: "sizes", args: ["run", "-A", `${CHECKS}/sizes.ts`] },
-  { name: "tests", args: ["run", "-A", `${CHECKS}/test.ts`, "--no-types"] },
+  { name: "tests", args: ["run", "-A", `${CHECKS}/test.ts`, "--no-types"], isSummedUp: true },
 ];
 
 /** Whether there is something for the step to look at yet. */
@@ -48,11 +50,12 @@ async function run(step: Step): Promise<boolean> {
   }).output();
   const seconds = ((performance.now() - started) / 1000).toFixed(1);
   const verdict = output.success ? "ok" : "FAILED";
-  console.log(`${step.name.padEnd(8)}${verdict.padEnd(8)}${seconds.padStart(6)} s`);
-  if (!output.success) {
-    const decoder = new TextDecoder();
-    console.log(`\n${decoder.decode(output.stdout)}${decoder.decode(output.stderr)}`);
-  }
+  const decoder = new TextDecoder();
+  const text = decoder.decode(output.stdout).trimEnd();
+  const sum = step.isSummedUp === true ? text.split("\n").at(-1) : "";
+  const line = `${step.name.padEnd(8)}${verdict.padEnd(8)}${seconds.padStart(6)} s  ${sum}`;
+  console.log(line.trimEnd());
+  if (!output.success) console.log(`\n${text}\n${decoder.decode(output.stderr)}`);
   return output.success;
 }
 
