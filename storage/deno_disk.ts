@@ -45,6 +45,8 @@ export class DenoDisk implements Disk {
   readonly #owner: FileOwner;
   /** Files by folder and name, so that a folder is renamed or removed without looking at others. */
   readonly #folders = new Map<string, Map<string, DenoFile>>();
+  /** The claims on folders, held here so that none can be collected. */
+  readonly #locks = new Set<Deno.FsFile>();
   readonly #waiting: { readonly slot: DescriptorSlot; readonly start: () => void }[] = [];
 
   /**
@@ -188,11 +190,10 @@ export class DenoDisk implements Disk {
       file.close();
       throw cause instanceof DiskError ? cause : diskError(`lock ${path || "/"}`, cause);
     }
-    let held = true;
+    this.#locks.add(file);
     return {
       release: () => {
-        if (held) file.close();
-        held = false;
+        if (this.#locks.delete(file)) file.close();
       },
     };
   }

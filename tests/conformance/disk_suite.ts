@@ -461,9 +461,10 @@ function lockRules(rule: Rule): void {
   rule("a lock leaves one file, .lock, in the folder", ({ disk }) => {
     disk.makeDirectory("f");
     disk.lock("f", "a long name").release();
-    disk.lock("f", "me");
+    const lock = disk.lock("f", "me");
     assertEquals(disk.list("f"), [{ name: ".lock", isDirectory: false }]);
     assertEquals(new TextDecoder().decode(contentOf(disk, "f/.lock")), "me");
+    lock.release();
   });
 }
 
