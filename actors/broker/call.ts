@@ -20,8 +20,8 @@ export interface Call<Request, Response> {
   readonly listener: string;
   readonly broker: BrokerServices;
 
-  /** Answers, once. */
-  reply(response: Response): void;
+  /** Answers, once; `sent` is called when the response's bytes are read no more. */
+  reply(response: Response, sent?: () => void): void;
 
   /** Ends the call without an answer (acks=0). */
   finish(): void;

@@ -154,9 +154,7 @@ export class FetchOperation {
 
   /** What was read is too little to send and will be read anew. */
   #giveBack(): void {
-    for (const reply of this.#replies) {
-      if (reply?.records) this.#call.broker.buffers.give(reply.records);
-    }
+    for (const reply of this.#replies) reply?.release();
   }
 
   #wait(): void {
@@ -190,5 +188,6 @@ function refusal(error: ErrorCode): ReadReply {
     lastStableOffset: -1,
     logStartOffset: -1,
     records: null,
+    release: () => {},
   };
 }

@@ -2,15 +2,15 @@
  * What a partition can be told and asked. A question carries `replyTo`; each gets one reply.
  *
  * The records of an append are the partition's until it replies, and the records of a read are the
- * asker's: views into a pooled buffer that the asker gives back.
+ * asker's: views into a pooled buffer that the asker releases.
  *
  * @module
  */
 
 import type { Ref } from "../runtime/ref.ts";
 import type { Epoch, NodeId, Offset, Timestamp, Uuid } from "../../storage/bytes/ids.ts";
-import type { LogConfig } from "../../storage/log_config.ts";
 import type { ErrorCode } from "../../net/messages/errors.ts";
+import type { PartitionConfig } from "../config/partition_config.ts";
 
 /** Which topic and which of its partitions. */
 export interface TopicPartition {
@@ -69,6 +69,8 @@ export interface ReadReply {
   readonly logStartOffset: Offset;
   /** Whole batches from the one that holds the fetch offset; null when there are none. */
   readonly records: Uint8Array | null;
+  /** Gives the buffer behind the records back; called once, when they are no longer read. */
+  release(): void;
 }
 
 /**
@@ -139,10 +141,15 @@ export interface Assign {
   readonly assignment: PartitionAssignment;
 }
 
+/** The topic was deleted: closes the log, removes its folder, and stops. */
+export interface Delete {
+  readonly kind: "delete";
+}
+
 /** The topic's configs have changed. */
 export interface Configure {
   readonly kind: "configure";
-  readonly config: LogConfig;
+  readonly config: PartitionConfig;
 }
 
 /** Opens the log now; answered when it is open or has failed. */
@@ -182,6 +189,7 @@ export type PartitionRequest =
   | DeleteRecords
   | EndOfEpoch
   | Assign
+  | Delete
   | Configure
   | Open
   | Maintain

@@ -23,7 +23,7 @@ const GROUND = [...BYTES_ON_DISK, "compression", ...BYTES_ON_WIRE];
 const BELOW_ROLES = [...GROUND, "runtime", "config"];
 const ADAPTERS = ["disk adapter", "network adapter", "environment adapter"];
 const BELOW_BROKER = [...BELOW_ROLES, "controller", "partition", "coordinator"];
-const EVERYTHING = [...BELOW_BROKER, "broker", "client", "node", "sim", ...ADAPTERS];
+const EVERYTHING = [...BELOW_BROKER, "broker", "client", "node", "start", "sim", ...ADAPTERS];
 
 export const LAW: readonly Room[] = [
   // Bytes on disk: no actor and no socket.
@@ -127,6 +127,12 @@ export const LAW: readonly Room[] = [
     name: "node",
     files: ["actors/node.ts"],
     mayImport: [...BELOW_BROKER, "broker"],
+  },
+  {
+    // Where a node meets Deno: node.ts is given its environment.
+    name: "start",
+    files: ["actors/start_node.ts"],
+    mayImport: [...BELOW_BROKER, "broker", "node", "environment adapter"],
   },
   {
     name: "sim",

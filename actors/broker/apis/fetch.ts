@@ -41,7 +41,11 @@ export const fetch: ApiHandler<FetchRequest, FetchResponse> = {
       maxBytes: Math.min(request.maxBytes, call.broker.config.fetchMaxBytes),
       maxWaitMs: request.maxWaitMs,
       readCommitted: request.isolationLevel === 1,
-    }, (replies) => call.reply(response(request, replies)));
+    }, (replies) => {
+      call.reply(response(request, replies), () => {
+        for (const reply of replies) reply.release();
+      });
+    });
     operation.start();
   },
   failed: (request, errorCode) => ({

@@ -1,0 +1,219 @@
+/**
+ * The partitions that this node holds a replica of: one actor each, from the metadata's word on.
+ *
+ * Owns when logs are opened (a few at a time in the background; a partition that somebody asks for
+ * opens itself at once), what becomes of a failed one, the checkpoints, and that a partition of a
+ * deleted topic is gone from the disk before another of its name is made.
+ *
+ * @module
+ */
+
+import type { NodeId, Uuid } from "../../storage/bytes/ids.ts";
+import { partitionFolder } from "../../storage/checkpoint.ts";
+import type { LogDirectory } from "../../storage/log_directory.ts";
+import type { LogResources } from "../../storage/log_resources.ts";
+import type { BufferPool } from "../../net/buffer_pool.ts";
+import type { PartitionConfig } from "../config/partition_config.ts";
+import type {
+  LogClosed,
+  Opened,
+  PartitionAssignment,
+  PartitionRequest,
+} from "../partition/messages.ts";
+import { partitionActor } from "../partition/partition_actor.ts";
+import type { ActorContext, AskResult } from "../runtime/actor.ts";
+import type { Ref } from "../runtime/ref.ts";
+import type { PartitionDirectory } from "./services.ts";
+
+export interface ReplicaManagerOptions {
+  readonly nodeId: NodeId;
+  readonly directory: LogDirectory;
+  readonly resources: LogResources;
+  readonly buffers: BufferPool;
+  readonly partitions: PartitionDirectory;
+  /** Told when a flush failed: the folder can be trusted no longer. */
+  readonly directoryFailed: Ref<DirectoryFailed>;
+}
+
+/** The disk could not make durable what it was given; nothing more is acknowledged there. */
+export interface DirectoryFailed {
+  readonly kind: "directory-failed";
+  readonly reason: string;
+}
+
+export interface NewReplica {
+  readonly topicId: Uuid;
+  readonly topic: string;
+  readonly partition: number;
+  readonly assignment: PartitionAssignment;
+  readonly config: PartitionConfig;
+}
+
+/** What the manager's actor hands back to `received`. */
+export type ReplicaManagerMessage =
+  | { readonly kind: "opened"; readonly folder: string; readonly result: AskResult<Opened> }
+  | { readonly kind: "partition-ended"; readonly folder: string }
+  | {
+    readonly kind: "partition-closed";
+    readonly folder: string;
+    readonly result: AskResult<LogClosed>;
+  };
+
+interface HeldReplica {
+  readonly topicId: Uuid;
+  readonly partition: number;
+  readonly ref: Ref<PartitionRequest>;
+  /** A deleted topic's: its folder is going. */
+  deleting: boolean;
+}
+
+/** Partitions being opened in the background at a time. */
+const OPENING_MAX = 4;
+
+/** A partition has this long to flush and close. */
+const CLOSE_TIMEOUT_MS = 30_000;
+
+export class ReplicaManager {
+  readonly #context: ActorContext<ReplicaManagerMessage>;
+  readonly #options: ReplicaManagerOptions;
+  readonly #held = new Map<string, HeldReplica>();
+  /** Replicas whose folder still holds a deleted topic of the same name. */
+  readonly #afterDeletion = new Map<string, NewReplica>();
+  readonly #toOpen = new Set<string>();
+  #opening = 0;
+  #closing:
+    | { readonly failures: string[]; open: number; done(failures: string[]): void }
+    | undefined;
+
+  constructor(context: ActorContext<ReplicaManagerMessage>, options: ReplicaManagerOptions) {
+    this.#context = context;
+    this.#options = options;
+  }
+
+  get count(): number {
+    return this.#held.size;
+  }
+
+  /** Holds a replica from now on; its log is opened soon. */
+  hold(replica: NewReplica): void {
+    const folder = partitionFolder(replica.topic, replica.partition);
+    if (this.#held.has(folder)) {
+      this.#afterDeletion.set(folder, replica);
+      return;
+    }
+    const { topicId, partition } = replica;
+    const { nodeId, directory, resources, buffers, partitions, directoryFailed } = this.#options;
+    const ref = this.#context.spawn(
+      `partition-${topicId}-${partition}`,
+      partitionActor({ ...replica, nodeId, directory, resources, buffers, directoryFailed }),
+    );
+    this.#context.watch(ref, { kind: "partition-ended", folder });
+    this.#held.set(folder, { topicId, partition, ref, deleting: false });
+    partitions.set(topicId, partition, ref);
+    this.#toOpen.add(folder);
+    this.#openMore();
+  }
+
+  /** Hands on the controller's new word on a partition. */
+  assign(topicId: Uuid, partition: number, assignment: PartitionAssignment): void {
+    this.#options.partitions.find(topicId, partition)?.tell({ kind: "assign", assignment });
+  }
+
+  /** Hands on the new configs of a topic. */
+  configure(topicId: Uuid, config: PartitionConfig): void {
+    for (const ref of this.#options.partitions.ofTopic(topicId)) {
+      ref?.tell({ kind: "configure", config });
+    }
+  }
+
+  /** Lets go of a deleted topic's partition, and removes its log. */
+  drop(topic: string, partition: number): void {
+    const folder = partitionFolder(topic, partition);
+    this.#afterDeletion.delete(folder);
+    const replica = this.#held.get(folder);
+    if (replica === undefined) return;
+    replica.deleting = true;
+    this.#toOpen.delete(folder);
+    this.#options.partitions.remove(replica.topicId, partition);
+    replica.ref.tell({ kind: "delete" });
+  }
+
+  /** Time for retention, rolls and flushes that are due. */
+  maintain(): void {
+    for (const { ref } of this.#held.values()) ref.tell({ kind: "maintain" });
+  }
+
+  /** Flushes and closes every log; `done` gets what went wrong. */
+  close(done: (failures: string[]) => void): void {
+    this.#toOpen.clear();
+    this.#afterDeletion.clear();
+    this.#closing = { failures: [], open: this.#held.size, done };
+    for (const [folder, { ref }] of this.#held) {
+      this.#context.ask<PartitionRequest, LogClosed>(
+        ref,
+        CLOSE_TIMEOUT_MS,
+        (replyTo) => ({ kind: "close", replyTo }),
+        (result) => ({ kind: "partition-closed", folder, result }),
+      );
+    }
+    if (this.#held.size === 0) done([]);
+  }
+
+  received(message: ReplicaManagerMessage): void {
+    switch (message.kind) {
+      case "opened":
+        return this.#opened(message.folder, message.result);
+      case "partition-ended":
+        return this.#ended(message.folder);
+      case "partition-closed":
+        return this.#closed(message.folder, message.result);
+    }
+  }
+
+  #openMore(): void {
+    for (const folder of this.#toOpen) {
+      if (this.#opening >= OPENING_MAX) return;
+      this.#toOpen.delete(folder);
+      this.#opening++;
+      this.#context.ask<PartitionRequest, Opened>(
+        (this.#held.get(folder) as HeldReplica).ref,
+        Infinity,
+        (replyTo) => ({ kind: "open", replyTo }),
+        (result) => ({ kind: "opened", folder, result }),
+      );
+    }
+  }
+
+  #opened(folder: string, result: AskResult<Opened>): void {
+    this.#opening--;
+    const failure = result.kind === "reply" ? result.reply.failure : result.kind;
+    if (failure !== undefined && this.#held.get(folder)?.deleting === false) {
+      const { logger } = this.#context.environment;
+      logger.log("error", "partition offline", { partition: folder, reason: failure });
+    }
+    this.#openMore();
+    if (this.#opening === 0) this.#options.resources.releaseScanBuffer();
+  }
+
+  /** Stopped in order after a deletion, or failed: then it stays offline until the node restarts. */
+  #ended(folder: string): void {
+    const replica = this.#held.get(folder);
+    if (replica === undefined || this.#closing !== undefined) return;
+    this.#options.partitions.remove(replica.topicId, replica.partition);
+    if (!replica.deleting) return;
+    this.#held.delete(folder);
+    this.#options.directory.forget(folder);
+    const next = this.#afterDeletion.get(folder);
+    this.#afterDeletion.delete(folder);
+    if (next !== undefined) this.hold(next);
+  }
+
+  #closed(folder: string, result: AskResult<LogClosed>): void {
+    const closing = this.#closing;
+    if (closing === undefined) return;
+    const failure = result.kind === "reply" ? result.reply.failure : result.kind;
+    if (failure !== undefined) closing.failures.push(`${folder}: ${failure}`);
+    closing.open--;
+    if (closing.open === 0) closing.done(closing.failures);
+  }
+}

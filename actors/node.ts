@@ -1,0 +1,199 @@
+/**
+ * One node: wires config, environment, data folder, controller and broker together, and ends them
+ * in order.
+ *
+ * Plain and with callbacks, so that a node runs in the simulated world too; start_node.ts is its
+ * promise-based face.
+ *
+ * @module
+ */
+
+import type { NodeId } from "../storage/bytes/ids.ts";
+import { LogDirectory } from "../storage/log_directory.ts";
+import { LogResources } from "../storage/log_resources.ts";
+import { BufferPool } from "../net/buffer_pool.ts";
+import type { Listener, SocketAddress } from "../net/network.ts";
+import type { BrokerConfig } from "./config/broker_config.ts";
+import { brokerActor, type BrokerClosed, type BrokerEvent } from "./broker/broker_actor.ts";
+import type { BrokerRequest } from "./broker/broker_actor.ts";
+import {
+  controllerActor,
+  type ControllerClosed,
+  type ControllerRequest,
+} from "./controller/controller_actor.ts";
+import type { Actor, ActorContext, AskResult } from "./runtime/actor.ts";
+import type { Environment } from "./runtime/environment.ts";
+import type { Ref } from "./runtime/ref.ts";
+import { ActorSystem } from "./runtime/system.ts";
+
+/** The name of the listener that speaks the native encoding. */
+export const NATIVE_LISTENER = "NATIVE";
+
+/** What a node is booted with, in a world of its own whose disk's root is the data folder. */
+export interface BootOptions {
+  readonly nodeId: NodeId;
+  readonly native: SocketAddress;
+  readonly config: BrokerConfig;
+  readonly environment: Environment;
+  /** The node serves. */
+  ready(): void;
+  /** The node can serve no longer; it has let go of everything. */
+  failed(reason: string): void;
+}
+
+/** A node that was booted. */
+export interface BootedNode {
+  readonly address: SocketAddress;
+  readonly clusterId: string;
+  /** Flushes and closes everything; `done` gets what could not be closed in order. */
+  close(done: (failures: readonly string[]) => void): void;
+  /** Ends at once, as if the process died. */
+  crash(): void;
+}
+
+/**
+ * Boots a node.
+ *
+ * @throws {DiskError} of kind `locked` when another process uses the data folder
+ * @throws {WrongNodeError} when the folder belongs to another node
+ * @throws {NetworkError} when the address cannot be listened on
+ */
+export function bootNode(options: BootOptions): BootedNode {
+  const { environment, nodeId } = options;
+  const random = environment.random.stream("data folder");
+  const directory = new LogDirectory(environment.disk, {
+    nodeId,
+    holder: environment.process,
+    newId: () => random.uuid(),
+  });
+  try {
+    return new WiredNode(options, directory);
+  } catch (error) {
+    directory.release();
+    throw error;
+  }
+}
+
+type NodeMessage =
+  | BrokerEvent
+  | { readonly kind: "close"; readonly done: (failures: readonly string[]) => void }
+  | { readonly kind: "broker-closed"; readonly result: AskResult<BrokerClosed> }
+  | { readonly kind: "controller-closed"; readonly result: AskResult<ControllerClosed> };
+
+/** A controlled end may take this long before it counts as failed. */
+const CLOSE_TIMEOUT_MS = 60_000;
+
+class WiredNode implements BootedNode {
+  readonly address: SocketAddress;
+  readonly clusterId: string;
+  readonly #options: BootOptions;
+  readonly #directory: LogDirectory;
+  readonly #system: ActorSystem;
+  readonly #listener: Listener;
+  readonly #controller: Ref<ControllerRequest>;
+  readonly #broker: Ref<BrokerRequest>;
+  readonly #supervisor: Ref<NodeMessage>;
+
+  constructor(options: BootOptions, directory: LogDirectory) {
+    const { environment, nodeId, config, native } = options;
+    this.#options = options;
+    this.#directory = directory;
+    this.clusterId = directory.clusterId;
+    this.#system = new ActorSystem({ environment, node: nodeId });
+    this.#supervisor = this.#system.spawn<NodeMessage>(
+      "node",
+      (context) => this.#supervise(context),
+    );
+    let broker: Ref<BrokerRequest> | undefined;
+    this.#listener = environment.network.listen(native, (connection) => {
+      broker?.tell({ kind: "accepted", connection, listener: NATIVE_LISTENER });
+    });
+    this.address = this.#listener.address;
+    try {
+      this.#controller = this.#system.spawn(
+        "controller",
+        controllerActor({ nodeId, directory, defaults: config }),
+      );
+      broker = this.#system.spawn(
+        "broker",
+        brokerActor({
+          nodeId,
+          config,
+          directory,
+          resources: new LogResources(environment.disk),
+          buffers: new BufferPool(),
+          endPoints: [{ name: NATIVE_LISTENER, ...this.address }],
+          controller: this.#controller,
+          events: this.#supervisor,
+        }),
+        { mailboxLimit: Number.MAX_SAFE_INTEGER },
+      );
+    } catch (error) {
+      this.#listener.close();
+      this.#system.crash();
+      throw error;
+    }
+    this.#broker = broker;
+  }
+
+  close(done: (failures: readonly string[]) => void): void {
+    this.#supervisor.tell({ kind: "close", done });
+  }
+
+  crash(): void {
+    this.#listener.close();
+    this.#system.crash();
+    this.#directory.release();
+  }
+
+  #supervise(context: ActorContext<NodeMessage>): Actor<NodeMessage> {
+    let closing: ((failures: readonly string[]) => void) | undefined;
+    let failures: readonly string[] = [];
+    return {
+      receive: (message) => {
+        switch (message.kind) {
+          case "broker-ready":
+            return this.#options.ready();
+          case "broker-failed":
+            this.crash();
+            return this.#options.failed(message.reason);
+          case "close": {
+            if (closing !== undefined) return;
+            closing = message.done;
+            this.#listener.close();
+            return context.ask<BrokerRequest, BrokerClosed>(
+              this.#broker,
+              CLOSE_TIMEOUT_MS,
+              (replyTo) => ({ kind: "close", replyTo }),
+              (result) => ({ kind: "broker-closed", result }),
+            );
+          }
+          case "broker-closed": {
+            const { result } = message;
+            failures = result.kind === "reply" ? result.reply.failures : [`broker: ${result.kind}`];
+            return context.ask<ControllerRequest, ControllerClosed>(
+              this.#controller,
+              CLOSE_TIMEOUT_MS,
+              (replyTo) => ({ kind: "close", replyTo }),
+              (result) => ({ kind: "controller-closed", result }),
+            );
+          }
+          case "controller-closed":
+            if (message.result.kind !== "reply") {
+              failures = [...failures, `controller: ${message.result.kind}`];
+            }
+            return this.#end(failures, closing);
+        }
+      },
+    };
+  }
+
+  #end(
+    failures: readonly string[],
+    done: ((failures: readonly string[]) => void) | undefined,
+  ): void {
+    if (failures.length === 0) this.#directory.closeClean();
+    else this.#directory.release();
+    this.#system.shutdown(() => done?.(failures));
+  }
+}

@@ -1,0 +1,83 @@
+/**
+ * Starting a node in this process: the promise-based face of node.ts.
+ *
+ * @module
+ */
+
+import type { NodeId } from "../storage/bytes/ids.ts";
+import { formatAddress, type SocketAddress } from "../net/network.ts";
+import { parseBrokerConfig } from "./config/broker_config.ts";
+import { bootNode } from "./node.ts";
+import { denoEnvironment } from "./runtime/deno_environment.ts";
+import type { Environment } from "./runtime/environment.ts";
+
+/** What a node is started with. */
+export interface NodeOptions {
+  /** `node.id`; 1 when absent. */
+  readonly nodeId?: NodeId;
+  /** The data folder, made where there is none. */
+  readonly data: string;
+  /** Where to listen; port 0 lets the system choose. 127.0.0.1:9192 when absent. */
+  readonly native?: Partial<SocketAddress>;
+  /** Broker configs by Kafka's names. */
+  readonly properties?: Readonly<Record<string, string>>;
+  /** The world to live in; Deno's when absent. */
+  readonly environment?: Environment;
+}
+
+/** A node that serves. */
+export interface Node extends AsyncDisposable {
+  readonly nodeId: NodeId;
+  /** `host:port` of the native listener: what clients connect to. */
+  readonly address: string;
+  readonly clusterId: string;
+  readonly dataFolder: string;
+  /** Resolves with the reason if the node fails by itself; pending while it serves. */
+  readonly failed: Promise<string>;
+  /** Flushes and closes everything, so that the next start has nothing to recover. */
+  close(): Promise<void>;
+}
+
+/**
+ * Starts a node; resolves when it serves.
+ *
+ * @throws {ConfigError} naming each property that is unknown or malformed
+ * @throws {DiskError} of kind `locked`, naming the process that uses the data folder
+ * @throws {NetworkError} when the address cannot be listened on
+ */
+export async function startNode(options: NodeOptions): Promise<Node> {
+  const nodeId = options.nodeId ?? 1;
+  const config = parseBrokerConfig({ ...options.properties, "node.id": String(nodeId) });
+  const environment = options.environment ?? denoEnvironment({ dataRoot: options.data });
+  const ready = Promise.withResolvers<void>();
+  const failed = Promise.withResolvers<string>();
+  const booted = bootNode({
+    nodeId,
+    native: { host: options.native?.host ?? "127.0.0.1", port: options.native?.port ?? 9192 },
+    config,
+    environment,
+    ready: ready.resolve,
+    failed: (reason) => {
+      failed.resolve(reason);
+      ready.reject(new Error(`Cannot start node ${nodeId}: ${reason}`));
+    },
+  });
+  await ready.promise;
+  let closed: Promise<void> | undefined;
+  const close = () =>
+    closed ??= new Promise<void>((resolve, reject) => {
+      booted.close((failures) => {
+        if (failures.length === 0) resolve();
+        else reject(new Error(`Cannot close node ${nodeId} in order: ${failures.join("; ")}`));
+      });
+    });
+  return {
+    nodeId,
+    address: formatAddress(booted.address),
+    clusterId: booted.clusterId,
+    dataFolder: options.data,
+    failed: failed.promise,
+    close,
+    [Symbol.asyncDispose]: close,
+  };
+}
