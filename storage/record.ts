@@ -37,7 +37,7 @@ export interface DecodedRecord {
 /** The records of a batch are not laid out as its header says. */
 export class CorruptRecordError extends RangeError {
   override name = "CorruptRecordError";
-  /** The offset of the record that cannot be read, as far as it is known. */
+  /** The offset of the record that cannot be read; the next to expect where it is not known. */
   readonly offset: Offset;
   readonly reason: string;
 
@@ -119,10 +119,11 @@ export class RecordCursor {
    * @throws CorruptRecordError
    */
   next(): boolean {
-    if (this.#recordsLeft <= 0) return this.#finish();
-    this.#recordsLeft--;
     const reader = this.#reader;
+    const previous = this.#offsetDelta;
     try {
+      if (this.#recordsLeft <= 0) return this.#finish();
+      this.#recordsLeft--;
       const length = reader.varint();
       const start = this.#start = reader.position;
       // The least is one byte each for attributes, two deltas, two lengths and a count.
@@ -148,7 +149,7 @@ export class RecordCursor {
         this.#refuse(`length ${length}, but its fields take ${reader.position - start}`);
       }
     } catch (error) {
-      this.#rethrow(error);
+      this.#rethrow(error, previous);
     }
     return true;
   }
@@ -245,12 +246,14 @@ export class RecordCursor {
   }
 
   #refuse(reason: string): never {
-    throw new CorruptRecordError(this.offset, reason);
+    throw new RangeError(reason);
   }
 
-  #rethrow(error: unknown): never {
-    if (!(error instanceof RangeError) || error instanceof CorruptRecordError) throw error;
-    throw new CorruptRecordError(this.offset, error.message, { cause: error });
+  /** Says which record it was that could not be read. */
+  #rethrow(error: unknown, previousDelta: number): never {
+    if (!(error instanceof RangeError)) throw error;
+    const offsetDelta = this.#offsetDelta > previousDelta ? this.#offsetDelta : previousDelta + 1;
+    throw new CorruptRecordError(this.#baseOffset + offsetDelta, error.message, { cause: error });
   }
 }
 

@@ -257,14 +257,14 @@ export class BatchCursor {
   }
 }
 
-/** Walks over whole batches with `for of`; every step gives the same view, moved on. */
+/** Walks over whole batches with `for of`; unlike the cursor it makes a view for each. */
 export function* walkBatches(
   bytes: Uint8Array,
   from = 0,
   to: number = bytes.length,
 ): Generator<BatchView, void, void> {
   const cursor = new BatchCursor(bytes, from, to);
-  while (cursor.next()) yield cursor.batch;
+  while (cursor.next()) yield new BatchView(bytes, cursor.batch.position);
 }
 
 /**
