@@ -9,7 +9,7 @@
  */
 
 import type { Dispatcher, Mailbox } from "./environment.ts";
-import { type MailboxHost, RingMailbox, SMALL_RING } from "./mailbox.ts";
+import { type MailboxHost, RingMailbox, SpareRings } from "./mailbox.ts";
 
 export interface DispatcherOptions {
   /** Runs `run` once the present stack has unwound, before more I/O: a microtask. */
@@ -34,14 +34,12 @@ export const MAILBOX_BATCH = 64;
 export const STALL_MS = 10;
 /** Messages between two looks at the clock, at most; a turn begins with looks at each few. */
 const CLOCK_STRIDE = 64;
-const SPARE_RINGS = 256;
 
 /** First in, first out, in turns. */
 export class FifoDispatcher implements Dispatcher {
   readonly #options: DispatcherOptions;
   readonly #host: MailboxHost;
   readonly #turn = () => this.#runTurn();
-  readonly #spareRings: unknown[][] = [];
   /** The run queue: a ring whose slot count is a power of two. */
   #queue: (RingMailbox | undefined)[] = new Array(64).fill(undefined);
   #head = 0;
@@ -54,10 +52,7 @@ export class FifoDispatcher implements Dispatcher {
     this.#options = options;
     this.#host = {
       ready: (mailbox) => this.#enqueue(mailbox),
-      takeRing: () => this.#spareRings.pop() ?? new Array(SMALL_RING).fill(undefined),
-      giveRing: (ring) => {
-        if (this.#spareRings.length < SPARE_RINGS) this.#spareRings.push(ring);
-      },
+      spare: new SpareRings(),
     };
   }
 

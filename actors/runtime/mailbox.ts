@@ -13,14 +13,35 @@ import type { Mailbox } from "./environment.ts";
 export interface MailboxHost {
   /** Something waits in a mailbox that was empty. */
   ready(mailbox: RingMailbox): void;
-  /** An empty ring of `SMALL_RING` slots. */
-  takeRing(): unknown[];
-  /** Takes back a ring of `SMALL_RING` slots, emptied. */
-  giveRing(ring: unknown[]): void;
+  readonly spare: SpareRings;
 }
 
-/** Slots of the first ring: message and sender of 8 messages. */
-export const SMALL_RING = 16;
+/** Messages that the first ring of a busy mailbox takes. */
+const FIRST_CAPACITY = 8;
+/** Messages that a ring takes which is worth keeping. */
+const SPARE_CAPACITY = 4096;
+/** Messages that spare rings of one size take together. */
+const SPARE_TOTAL = 8192;
+
+/** Rings that no mailbox uses, by size: a burst in each turn would otherwise grow one each time. */
+export class SpareRings {
+  readonly #bySize: unknown[][][] = [];
+
+  /** An empty ring for `capacity` messages, a power of two. */
+  take(capacity: number): unknown[] {
+    return this.#bySize[31 - Math.clz32(capacity)]?.pop() ??
+      new Array<unknown>(capacity * 2).fill(undefined);
+  }
+
+  /** Takes back a ring that holds no message. */
+  give(ring: unknown[]): void {
+    const capacity = ring.length / 2;
+    if (capacity > SPARE_CAPACITY) return;
+    const size = 31 - Math.clz32(capacity);
+    const rings = this.#bySize[size] ??= [];
+    if (rings.length * capacity < SPARE_TOTAL) rings.push(ring);
+  }
+}
 
 /** Erased in its message type: rings and run queue hold mailboxes of every kind. */
 export class RingMailbox implements Mailbox<unknown> {
@@ -55,7 +76,7 @@ export class RingMailbox implements Mailbox<unknown> {
     if (length >= this.#limit || this.#closed) return false;
     let ring = this.#ring;
     if (ring === undefined) {
-      ring = this.#ring = this.#host.takeRing();
+      ring = this.#ring = this.#host.spare.take(FIRST_CAPACITY);
       this.#head = 0;
     } else if (length * 2 === ring.length) {
       ring = this.#grow(ring);
@@ -85,7 +106,11 @@ export class RingMailbox implements Mailbox<unknown> {
       handled++;
       this.#deliver(message, sender);
     }
-    if (this.#length === 0 && this.#ring !== undefined) this.#release();
+    const ring = this.#ring;
+    if (this.#length === 0 && ring !== undefined) {
+      this.#ring = undefined;
+      this.#host.spare.give(ring);
+    }
     return handled;
   }
 
@@ -95,17 +120,13 @@ export class RingMailbox implements Mailbox<unknown> {
     this.#ring = undefined;
   }
 
-  #release(): void {
-    const ring = this.#ring as unknown[];
-    this.#ring = undefined;
-    if (ring.length === SMALL_RING) this.#host.giveRing(ring);
-  }
-
   #grow(old: unknown[]): unknown[] {
-    const ring = new Array<unknown>(old.length * 2).fill(undefined);
+    const ring = this.#host.spare.take(old.length);
     for (let i = 0; i < old.length; i++) {
       ring[i] = old[(this.#head + i) & (old.length - 1)];
     }
+    old.fill(undefined);
+    this.#host.spare.give(old);
     this.#head = 0;
     return this.#ring = ring;
   }
