@@ -30,7 +30,10 @@ import { codeOf, diskError, isMissing } from "./disk_errors.ts";
 import { checkPath, folderOf, joinPath, LOCK_FILE, nameOf } from "./disk_path.ts";
 
 export interface DenoDiskOptions {
-  /** Descriptors that files may hold at a time; default 1000. */
+  /**
+   * Descriptors that files may hold at a time; default 1000. Deno duplicates that of an operation
+   * off the loop while it runs: leave as much room again in the limit of the process.
+   */
   readonly openFilesMax?: number;
 }
 
