@@ -1,0 +1,202 @@
+/**
+ * Does to a simulated world what faults say, counts it, and mends it.
+ *
+ * Invariant: a fault that ends by itself takes back what it did and no more, unless `healAll` came
+ * between.
+ *
+ * @module
+ */
+
+import type { MemoryNetwork } from "../../net/memory_network.ts";
+import type { Fault, FaultKind } from "./faults.ts";
+import type { Links } from "./links.ts";
+import type { SimulatedNode } from "./simulated_node.ts";
+
+/** What faults are done to. */
+export interface FaultHost {
+  readonly network: MemoryNetwork;
+  readonly links: Links;
+  node(name: string): SimulatedNode;
+  nodes(): readonly SimulatedNode[];
+  /** Milliseconds since the world began. */
+  nowMs(): number;
+  /** Has `run` be an event of the simulation's own. */
+  at(delayMs: number, what: string, run: () => void): void;
+}
+
+export class FaultInjector {
+  readonly #host: FaultHost;
+  readonly #counts = new Map<FaultKind, number>();
+  /** Rises with `healAll`: what was begun before neither comes nor ends any more. */
+  #era = 0;
+
+  constructor(host: FaultHost) {
+    this.#host = host;
+  }
+
+  /** How many faults of each kind had an effect, sorted by kind. */
+  get counts(): Readonly<Record<string, number>> {
+    return Object.fromEntries([...this.#counts].sort(([a], [b]) => a < b ? -1 : 1));
+  }
+
+  /** Has each fault come at its time; those whose time is past come at once. */
+  schedule(faults: readonly Fault[]): void {
+    for (const fault of faults) {
+      this.#later(fault.at - this.#host.nowMs(), `fault ${fault.kind}`, () => this.inject(fault));
+    }
+  }
+
+  /** Does it now. */
+  inject(fault: Fault): void {
+    if (this.#begin(fault)) {
+      this.#counts.set(fault.kind, (this.#counts.get(fault.kind) ?? 0) + 1);
+    }
+  }
+
+  /**
+   * Takes back all that can be, and all that is yet to come: links and disks work, nothing is
+   * paused, every node that was started runs. Damage stays.
+   */
+  healAll(): void {
+    this.#era++;
+    this.#host.links.healAll();
+    for (const node of this.#host.nodes()) {
+      node.disk.heal();
+      node.throwInHandler(0);
+      node.clock.driftPpm = 0;
+      node.resume();
+      if (node.state === "down" && node.starts > 0) node.restart();
+    }
+  }
+
+  /** Whether it had an effect: what is down cannot crash. */
+  #begin(fault: Fault): boolean {
+    switch (fault.kind) {
+      case "crash":
+      case "power-loss":
+        return this.#takeDown(fault);
+      case "pause":
+        return this.#pause(this.#host.node(fault.node), fault.forMs);
+      case "partition":
+      case "link-delay":
+      case "link-clog":
+      case "link-reset":
+        this.#breakLinks(fault);
+        return true;
+      case "clock-step":
+        this.#host.node(fault.node).clock.stepWall(fault.byMs);
+        return true;
+      case "clock-drift": {
+        const { clock } = this.#host.node(fault.node);
+        clock.driftPpm += fault.byPpm;
+        this.#end(fault, fault.forMs, () => clock.driftPpm -= fault.byPpm);
+        return true;
+      }
+      case "handler-throw": {
+        const node = this.#host.node(fault.node);
+        if (node.state !== "down") node.throwInHandler(fault.nthMessage);
+        return node.state !== "down";
+      }
+      default:
+        return this.#breakDisk(fault);
+    }
+  }
+
+  #takeDown(fault: Fault & { readonly kind: "crash" | "power-loss" }): boolean {
+    const names = fault.kind === "crash" ? [fault.node] : fault.nodes;
+    const nodes = names.map((name) => this.#host.node(name))
+      .filter((node) => node.state !== "down");
+    for (const node of nodes) {
+      if (fault.kind === "crash") node.crash();
+      else node.crash({ powerLoss: { tornOf1024: fault.tornOf1024, names: fault.names } });
+      this.#end(fault, fault.downMs, () => node.restart());
+    }
+    return nodes.length > 0;
+  }
+
+  #pause(node: SimulatedNode, forMs: number): boolean {
+    if (node.state !== "up") return false;
+    const { incarnation } = node;
+    node.pause();
+    this.#later(forMs, "end pause", () => {
+      if (node.incarnation === incarnation) node.resume();
+    });
+    return true;
+  }
+
+  #breakLinks(
+    fault: Fault & { readonly kind: "partition" | "link-delay" | "link-clog" | "link-reset" },
+  ): void {
+    const { links, network } = this.#host;
+    switch (fault.kind) {
+      case "partition": {
+        const pairs = fault.from.flatMap((from) => fault.to.map((to) => [from, to] as const));
+        if (fault.symmetric) pairs.push(...pairs.map(([from, to]) => [to, from] as const));
+        for (const [from, to] of pairs) links.partition(from, to);
+        this.#end(fault, fault.forMs, () => {
+          for (const [from, to] of pairs) links.heal(from, to);
+        });
+        return;
+      }
+      case "link-delay": {
+        const { from, to, byMs } = fault;
+        links.slowDown(from, to, byMs);
+        this.#end(fault, fault.forMs, () => links.slowDown(from, to, -byMs));
+        return;
+      }
+      case "link-clog":
+        links.clog(fault.from, fault.to, fault.forMs);
+        return;
+      case "link-reset":
+        network.reset(fault.first, fault.second, fault.told);
+        return;
+    }
+  }
+
+  #breakDisk(
+    fault: Fault & {
+      readonly kind:
+        | "disk-full"
+        | "disk-read-only"
+        | "sync-fails"
+        | "write-fails"
+        | "slow-sync"
+        | "bit-flip";
+    },
+  ): boolean {
+    const { disk } = this.#host.node(fault.node);
+    switch (fault.kind) {
+      case "disk-full":
+        disk.fill(fault.roomBytes);
+        this.#end(fault, fault.forMs, () => disk.contents.capacityBytes = Infinity);
+        return true;
+      case "disk-read-only":
+        disk.contents.readOnly = true;
+        this.#end(fault, fault.forMs, () => disk.contents.readOnly = false);
+        return true;
+      case "sync-fails":
+        disk.failSyncs(fault.count);
+        return true;
+      case "write-fails":
+        disk.failWrites(fault.count);
+        return true;
+      case "slow-sync":
+        disk.slowSyncs(fault.byMs);
+        this.#end(fault, fault.forMs, () => disk.slowSyncs(-fault.byMs));
+        return true;
+      case "bit-flip":
+        return disk.flipSomeBit() !== undefined;
+    }
+  }
+
+  #end(fault: Fault, afterMs: number, run: () => void): void {
+    this.#later(afterMs, `end ${fault.kind}`, run);
+  }
+
+  #later(delayMs: number, what: string, run: () => void): void {
+    const era = this.#era;
+    this.#host.at(Math.max(0, delayMs), what, () => {
+      if (this.#era === era) run();
+    });
+  }
+}

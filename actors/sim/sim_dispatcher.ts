@@ -1,0 +1,232 @@
+/**
+ * The dispatcher of a simulated node: each message handled is an event, in a drawn order.
+ *
+ * Messages wait in lanes, one for each pair of sender and mailbox, each first in first out; the lane
+ * that is next is drawn, or they take turns. Invariants:
+ * - At most one event of a dispatcher is scheduled: the next message, or the end of the turn.
+ * - A lane is among the ready ones exactly while something waits in it.
+ * - After `end` nothing is handled any more and every push is refused.
+ *
+ * @module
+ */
+
+import type { Dispatcher, Mailbox, RandomStream } from "../runtime/environment.ts";
+import type { WorldOptions } from "./world_options.ts";
+
+/** What the dispatcher needs of its node. */
+export interface DispatcherHost {
+  readonly world: WorldOptions;
+  /** Draws the order of messages. */
+  readonly chance: RandomStream;
+  /** Has `run` be an event, `delayUs` from now. */
+  schedule(delayUs: number, what: string, detail: number, run: () => void): void;
+  /** Told which mailbox a message is about to be handled in, and whose it is. */
+  handling(mailbox: number, sender: number): void;
+}
+
+/** Empty lanes kept for use again. */
+const SPARE_LANES = 256;
+
+class Lane {
+  mailbox!: SimulatedMailbox;
+  sender = 0;
+  /** Place among the ready lanes. */
+  index = 0;
+  #messages: unknown[] = [];
+  #head = 0;
+
+  get length(): number {
+    return this.#messages.length - this.#head;
+  }
+  push(message: unknown): void {
+    this.#messages.push(message);
+  }
+  shift(): unknown {
+    const message = this.#messages[this.#head];
+    this.#messages[this.#head++] = undefined;
+    if (this.#head === this.#messages.length) {
+      this.#messages.length = 0;
+      this.#head = 0;
+    } else if (this.#head > 256 && this.#head * 2 > this.#messages.length) {
+      this.#messages = this.#messages.slice(this.#head);
+      this.#head = 0;
+    }
+    return message;
+  }
+  clear(): void {
+    this.#messages.length = 0;
+    this.#head = 0;
+  }
+}
+
+class SimulatedMailbox implements Mailbox<unknown> {
+  readonly #dispatcher: SimulatedDispatcher;
+  readonly #limit: number;
+  readonly deliver: (message: unknown, sender: number) => void;
+  readonly number: number;
+  readonly lanes = new Map<number, Lane>();
+  length = 0;
+  closed = false;
+
+  constructor(
+    dispatcher: SimulatedDispatcher,
+    limit: number,
+    number: number,
+    deliver: (message: unknown, sender: number) => void,
+  ) {
+    this.#dispatcher = dispatcher;
+    this.#limit = limit;
+    this.number = number;
+    this.deliver = deliver;
+  }
+
+  push(sender: number, message: unknown): boolean {
+    if (this.closed || this.length >= this.#limit || this.#dispatcher.ended) return false;
+    this.length++;
+    this.#dispatcher.queue(this, sender, message);
+    return true;
+  }
+
+  close(): void {
+    this.closed = true;
+    this.length = 0;
+    for (const lane of this.lanes.values()) this.#dispatcher.drop(lane);
+    this.lanes.clear();
+  }
+}
+
+export class SimulatedDispatcher implements Dispatcher {
+  readonly #host: DispatcherHost;
+  readonly #ready: Lane[] = [];
+  readonly #spare: Lane[] = [];
+  readonly #step = () => this.#handleNext();
+  readonly #endTurn = () => this.#runAtEnd();
+  /** Where the lane that is next in turn stands. */
+  #turnIndex = 0;
+  #atEnd: (() => void)[] = [];
+  #scheduled = false;
+  #handling = false;
+  #mailboxes = 0;
+  ended = false;
+
+  constructor(host: DispatcherHost) {
+    this.#host = host;
+  }
+
+  mailbox<Message>(
+    limit: number,
+    deliver: (message: Message, sender: number) => void,
+  ): Mailbox<Message> {
+    return new SimulatedMailbox(
+      this,
+      limit,
+      this.#mailboxes++,
+      deliver as (message: unknown, sender: number) => void,
+    ) as Mailbox<Message>;
+  }
+
+  atEndOfTurn(run: () => void): void {
+    if (this.ended) return;
+    this.#atEnd.push(run);
+    this.#scheduleNext();
+  }
+
+  /** Messages that wait. */
+  get waiting(): number {
+    let count = 0;
+    for (const lane of this.#ready) count += lane.length;
+    return count;
+  }
+
+  /** The node is no more. */
+  end(): void {
+    this.ended = true;
+    this.#atEnd = [];
+    this.#ready.length = 0;
+  }
+
+  queue(mailbox: SimulatedMailbox, sender: number, message: unknown): void {
+    let lane = mailbox.lanes.get(sender);
+    if (lane === undefined) {
+      lane = this.#spare.pop() ?? new Lane();
+      lane.mailbox = mailbox;
+      lane.sender = sender;
+      lane.index = this.#ready.length;
+      this.#ready.push(lane);
+      mailbox.lanes.set(sender, lane);
+    }
+    lane.push(message);
+    this.#scheduleNext();
+  }
+
+  drop(lane: Lane): void {
+    lane.clear();
+    this.#retire(lane);
+  }
+
+  #retire(lane: Lane): void {
+    const last = this.#ready.pop();
+    if (last !== undefined && last !== lane) {
+      this.#ready[lane.index] = last;
+      last.index = lane.index;
+    }
+    if (this.#spare.length < SPARE_LANES) this.#spare.push(lane);
+  }
+
+  #scheduleNext(): void {
+    if (this.#scheduled || this.#handling || this.ended) return;
+    const { world, chance } = this.#host;
+    const endNow = this.#atEnd.length > 0 &&
+      (this.#ready.length === 0 ||
+        (world.earlyTurnEndsOf256 > 0 && chance.chance(world.earlyTurnEndsOf256, 256)));
+    if (endNow) {
+      this.#scheduled = true;
+      this.#host.schedule(0, "end of turn", this.#atEnd.length, this.#endTurn);
+    } else if (this.#ready.length > 0) {
+      this.#scheduled = true;
+      this.#host.schedule(world.messageUs, "message", this.#ready.length, this.#step);
+    }
+  }
+
+  #handleNext(): void {
+    this.#scheduled = false;
+    const lane = this.#chooseLane();
+    if (lane !== undefined) {
+      const { mailbox, sender } = lane;
+      const message = lane.shift();
+      mailbox.length--;
+      if (lane.length === 0) {
+        mailbox.lanes.delete(sender);
+        this.#retire(lane);
+      }
+      this.#host.handling(mailbox.number, sender);
+      this.#handling = true;
+      try {
+        mailbox.deliver(message, sender);
+      } finally {
+        this.#handling = false;
+      }
+    }
+    this.#scheduleNext();
+  }
+
+  #chooseLane(): Lane | undefined {
+    const count = this.#ready.length;
+    if (count <= 1) return this.#ready[0];
+    const { world, chance } = this.#host;
+    const { drawnMessagesOf256 } = world;
+    if (drawnMessagesOf256 > 0 && chance.integer(256) < drawnMessagesOf256) {
+      return this.#ready[chance.integer(count)];
+    }
+    this.#turnIndex = (this.#turnIndex + 1) % count;
+    return this.#ready[this.#turnIndex];
+  }
+
+  #runAtEnd(): void {
+    this.#scheduled = false;
+    const runs = this.#atEnd;
+    this.#atEnd = [];
+    for (const run of runs) if (!this.ended) run();
+    this.#scheduleNext();
+  }
+}
