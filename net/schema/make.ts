@@ -5,7 +5,8 @@
  */
 
 import type { NamedField, Table } from "../schema.ts";
-import { literal, SourceBuilder } from "./source.ts";
+import { defaultValue } from "./defaults.ts";
+import { SourceBuilder } from "./source.ts";
 
 /** A message in which fields may be left out, to be filled with their defaults. */
 export type Draft<T> = T extends string | number | boolean | null | Uint8Array ? T
@@ -45,13 +46,4 @@ function madeValue(source: SourceBuilder, field: NamedField): string {
     return `${value} === undefined ? ${absent} : ${value} === null ? null : ${made}`;
   }
   return `${value} === undefined ? ${defaultValue(source, field)} : ${value}`;
-}
-
-/** The source of a field's default; a fresh value for what could be changed. */
-export function defaultValue(source: SourceBuilder, field: NamedField): string {
-  if (field.default instanceof Uint8Array) return source.constant(field.default);
-  if (field.default !== undefined) return literal(field.default);
-  if (field.type.kind !== "struct") return "[]";
-  const members = field.type.fields.map((inner) => `${inner.name}: ${defaultValue(source, inner)}`);
-  return `{ ${members.join(", ")} }`;
 }

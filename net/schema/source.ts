@@ -11,43 +11,69 @@
 
 /** Collects the functions of one compilation and the constants that they use. */
 export class SourceBuilder {
-  readonly #names = new Map<unknown, string>();
-  readonly #values: unknown[] = [];
+  readonly #constants = new Map<unknown, string>();
   readonly #functions: string[] = [];
-  #next = 0;
-
-  /** A fresh name with the given beginning. */
-  name(prefix: string): string {
-    return `${prefix}${this.#next++}`;
-  }
+  readonly #made = new Map<string, Map<unknown, string>>();
 
   /** The name under which the value is known to the source. */
   constant(value: unknown): string {
-    let name = this.#names.get(value);
+    let name = this.#constants.get(value);
     if (name === undefined) {
-      name = `constant${this.#values.length}`;
-      this.#names.set(value, name);
-      this.#values.push(value);
+      name = `constant${this.#constants.size}`;
+      this.#constants.set(value, name);
     }
     return name;
   }
 
-  /** Adds a function and returns its name. */
+  /** Adds a function under a name of its own that starts with the prefix, and returns the name. */
   define(prefix: string, parameters: string, body: readonly string[]): string {
-    const name = this.name(prefix);
+    const name = `${prefix}${this.#functions.length}`;
     this.#functions.push(`function ${name}(${parameters}) {\n${body.join("\n")}\n}`);
+    return name;
+  }
+
+  /** The name that `define` returned for this purpose and key, the first time. */
+  once(purpose: string, key: unknown, define: () => string): string {
+    let names = this.#made.get(purpose);
+    if (names === undefined) {
+      names = new Map();
+      this.#made.set(purpose, names);
+    }
+    let name = names.get(key);
+    if (name === undefined) {
+      name = define();
+      names.set(key, name);
+    }
     return name;
   }
 
   /** Compiles all that was defined and returns the function of that name. */
   compile<F>(name: string): F {
-    const names = this.#values.map((_, index) => `constant${index}`);
     const source = `"use strict";\n${this.#functions.join("\n")}\nreturn ${name};`;
-    return new Function(...names, source)(...this.#values) as F;
+    return new Function(...this.#constants.values(), source)(...this.#constants.keys()) as F;
   }
 }
 
 /** The literal of a value that has one: text, finite number, boolean or null. */
 export function literal(value: string | number | boolean | null): string {
   return JSON.stringify(value);
+}
+
+/** Functions compiled from tables, made on first use and kept by table and version. */
+export class Compiled<Key extends object, F> {
+  readonly #make: (key: Key, version: number) => F;
+  readonly #functions = new WeakMap<Key, F[]>();
+
+  constructor(make: (key: Key, version: number) => F) {
+    this.#make = make;
+  }
+
+  get(key: Key, version: number): F {
+    let versions = this.#functions.get(key);
+    if (versions === undefined) {
+      versions = [];
+      this.#functions.set(key, versions);
+    }
+    return versions[version] ??= this.#make(key, version);
+  }
 }
