@@ -20,7 +20,7 @@ import {
 } from "./compression_errors.ts";
 import { compressLz4, decompressLz4 } from "./lz4_frame.ts";
 import { compressSnappy, decompressSnappy } from "./snappy_framing.ts";
-import { checkZstdFrames } from "./zstd_frame.ts";
+import { findZstdFrames } from "./zstd_frame.ts";
 
 export type { Compression } from "./compression_errors.ts";
 
@@ -69,7 +69,8 @@ export function compress(codec: Compression, bytes: Uint8Array, level?: number):
 /**
  * Decompresses bytes from anywhere; "none" gives back the same array.
  *
- * @param bytesMax more than this never comes out, nor is it allocated
+ * @param bytesMax more than this never comes out; gzip and zstd hold twice as much at the end, when
+ *   they put their pieces together
  * @throws CorruptCompressionError, DecompressionBombError, CodecUnavailableError
  */
 export function decompress(codec: Compression, bytes: Uint8Array, bytesMax: number): Uint8Array {
@@ -98,10 +99,27 @@ function decompressGzip(bytes: Uint8Array, bytesMax: number): Uint8Array {
   return runZlib("gzip", bytesMax, (options) => gunzipSync(bytes, options));
 }
 
-/** The library takes a frame that is cut off for whole, so its end is found first. */
+/** All frames, one after the other; writers of batches make but one. */
 function decompressZstd(bytes: Uint8Array, bytesMax: number): Uint8Array {
-  checkZstdFrames(bytes, bytesMax);
-  return runZlib("zstd", bytesMax, (options) => zstdDecompressSync(bytes, options));
+  const contents: Uint8Array[] = [];
+  let outputBytes = 0;
+  for (const frame of findZstdFrames(bytes, bytesMax)) {
+    const bytesLeft = bytesMax - outputBytes;
+    const content = runZlib("zstd", bytesLeft, (options) => zstdDecompressSync(frame, options));
+    outputBytes += content.length;
+    contents.push(content);
+  }
+  return contents.length === 1 ? contents[0]! : concatenate(contents, outputBytes);
+}
+
+function concatenate(parts: readonly Uint8Array[], size: number): Uint8Array {
+  const whole = new Uint8Array(size);
+  let position = 0;
+  for (const part of parts) {
+    whole.set(part, position);
+    position += part.length;
+  }
+  return whole;
 }
 
 /** Calls node:zlib, which grows its output as it comes, and names what goes wrong. */

@@ -13,8 +13,15 @@
  * @module
  */
 
-import { readInt16, readInt32, readInt64, readUint32 } from "./bytes/big_endian.ts";
-import { writeInt16, writeInt32, writeInt64 } from "./bytes/big_endian.ts";
+import {
+  readInt16,
+  readInt32,
+  readInt64,
+  readUint32,
+  writeInt16,
+  writeInt32,
+  writeInt64,
+} from "./bytes/big_endian.ts";
 import { crc32c } from "./bytes/crc32c.ts";
 import type { Epoch, Offset, ProducerId, Timestamp } from "./bytes/ids.ts";
 import { type Compression, compressionOfId, idOfCompression } from "./compression.ts";

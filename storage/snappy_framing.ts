@@ -29,6 +29,13 @@ const XERIAL_HEADER_BYTES = 16;
 /** No element of the format gives more: a copy of three bytes stands for 64. */
 const EXPANSION_MAX = 22;
 
+/**
+ * How many blocks a stream may have: some, and one more for each so many bytes. Writers fill blocks
+ * of 32 KiB, and can be told 1 KiB; every block costs a call of some 5 µs.
+ */
+const BLOCKS_FREE = 16;
+const BLOCK_BYTES_LIKELY = 1024;
+
 /** Copied into memory of the runtime's own: faster than to have it adopt the addon's. */
 const NATIVE_OPTIONS = { copyOutputData: true, asBuffer: true } as const;
 
@@ -63,6 +70,9 @@ function decompressXerial(bytes: Uint8Array, bytesMax: number): Uint8Array {
     outputBytes += claimedSize(block, bytesMax - outputBytes, bytesMax);
     blocks.push(block);
     position += 4 + block.length;
+  }
+  if (blocks.length > BLOCKS_FREE + outputBytes / BLOCK_BYTES_LIKELY) {
+    throw corrupt(`${blocks.length} blocks for ${outputBytes} bytes`);
   }
   const output = new Uint8Array(outputBytes);
   let position = 0;

@@ -1,9 +1,10 @@
 /**
  * The outside of zstd frames (RFC 8878): where they end and what sizes they claim.
  *
- * The library behind node:zlib reports no error for a frame that is cut off or followed by
- * something else: it returns what it has. This walk over the block headers refuses both, and the
- * sizes that are too large whatever is inside, before the library sees a byte.
+ * The library behind node:zlib reads the first frame only, and reports no error where that is cut
+ * off: it returns what it has. This walk over the block headers finds every frame, refuses what is
+ * cut off or no frame, and sizes that are too large whatever is inside, before the library sees a
+ * byte.
  *
  * Invariant: constant memory, a handful of steps for each block of up to 128 KiB.
  *
@@ -18,6 +19,9 @@ const FRAME_MAGIC = 0xfd2fb528;
 /** Frames whose content decoders pass over have 16 magics, of which the low 4 bits are free. */
 const SKIPPABLE_MAGIC = 0x184d2a50;
 
+/** The most frames to unpack: writers make one, and each costs a call of some 30 µs. */
+const FRAMES_MAX = 8;
+
 /** The most that one block may hold, packed or not. */
 const BLOCK_BYTES_MAX = 128 * 1024;
 
@@ -27,55 +31,39 @@ const BLOCK_RUN = 1;
 const BLOCK_RESERVED = 3;
 
 /**
- * Checks that the bytes are one or more whole frames that may come out at no more than `bytesMax`.
+ * Finds the frames that the bytes consist of, all of them whole, which may come out at no more than
+ * `bytesMax` together. Frames to be passed over are left out.
  *
  * @throws CorruptCompressionError, DecompressionBombError
  */
-export function checkZstdFrames(bytes: Uint8Array, bytesMax: number): void {
+export function findZstdFrames(bytes: Uint8Array, bytesMax: number): Uint8Array[] {
   const reader = new ByteReader(bytes);
+  const frames: Uint8Array[] = [];
   let certainBytes = 0;
   try {
     do {
-      certainBytes += walkFrame(reader, bytesMax);
-      if (certainBytes > bytesMax) throw new DecompressionBombError("zstd", bytesMax);
+      const start = reader.position;
+      const magic = littleEndian(reader, 4);
+      if ((magic & ~0xf) >>> 0 === SKIPPABLE_MAGIC) {
+        reader.skip(littleEndian(reader, 4));
+        continue;
+      }
+      if (magic !== FRAME_MAGIC) throw corrupt("no frame at its start");
+      certainBytes += walkFrame(reader, bytesMax - certainBytes, bytesMax);
+      frames.push(bytes.subarray(start, reader.position));
+      if (frames.length > FRAMES_MAX) throw corrupt(`more than ${FRAMES_MAX} frames`);
     } while (reader.remaining > 0);
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
     throw corrupt("frame is cut off", error);
   }
+  return frames;
 }
 
-/** Passes over one frame and returns the bytes that are sure to come out of it. */
-function walkFrame(reader: ByteReader, bytesMax: number): number {
-  const magic = littleEndian(reader, 4);
-  if ((magic & ~0xf) >>> 0 === SKIPPABLE_MAGIC) {
-    reader.skip(littleEndian(reader, 4));
-    return 0;
-  }
-  if (magic !== FRAME_MAGIC) throw corrupt("no frame at its start");
-  const hasChecksum = walkFrameHeader(reader, bytesMax);
-  const certainBytes = walkBlocks(reader, bytesMax);
-  if (hasChecksum) reader.skip(4);
-  return certainBytes;
-}
-
-/** Passes over the frame header and returns whether a checksum follows the blocks. */
-function walkFrameHeader(reader: ByteReader, bytesMax: number): boolean {
-  const descriptor = reader.uint8();
-  const isSingleSegment = (descriptor & 0x20) !== 0;
-  if ((descriptor & 0x08) !== 0) throw corrupt("reserved bit is set");
-  if (!isSingleSegment) reader.skip(1);
-  const dictionaryIdBytes = [0, 1, 2, 4][descriptor & 3]!;
-  if (littleEndian(reader, dictionaryIdBytes) !== 0) {
-    throw corrupt("frame needs a dictionary");
-  }
-  const contentSizeBytes = [isSingleSegment ? 1 : 0, 2, 4, 8][descriptor >>> 6]!;
-  const contentSize = littleEndian(reader, contentSizeBytes) + (contentSizeBytes === 2 ? 256 : 0);
-  if (contentSize > bytesMax) throw new DecompressionBombError("zstd", bytesMax);
-  return (descriptor & 0x04) !== 0;
-}
-
-function walkBlocks(reader: ByteReader, bytesMax: number): number {
+/** Passes over one frame behind its magic and returns the bytes that are sure to come out of it. */
+function walkFrame(reader: ByteReader, bytesLeft: number, bytesMax: number): number {
+  const { contentSize, hasChecksum } = readFrameHeader(reader);
+  if (contentSize > bytesLeft) throw new DecompressionBombError("zstd", bytesMax);
   let certainBytes = 0;
   for (let isLast = false; !isLast;) {
     const header = littleEndian(reader, 3);
@@ -87,9 +75,23 @@ function walkBlocks(reader: ByteReader, bytesMax: number): number {
     }
     reader.skip(type === BLOCK_RUN ? 1 : size);
     if (type === BLOCK_RAW || type === BLOCK_RUN) certainBytes += size;
-    if (certainBytes > bytesMax) throw new DecompressionBombError("zstd", bytesMax);
+    if (certainBytes > bytesLeft) throw new DecompressionBombError("zstd", bytesMax);
   }
+  if (hasChecksum) reader.skip(4);
   return certainBytes;
+}
+
+/** The size is 0 where the frame does not tell. */
+function readFrameHeader(reader: ByteReader): { contentSize: number; hasChecksum: boolean } {
+  const descriptor = reader.uint8();
+  const isSingleSegment = (descriptor & 0x20) !== 0;
+  if ((descriptor & 0x08) !== 0) throw corrupt("reserved bit is set");
+  if (!isSingleSegment) reader.skip(1);
+  const dictionaryIdBytes = [0, 1, 2, 4][descriptor & 3]!;
+  if (littleEndian(reader, dictionaryIdBytes) !== 0) throw corrupt("frame needs a dictionary");
+  const contentSizeBytes = [isSingleSegment ? 1 : 0, 2, 4, 8][descriptor >>> 6]!;
+  const contentSize = littleEndian(reader, contentSizeBytes) + (contentSizeBytes === 2 ? 256 : 0);
+  return { contentSize, hasChecksum: (descriptor & 0x04) !== 0 };
 }
 
 /** Up to eight bytes, lowest first; beyond 2^53 it is rounded, which is enough to be too large. */
