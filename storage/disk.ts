@@ -6,7 +6,8 @@
  * the call that started it has returned. Nothing here is durable before a sync of the file and,
  * for its name, of its folder.
  *
- * Paths are relative to the root that the disk was made for and use `/`.
+ * Paths are relative to the root that the disk was made for and use `/`; the empty path is the root.
+ * One that is not of that form, or leads out of the root, is a RangeError, as is a position below 0.
  *
  * @module
  */
@@ -33,7 +34,11 @@ export class DiskError extends Error {
   }
 }
 
-/** A file. It holds no descriptor until used, and may lose it between uses to a budget of handles. */
+/**
+ * A file. It holds no descriptor until used, and may lose it between uses to a budget of handles.
+ * Whatever opens a path shares its bytes and its length. Once the file was removed, or another
+ * renamed onto its path, it answers every call with `not-found`, for good.
+ */
 export interface File {
   readonly path: string;
 
@@ -46,7 +51,10 @@ export interface File {
    */
   read(target: Uint8Array, position: number): number;
 
-  /** As `read`, off the loop: for bytes that may have to come from the device. */
+  /**
+   * As `read`, off the loop: for bytes that may have to come from the device. `target` is the
+   * disk's until `done` is called; what is written to the file meanwhile may be seen or not.
+   */
   readLater(
     target: Uint8Array,
     position: number,
@@ -54,8 +62,9 @@ export interface File {
   ): void;
 
   /**
-   * Writes all of `source` at `position` into the page cache. When it fails, the file has been cut
-   * back to the length it had before; if even that failed the error's kind is `io`.
+   * Writes all of `source` at `position` into the page cache; bytes that were never written before
+   * it are zero. When it fails, the file has been cut back to the length it had before; if even
+   * that failed the error's kind is `io`.
    */
   write(source: Uint8Array, position: number): void;
 
@@ -100,7 +109,10 @@ export interface Disk {
   /** Makes the folder and those above it; an existing one is fine. */
   makeDirectory(path: string): void;
 
-  /** Replaces what stands at `to`, atomically. Open `File`s of `from` follow it to its new name. */
+  /**
+   * Replaces what stands at `to` (a folder only if it is empty), atomically. Open `File`s of `from`,
+   * and of what is in it, follow it to its new name.
+   */
   rename(from: string, to: string): void;
 
   /** Removes a file, or a folder with everything in it; a missing one is fine. */
@@ -110,7 +122,8 @@ export interface Disk {
   syncDirectory(path: string): void;
 
   /**
-   * Claims a folder for this process, writing `holder` (a pid) where the next one to ask reads it.
+   * Claims a folder for this process, writing `holder` (a pid) to `.lock` in it, where the next one
+   * to ask reads it. The claim ends with the process, however that ends.
    * @throws {DiskError} of kind `locked`, naming the holder.
    */
   lock(path: string, holder: string): DiskLock;

@@ -1,6 +1,8 @@
 import { DenoDisk } from "../../storage/deno_disk.ts";
 import { MemoryDisk } from "../../storage/memory_disk.ts";
-import { diskConformance, type DiskSubject } from "./disk_suite.ts";
+import type { DiskSubject } from "./disk_subject.ts";
+import { diskConformance } from "./disk_suite.ts";
+import { mountTmpfs, tmpfsSupported, unmountTmpfs } from "./tmpfs.ts";
 
 function memorySubject(disk: MemoryDisk): DiskSubject {
   return { disk, complete: () => void disk.drain(), discard: () => {} };
@@ -25,41 +27,28 @@ function denoSubject(openFilesMax: number): DiskSubject {
   };
 }
 
-/** A disk on a file system of its own, as small as asked; or why there is none. */
-function smallDenoSubject(bytes: number): DiskSubject | string {
+/** A disk on a file system of its own, as small as asked. */
+function smallDenoSubject(bytes: number): DiskSubject {
   const root = Deno.makeTempDirSync({ prefix: "strom-disk-" });
-  const discard = () => Deno.removeSync(root, { recursive: true });
-  const refusal = runCommand("mount", "-t", "tmpfs", "-o", `size=${bytes}`, "tmpfs", root);
-  if (refusal !== undefined) {
-    discard();
-    return `cannot mount a tmpfs: ${refusal}`;
-  }
+  const refusal = mountTmpfs(root, bytes);
+  if (refusal !== undefined) throw new Error(refusal);
   const disk = new DenoDisk(root);
   return {
     disk,
     complete: () => {},
     discard: () => {
       disk.close();
-      runCommand("umount", root);
-      discard();
+      unmountTmpfs(root);
+      Deno.removeSync(root);
     },
   };
-}
-
-/** Runs a command; returns why it failed. */
-function runCommand(command: string, ...args: string[]): string | undefined {
-  try {
-    const { success, stderr } = new Deno.Command(command, { args }).outputSync();
-    return success ? undefined : new TextDecoder().decode(stderr).trim();
-  } catch (error) {
-    return error instanceof Error ? error.message : String(error);
-  }
 }
 
 diskConformance({
   name: "deno disk",
   make: () => denoSubject(1000),
   makeSmall: smallDenoSubject,
+  skipSmall: tmpfsSupported(),
 });
 
 diskConformance({

@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { DenoDisk } from "../../storage/deno_disk.ts";
-import { contentOf, pattern } from "../conformance/disk_suite.ts";
+import { contentOf, pattern } from "../conformance/disk_subject.ts";
 import {
   cleanUp,
   copyWhileMounted,

@@ -1,7 +1,8 @@
 import { assert, assertEquals } from "@std/assert";
 import { DenoDisk } from "../../storage/deno_disk.ts";
 import type { DiskError } from "../../storage/disk.ts";
-import { assertDiskError, contentOf, pattern } from "../conformance/disk_suite.ts";
+import { assertDiskError, contentOf, pattern } from "../conformance/disk_subject.ts";
+import { makeReadOnly, mountTmpfs, tmpfsSupported, unmountTmpfs } from "../conformance/tmpfs.ts";
 
 /** Runs with a disk in a folder of its own. */
 async function withDisk(
@@ -183,6 +184,42 @@ Deno.test({
   assertEquals(disk.openFiles, 1);
   disk.close();
 });
+
+const noTmpfs = tmpfsSupported();
+
+Deno.test({
+  name: "deno disk: a read-only file system can be read" +
+    (noTmpfs === undefined ? "" : ` (skipped: ${noTmpfs})`),
+  ignore: noTmpfs !== undefined,
+}, () =>
+  withDisk(10, (disk, root) => {
+    disk.makeDirectory("f");
+    mountTmpfs(`${root}/f`, 1 << 20);
+    try {
+      disk.open("f/a", { create: true }).write(pattern(10), 0);
+      disk.close();
+      assertEquals(makeReadOnly(`${root}/f`), undefined);
+      const file = disk.open("f/a");
+      assertEquals(contentOf(disk, "f/a"), pattern(10));
+      const readOnly = "it is open for reading only";
+      assertDiskError("read-only", `Cannot write f/a at 10: ${readOnly}`, () => {
+        file.write(pattern(1), 10);
+      });
+      assertDiskError("read-only", `Cannot truncate f/a to 0: ${readOnly}`, () => file.truncate(0));
+      for (
+        const run of [
+          () => disk.open("f/b", { create: true }),
+          () => disk.rename("f/a", "f/b"),
+          () => disk.remove("f/a"),
+          () => disk.makeDirectory("f/g"),
+        ]
+      ) assertDiskError("read-only", "Cannot ", run);
+      assertEquals(contentOf(disk, "f/a"), pattern(10));
+      disk.close();
+    } finally {
+      unmountTmpfs(`${root}/f`);
+    }
+  }));
 
 Deno.test("deno disk: opening a file again measures it again", () =>
   withDisk(10, (disk, root) => {

@@ -2,7 +2,7 @@ import { assertEquals, assertThrows } from "@std/assert";
 import { DiskError } from "../../storage/disk.ts";
 import type { DiskFault, DiskOperation } from "../../storage/disk_faults.ts";
 import { MemoryDisk, type MemoryDiskOptions } from "../../storage/memory_disk.ts";
-import { assertDiskError, contentOf } from "../conformance/disk_suite.ts";
+import { assertDiskError, contentOf } from "../conformance/disk_subject.ts";
 import { crashStates, SeededChance } from "./disk_chance.ts";
 import { durableFile, letters, SECTOR, sectorsOf } from "./disk_sectors.ts";
 

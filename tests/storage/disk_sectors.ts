@@ -6,7 +6,7 @@
 
 import type { File } from "../../storage/disk.ts";
 import type { MemoryDisk } from "../../storage/memory_disk.ts";
-import { contentOf } from "../conformance/disk_suite.ts";
+import { contentOf } from "../conformance/disk_subject.ts";
 
 export const SECTOR = 512;
 

@@ -2,7 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import type { CrashModel, DiskOperation } from "../../storage/disk_faults.ts";
 import { MemoryDisk } from "../../storage/memory_disk.ts";
-import { assertDiskError, contentOf, pattern } from "../conformance/disk_suite.ts";
+import { assertDiskError, contentOf, pattern } from "../conformance/disk_subject.ts";
 import { crashStates, SeededChance } from "./disk_chance.ts";
 import { durableFile, letters, SECTOR, sectorsOf } from "./disk_sectors.ts";
 
