@@ -166,13 +166,15 @@ export class FetchOperation {
       this.#readAll();
     };
     const replyTo = this.#call.adapt<DataAvailable>(wake);
-    const share = Math.ceil(this.#limits.minBytes / Math.max(this.#targets.length, 1));
+    const missing = Math.max(this.#limits.minBytes - this.#bytes, 1);
+    const bytes = Math.ceil(missing / Math.max(this.#targets.length, 1));
     const forget = () => {
       for (const { partition } of this.#targets) partition?.tell({ kind: "forget-data", replyTo });
     };
-    for (const { partition, fetchOffset } of this.#targets) {
-      partition?.tell({ kind: "await-data", fetchOffset, bytes: share, replyTo });
-    }
+    this.#targets.forEach(({ partition }, slot) => {
+      const seenHighWatermark = (this.#replies[slot] as ReadReply).highWatermark;
+      partition?.tell({ kind: "await-data", seenHighWatermark, bytes, replyTo });
+    });
     this.#stopWaiting ??= this.#call.after(this.#limits.maxWaitMs, () => {
       this.#expired = true;
       this.#wake?.();
