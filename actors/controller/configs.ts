@@ -8,6 +8,7 @@
 import { ErrorCode } from "../../net/messages/errors.ts";
 import type {
   AlterConfigsRequest,
+  AlterConfigsResourceResponse,
   AlterConfigsResponse,
 } from "../../net/messages/alter_configs.ts";
 import type {
@@ -68,7 +69,7 @@ function alterEach<R extends Resource>(
   const records: MetadataRecord[] = [];
   const responses = request.resources.map((resource) => {
     const { resourceType, resourceName } = resource;
-    return orRefuse(() => {
+    return orRefuse<AlterConfigsResourceResponse>(() => {
       records.push(...alter(resource));
       return { errorCode: ErrorCode.NONE, errorMessage: null, resourceType, resourceName };
     }, ({ code, message }) => ({

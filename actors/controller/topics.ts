@@ -16,6 +16,7 @@ import type {
   CreatePartitionsRequest,
   CreatePartitionsResponse,
   CreatePartitionsTopic,
+  CreatePartitionsTopicResult,
 } from "../../net/messages/create_partitions.ts";
 import type {
   DeletableTopicResult,
@@ -251,7 +252,7 @@ export function createPartitions(
   const records: MetadataRecord[] = [];
   const names = countNames(request.topics.map((topic) => topic.name));
   const results = request.topics.map((topic) =>
-    orRefuse(() => {
+    orRefuse<CreatePartitionsTopicResult>(() => {
       if ((names.get(topic.name) ?? 0) > 1) {
         throw new Refusal(ErrorCode.INVALID_REQUEST, `Topic ${topic.name} is named twice`);
       }

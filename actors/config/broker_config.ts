@@ -1,0 +1,223 @@
+/**
+ * The configs of a broker: Kafka's names and defaults, and a few of Strom's own.
+ *
+ * Owns the table, what may change while the broker runs, and the typed values. Keys of parts that
+ * are not there yet (replication, quorum, groups, transactions, TLS) are not known, except where
+ * they set the default of a topic config.
+ *
+ * @module
+ */
+
+import { DECOMPRESSED_BATCH_BYTES_MAX } from "../../storage/compression.ts";
+import {
+  boolean,
+  checkConfig,
+  type ConfigDefinition,
+  ConfigError,
+  type ConfigValues,
+  int,
+  long,
+  parseConfig,
+  unknownConfig,
+} from "./definition.ts";
+import { brokerSynonyms, type TopicConfig, topicDefaults } from "./topic_config.ts";
+
+const MIB = 1024 * 1024;
+const MINUTE_MS = 60_000;
+
+const BROKER_CONFIGS = {
+  nodeId: int("node.id", 1, "The node's id, different from every other node's", { min: 0 }),
+  numPartitions: int(
+    "num.partitions",
+    1,
+    "Partitions of a topic that is created without a number",
+    {
+      min: 1,
+    },
+  ),
+  replicationFactor: int(
+    "default.replication.factor",
+    1,
+    "Replicas of a topic that is created without a number",
+    { min: 1, max: 0x7fff },
+  ),
+  autoCreateTopicsEnable: boolean(
+    "auto.create.topics.enable",
+    true,
+    "Whether a topic that a client asks for is created where it is missing",
+  ),
+  deleteTopicEnable: boolean("delete.topic.enable", true, "Whether topics may be deleted"),
+
+  maxConnections: int("max.connections", 0x7fffffff, "Connections that are held at a time", {
+    min: 0,
+    dynamic: "cluster-wide",
+  }),
+  connectionsMaxIdleMs: long(
+    "connections.max.idle.ms",
+    10 * MINUTE_MS,
+    "A connection on which nothing came for this long is closed; negative keeps it",
+  ),
+  socketRequestMaxBytes: int("socket.request.max.bytes", 100 * MIB, "The largest request", {
+    min: 1,
+  }),
+  queuedMaxRequestBytes: long(
+    "queued.max.request.bytes",
+    // Kafka has no limit here; a node whose memory is bounded needs one.
+    64 * MIB,
+    "Bytes of requests being worked on, over all connections, before reading stops; -1 is no limit",
+    { min: -1 },
+  ),
+  requestTimeoutMs: int(
+    "request.timeout.ms",
+    30_000,
+    "How long one part of a node waits for another",
+    {
+      min: 1,
+    },
+  ),
+  fetchMaxBytes: int(
+    "fetch.max.bytes",
+    55 * MIB,
+    "The most bytes of records in one fetch response",
+    {
+      min: 1024,
+    },
+  ),
+  nativeHandshakeTimeoutMs: int(
+    "native.handshake.timeout.ms",
+    10_000,
+    "How long a connection may take to say who it is (Strom's own)",
+    { min: 1 },
+  ),
+  socketWriteTimeoutMs: int(
+    "socket.write.timeout.ms",
+    30_000,
+    "A connection that takes no bytes for this long is closed (Strom's own)",
+    { min: 1 },
+  ),
+  queuedMaxResponseBytes: long(
+    "queued.max.response.bytes",
+    64 * MIB,
+    "Bytes of responses that may wait on one connection before it is closed (Strom's own)",
+    { min: 1 },
+  ),
+
+  logRetentionCheckIntervalMs: long(
+    "log.retention.check.interval.ms",
+    5 * MINUTE_MS,
+    "How often old segments are looked for",
+    { min: 1 },
+  ),
+  logFlushOffsetCheckpointIntervalMs: int(
+    "log.flush.offset.checkpoint.interval.ms",
+    MINUTE_MS,
+    "How often it is written down up to where each log is flushed",
+    { min: 0 },
+  ),
+  producerIdExpirationMs: int(
+    "producer.id.expiration.ms",
+    24 * 60 * MINUTE_MS,
+    "How long the state of a producer that is silent is kept",
+    { min: 1, dynamic: "cluster-wide" },
+  ),
+  decompressedBatchMaxBytes: int(
+    "decompressed.batch.max.bytes",
+    DECOMPRESSED_BATCH_BYTES_MAX,
+    "The most bytes that a batch may become when it is decompressed (Strom's own)",
+    { min: 1024 },
+  ),
+  openFilesMax: int("open.files.max", 1000, "Descriptors that log files hold (Strom's own)", {
+    min: 2,
+  }),
+};
+
+/** The typed configs of a broker. */
+export interface BrokerConfig extends ConfigValues<typeof BROKER_CONFIGS> {
+  /** What topics have that do not set it themselves. */
+  readonly topicDefaults: TopicConfig;
+  /** The texts that the broker was started with. */
+  readonly properties: Readonly<Record<string, string>>;
+}
+
+const SYNONYMS = brokerSynonyms();
+
+const DEFINITIONS: ReadonlyMap<string, ConfigDefinition> = new Map(
+  [...Object.values(BROKER_CONFIGS), ...SYNONYMS.map(({ definition }) => definition)]
+    .map((definition) => [definition.name, definition] as const)
+    .sort(([a], [b]) => a < b ? -1 : 1),
+);
+
+const GROUPS: ReadonlyMap<string, readonly string[]> = new Map(
+  SYNONYMS.map(({ definition, group }) => [definition.name, group]),
+);
+
+/** All broker configs, by name. */
+export function brokerConfigs(): ConfigDefinition[] {
+  return [...DEFINITIONS.values()];
+}
+
+export function brokerConfigDefinition(name: string): ConfigDefinition | undefined {
+  return DEFINITIONS.get(name);
+}
+
+/** The configs that say the same in other units, in the order in which they count; itself too. */
+export function brokerConfigGroup(name: string): readonly string[] {
+  return GROUPS.get(name) ?? [name];
+}
+
+/**
+ * Types the configs that a broker is started with; those not named have their defaults.
+ * @throws {ConfigError} naming each that is unknown or malformed
+ */
+export function parseBrokerConfig(properties: Readonly<Record<string, string>>): BrokerConfig {
+  return { ...typeAll(properties), properties };
+}
+
+/**
+ * The configs of a broker that runs: what was set live counts before what it was started with.
+ * @throws {ConfigError} naming each that is malformed
+ */
+export function withDynamicConfigs(
+  { properties }: BrokerConfig,
+  clusterWide: ReadonlyMap<string, string>,
+  ofBroker: ReadonlyMap<string, string>,
+): BrokerConfig {
+  const dynamic = Object.fromEntries(
+    // A config that a later version knew is passed over, not refused.
+    [...clusterWide, ...ofBroker].filter(([name]) => DEFINITIONS.has(name)),
+  );
+  return { ...typeAll({ ...properties, ...dynamic }), properties };
+}
+
+function typeAll(texts: Readonly<Record<string, string>>): Omit<BrokerConfig, "properties"> {
+  const problems = Object.entries(texts).flatMap(([name, text]) => {
+    const problem = checkBrokerConfig(name, text);
+    return problem === undefined ? [] : [problem];
+  });
+  if (problems.length > 0) throw new ConfigError(problems);
+  const values: Record<string, unknown> = {};
+  for (const [field, definition] of Object.entries<ConfigDefinition>(BROKER_CONFIGS)) {
+    values[field] = parseConfig(definition, texts[definition.name] ?? definition.defaultText ?? "");
+  }
+  return {
+    ...values as ConfigValues<typeof BROKER_CONFIGS>,
+    topicDefaults: topicDefaults(texts),
+  };
+}
+
+/** Why a broker cannot be started with that config; undefined when it can. */
+export function checkBrokerConfig(name: string, value: string): string | undefined {
+  const definition = DEFINITIONS.get(name);
+  return definition === undefined
+    ? unknownConfig(name, DEFINITIONS.keys())
+    : checkConfig(definition, value);
+}
+
+/** Why a broker config may not be set while the broker runs; undefined when it may. */
+export function checkDynamicBrokerConfig(name: string, value: string): string | undefined {
+  const problem = checkBrokerConfig(name, value);
+  if (problem !== undefined) return problem;
+  return DEFINITIONS.get(name)?.dynamic === "read-only"
+    ? `${name} cannot be changed while the broker runs`
+    : undefined;
+}

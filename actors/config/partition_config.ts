@@ -1,0 +1,54 @@
+/**
+ * What one partition is configured with: the topic's configs and the broker's, typed.
+ *
+ * @module
+ */
+
+import { DEFAULT_LOG_CONFIG, type LogConfig } from "../../storage/log_config.ts";
+import type { BrokerConfig } from "./broker_config.ts";
+import { withTopicConfigs } from "./topic_config.ts";
+
+export interface PartitionConfig {
+  /** How its log is kept. */
+  readonly log: LogConfig;
+  /** `min.insync.replicas`: replicas in sync that an append with acks=all needs. */
+  readonly minInsyncReplicas: number;
+  /** `flush.before.ack`: nothing is acknowledged or visible before it is durable. */
+  readonly flushBeforeAck: boolean;
+}
+
+/** The config of a topic's partitions, of which the topic sets some itself. */
+export function partitionConfig(
+  overrides: ReadonlyMap<string, string>,
+  broker: BrokerConfig,
+): PartitionConfig {
+  const topic = withTopicConfigs(broker.topicDefaults, overrides);
+  return {
+    log: {
+      segmentBytes: topic.segmentBytes,
+      segmentMs: topic.segmentMs,
+      segmentJitterMs: topic.segmentJitterMs,
+      segmentIndexBytes: topic.segmentIndexBytes,
+      indexIntervalBytes: topic.indexIntervalBytes,
+      retentionMs: topic.retentionMs,
+      retentionBytes: Math.max(topic.retentionBytes, -1),
+      flushMessages: topic.flushMessages,
+      flushMs: topic.flushMs,
+      maxMessageBytes: topic.maxMessageBytes,
+      messageTimestampType: topic.messageTimestampType,
+      messageTimestampBeforeMaxMs: topic.messageTimestampBeforeMaxMs,
+      messageTimestampAfterMaxMs: topic.messageTimestampAfterMaxMs,
+      fileDeleteDelayMs: topic.fileDeleteDelayMs,
+      cleanupDelete: topic.cleanupPolicy.includes("delete"),
+      cleanupCompact: topic.cleanupPolicy.includes("compact"),
+      minCleanableDirtyRatio: topic.minCleanableDirtyRatio,
+      minCompactionLagMs: topic.minCompactionLagMs,
+      maxCompactionLagMs: topic.maxCompactionLagMs,
+      deleteRetentionMs: topic.deleteRetentionMs,
+      producerIdExpirationMs: broker.producerIdExpirationMs,
+      hotTailBytes: DEFAULT_LOG_CONFIG.hotTailBytes,
+    },
+    minInsyncReplicas: topic.minInsyncReplicas,
+    flushBeforeAck: topic.flushBeforeAck,
+  };
+}
