@@ -96,10 +96,10 @@ export class FramedConnection implements ConnectionHandler {
     }
   }
 
-  /** Ends the connection: after what was flushed, or at once with a reason for the log. */
-  close(reason?: string): void {
+  /** Ends the connection, for a reason if it is to be told: at once, or after what was flushed. */
+  close(reason?: string, when: "now" | "after" = reason === undefined ? "after" : "now"): void {
     this.#reason ??= reason;
-    this.connection.close({ abort: reason !== undefined });
+    this.connection.close({ abort: when === "now" });
   }
 
   space(): Uint8Array {

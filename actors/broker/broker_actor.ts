@@ -31,11 +31,8 @@ import type { Actor, ActorContext, AskResult, Behaviour } from "../runtime/actor
 import type { Ref } from "../runtime/ref.ts";
 import { ALLOW_ALL, NO_QUOTA } from "./access.ts";
 import { nativeSessionActor } from "./native_session_actor.ts";
-import {
-  type DirectoryFailed,
-  ReplicaManager,
-  type ReplicaManagerMessage,
-} from "./replica_manager.ts";
+import type { DirectoryFailed } from "../partition/partition_actor.ts";
+import { ReplicaManager, type ReplicaManagerMessage } from "./replica_manager.ts";
 import { type BrokerServices, PartitionDirectory, RequestBudget } from "./services.ts";
 
 /** The node has applied the metadata log up to where it was asked for. */

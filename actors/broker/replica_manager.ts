@@ -11,6 +11,7 @@
 import type { NodeId, Uuid } from "../../storage/bytes/ids.ts";
 import { partitionFolder } from "../../storage/checkpoint.ts";
 import type { LogDirectory } from "../../storage/log_directory.ts";
+import { readPartitionMetadata } from "../../storage/meta_properties.ts";
 import type { LogResources } from "../../storage/log_resources.ts";
 import type { BufferPool } from "../../net/buffer_pool.ts";
 import type { PartitionConfig } from "../config/partition_config.ts";
@@ -20,7 +21,8 @@ import type {
   PartitionAssignment,
   PartitionRequest,
 } from "../partition/messages.ts";
-import { partitionActor } from "../partition/partition_actor.ts";
+import { type DirectoryFailed, partitionActor } from "../partition/partition_actor.ts";
+import type { ClusterImage } from "../controller/cluster_image.ts";
 import type { ActorContext, AskResult } from "../runtime/actor.ts";
 import type { Ref } from "../runtime/ref.ts";
 import type { PartitionDirectory } from "./services.ts";
@@ -33,12 +35,6 @@ export interface ReplicaManagerOptions {
   readonly partitions: PartitionDirectory;
   /** Told when a flush failed: the folder can be trusted no longer. */
   readonly directoryFailed: Ref<DirectoryFailed>;
-}
-
-/** The disk could not make durable what it was given; nothing more is acknowledged there. */
-export interface DirectoryFailed {
-  readonly kind: "directory-failed";
-  readonly reason: string;
 }
 
 export interface NewReplica {
@@ -136,6 +132,23 @@ export class ReplicaManager {
     this.#toOpen.delete(folder);
     this.#options.partitions.remove(replica.topicId, partition);
     replica.ref.tell({ kind: "delete" });
+  }
+
+  /**
+   * Removes the logs of topics that the metadata does not know: their deletion was committed, but
+   * the node stopped before it was done.
+   */
+  removeStrays(image: ClusterImage): void {
+    const { disk } = this.#options.resources;
+    const { logger } = this.#context.environment;
+    for (const { name, isDirectory } of disk.list("")) {
+      if (!isDirectory) continue;
+      const topicId = readPartitionMetadata(disk, name);
+      if (topicId === undefined || image.topicById(topicId) !== undefined) continue;
+      disk.remove(name);
+      this.#options.directory.forget(name);
+      logger.log("info", "removed the log of a deleted topic", { partition: name, topicId });
+    }
   }
 
   /** Time for retention, rolls and flushes that are due. */

@@ -220,7 +220,11 @@ class ControllerActor implements Actor<ControllerMessage> {
     this.#flushing = true;
     const { endOffset } = this.#log;
     this.#log.flushLater(
-      this.#context.callback((failure) => ({ kind: "flushed", endOffset, failure })),
+      this.#context.callback((failure: DiskError | undefined) => ({
+        kind: "flushed",
+        endOffset,
+        failure,
+      })),
     );
   }
 

@@ -120,7 +120,9 @@ class PartitionActor implements Actor<PartitionMessage> {
         return this.#maybeFlush();
       default:
         if (this.#log !== undefined) return this.#serve(message, this.#log);
-        if (this.#waiting.length >= WAITING_MAX) return refuse(message, ErrorCode.NOT_LEADER_OR_FOLLOWER);
+        if (this.#waiting.length >= WAITING_MAX) {
+          return refuse(message, ErrorCode.NOT_LEADER_OR_FOLLOWER);
+        }
         this.#waiting.push(message);
         return message.kind === "maintain" ? undefined : this.#startOpening();
     }
@@ -235,7 +237,8 @@ class PartitionActor implements Actor<PartitionMessage> {
       now: this.#now(),
     });
     if (result.kind === "refused") {
-      const code = ErrorCode[result.error as keyof typeof ErrorCode] ?? ErrorCode.UNKNOWN_SERVER_ERROR;
+      const code = ErrorCode[result.error as keyof typeof ErrorCode] ??
+        ErrorCode.UNKNOWN_SERVER_ERROR;
       if (result.failure !== undefined) {
         this.#context.environment.logger.log("warn", "append failed", {
           partition: this.#folder,
@@ -274,7 +277,13 @@ class PartitionActor implements Actor<PartitionMessage> {
     if (!this.#replica.awaitsFlush && !log.flushDue(now)) return this.#scheduleFlush(log, now);
     this.#flushing = true;
     const endOffset = log.logEndOffset;
-    log.flushLater(this.#context.callback((failure) => ({ kind: "flushed", endOffset, failure })));
+    log.flushLater(
+      this.#context.callback((failure: DiskError | undefined) => ({
+        kind: "flushed",
+        endOffset,
+        failure,
+      })),
+    );
   }
 
   /** `flush.ms`: a timer only while something waits for it. */
