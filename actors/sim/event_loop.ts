@@ -21,7 +21,7 @@ export interface Owner {
   /** Rises with each crash. */
   incarnation: number;
   paused: boolean;
-  /** What came due while paused. */
+  /** What was met while paused, in the order in which it comes due. */
   held: SimulatedEvent[];
 }
 
@@ -131,14 +131,15 @@ export class EventLoop {
     this.#now = Math.max(this.#now, Math.min(time, this.nextTime ?? time));
   }
 
-  /** Lets what an owner was kept from happen now, in the order in which it came due. */
+  /** Lets what came due at an owner while it was paused happen now, in the order in which it did. */
   release(owner: Owner): void {
     const held = owner.held;
     owner.held = [];
     for (const event of held) {
       if (!isAlive(event)) continue;
-      event.time = this.#now;
-      event.tie = this.#tie(this.#now, owner);
+      // Some were set aside before they came due.
+      event.time = Math.max(event.time, this.#now);
+      event.tie = this.#tie(event.time, owner);
       event.order = this.#order++;
       this.#push(event);
     }

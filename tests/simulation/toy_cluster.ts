@@ -5,7 +5,7 @@
  * @module
  */
 
-import { type Connection, type Network, NetworkError } from "../../net/network.ts";
+import { type Connection, type Listener, type Network, NetworkError } from "../../net/network.ts";
 import type { Disk } from "../../storage/disk.ts";
 import type { Actor, ActorContext } from "../../actors/runtime/actor.ts";
 import { ActorSystem } from "../../actors/runtime/system.ts";
@@ -20,6 +20,7 @@ type Said =
   | { readonly kind: "heard"; readonly count: number }
   | { readonly kind: "connected"; readonly connection: Connection | NetworkError; to: string }
   | { readonly kind: "lost"; readonly to: string }
+  | { readonly kind: "retry"; readonly to: string }
   | { readonly kind: "greet" }
   | { readonly kind: "written" };
 
@@ -28,6 +29,7 @@ class Greeter implements Actor<Said> {
   readonly #links = new Map<string, Connection>();
   readonly #disk: Disk;
   readonly #network: Network;
+  readonly #listener: Listener;
   #heard = 0;
   #written = 0;
 
@@ -35,7 +37,7 @@ class Greeter implements Actor<Said> {
     this.#context = context;
     this.#disk = context.environment.disk;
     this.#network = context.environment.network;
-    this.#network.listen({ host: "0.0.0.0", port: PORT }, (connection) => {
+    this.#listener = this.#network.listen({ host: "0.0.0.0", port: PORT }, (connection) => {
       this.#listenTo(connection, () => {});
     });
     for (const peer of peers) this.#connect(peer);
@@ -57,6 +59,9 @@ class Greeter implements Actor<Said> {
         this.#links.delete(said.to);
         this.#retry(said.to);
         return;
+      case "retry":
+        this.#connect(said.to);
+        return;
       case "greet": {
         const random = this.#context.environment.random.stream("greeting");
         for (const link of this.#links.values()) link.write(random.bytes(1 + random.integer(3000)));
@@ -72,8 +77,13 @@ class Greeter implements Actor<Said> {
     }
   }
 
+  stopped(): void {
+    this.#listener.close();
+    for (const link of this.#links.values()) link.close();
+  }
+
   #retry(peer: string): void {
-    this.#context.environment.timers.schedule(100, () => this.#connect(peer));
+    this.#context.startTimer(`retry ${peer}`, 100, { kind: "retry", to: peer });
   }
 
   #connect(peer: string): void {
@@ -103,7 +113,7 @@ export function bootToy(node: SimulatedNode): void {
     const system = new ActorSystem({ environment, node: 1, probe: node.probe });
     const peers = NAMES.filter((name) => name !== node.name);
     system.spawn<Said>("greeter", (context) => new Greeter(context, peers), {
-      supervision: { kind: "restart", limit: 3, withinMs: 1000 },
+      supervision: { kind: "restart", limit: 100, withinMs: 1000 },
     });
     return system;
   });
