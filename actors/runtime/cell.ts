@@ -207,8 +207,7 @@ export class Cell implements Target {
   }
 
   addAsk(ask: Dependent): void {
-    if (this.stopped) ask.gone(this.number);
-    else (this.#asks ??= new Set()).add(ask);
+    if (!this.stopped) (this.#asks ??= new Set()).add(ask);
   }
 
   removeAsk(ask: Dependent): void {

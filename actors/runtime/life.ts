@@ -227,8 +227,7 @@ class AdaptedRef extends RuntimeRef<unknown> implements SignalSource, Target {
   }
 
   addAsk(ask: Dependent): void {
-    if (this.#life.over) ask.gone(0);
-    else this.#life.cell.addAsk(ask);
+    if (!this.#life.over) this.#life.cell.addAsk(ask);
   }
 
   removeAsk(ask: Dependent): void {

@@ -28,7 +28,7 @@ export interface Target {
   /** Has `gone` called once when the target ends, unless removed before. False when it has ended. */
   addWatch(watch: Dependent): boolean;
   removeWatch(watch: Dependent): void;
-  /** As `addWatch`; restarts count as ends, and one that has ended calls at once. */
+  /** As `addWatch`, except that a restart counts as an end. Nothing when it has ended. */
   addAsk(ask: Dependent): void;
   removeAsk(ask: Dependent): void;
 }
