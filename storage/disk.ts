@@ -6,8 +6,9 @@
  * the call that started it has returned. Nothing here is durable before a sync of the file and,
  * for its name, of its folder.
  *
- * Paths are relative to the root that the disk was made for and use `/`; the empty path is the root.
- * One that is not of that form, or leads out of the root, is a RangeError, as is a position below 0.
+ * Paths are relative to the root that the disk was made for and use `/`; the empty path is the
+ * root. A path of another form, or one that leads out of the root, is a RangeError, as is a
+ * position below 0.
  *
  * @module
  */
@@ -110,8 +111,8 @@ export interface Disk {
   makeDirectory(path: string): void;
 
   /**
-   * Replaces what stands at `to` (a folder only if it is empty), atomically. Open `File`s of `from`,
-   * and of what is in it, follow it to its new name.
+   * Replaces what stands at `to` (a folder only if it is empty), atomically. Open `File`s of
+   * `from`, and of what is in it, follow it to its new name.
    */
   rename(from: string, to: string): void;
 

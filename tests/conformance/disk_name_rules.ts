@@ -106,10 +106,11 @@ export function renameRules(rule: Rule): void {
     disk.makeDirectory("a/deep");
     const shallow = disk.open("a/file", { create: true });
     const deep = disk.open("a/deep/file", { create: true });
-    const other = disk.open("a-b", { create: true });
+    disk.makeDirectory("a-b");
+    const other = disk.open("a-b/file", { create: true });
     deep.write(pattern(5), 0);
     disk.rename("a", "c");
-    assertEquals([shallow.path, deep.path, other.path], ["c/file", "c/deep/file", "a-b"]);
+    assertEquals([shallow.path, deep.path, other.path], ["c/file", "c/deep/file", "a-b/file"]);
     shallow.write(pattern(3), 0);
     shallow.close();
     deep.close();
@@ -159,7 +160,8 @@ export function removeRules(rule: Rule): void {
   rule("remove takes a folder with everything in it", ({ disk }) => {
     disk.makeDirectory("f/g");
     const inside = disk.open("f/g/a", { create: true });
-    const beside = disk.open("f-1", { create: true });
+    disk.makeDirectory("f-1");
+    const beside = disk.open("f-1/a", { create: true });
     disk.remove("f");
     assertEquals(disk.status("f"), undefined);
     assertDiskError("not-found", "Cannot write f/g/a: ", () => inside.write(pattern(1), 0));

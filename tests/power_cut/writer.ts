@@ -1,6 +1,7 @@
 /**
  * Writes to a file for the tests of the power cut rig: 4 KiB blocks, each holding its number, each
- * made durable before its number is printed, or, told `unsynced`, never. Then it waits to be killed.
+ * made durable before its number is printed, or, told `unsynced`, never. Then it waits to be
+ * killed.
  */
 import { DenoDisk } from "../../storage/deno_disk.ts";
 

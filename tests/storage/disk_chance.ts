@@ -45,8 +45,8 @@ export class EveryChance implements DiskChance {
 }
 
 /**
- * Every disk that a power cut now can leave, sectors being whole and gaps zero unless the model says
- * otherwise. The disk itself is left as it is.
+ * Every disk that a power cut now can leave, sectors being whole and gaps zero unless the model
+ * says otherwise. The disk itself is left as it is.
  *
  * @throws {RangeError} where there are more than `limit` courses.
  */

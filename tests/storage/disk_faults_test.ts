@@ -35,7 +35,7 @@ Deno.test("disk faults: a failed write keeps the length, and a later one works",
   assertEquals(sectorsOf(disk, "a"), "A");
 });
 
-Deno.test("disk faults: where cutting back fails as well the error is io and the file is longer", () => {
+Deno.test("disk faults: where cutting back fails too the error is io, the file longer", () => {
   const disk = faulty("write", { kind: "fail", code: "ENOSPC", written: SECTOR, cutFails: true });
   const file = disk.open("a", { create: true });
   const message = "Cannot write a at 0: no space left on device, and cannot cut it back to 0";
@@ -43,7 +43,7 @@ Deno.test("disk faults: where cutting back fails as well the error is io and the
   assertEquals(sectorsOf(disk, "a"), "A");
 });
 
-Deno.test("disk faults: what a failed sync covered may be lost though a later sync succeeds", () => {
+Deno.test("disk faults: what a failed sync covered may be lost though a later succeeds", () => {
   const disk = faulty("sync", { kind: "fail", code: "EIO" });
   const file = disk.open("a", { create: true });
   disk.syncDirectory("");

@@ -185,8 +185,10 @@ Deno.test("memory disk: a sync of one folder carries the renames it takes part i
   disk.rename("f/a", "b");
   disk.open("f/c", { create: true });
   disk.syncDirectory("");
-  disk.crash();
-  assertEquals([names(disk), names(disk, "f")], ["b f", ""]);
+  const look = (crashed: MemoryDisk) => `${names(crashed)}, ${names(crashed, "f")}`;
+  assertEquals(outcomes(disk, look), ["b f, ", "b f, c"]);
+  disk.syncDirectory("f");
+  assertEquals(outcomes(disk, look), ["b f, c"]);
 });
 
 Deno.test("memory disk: a removal that was not synced may come undone, contents and all", () => {
@@ -268,6 +270,17 @@ Deno.test("memory disk: a crash ends files, locks and what was under way", () =>
     assertDiskError("locked", "Cannot lock /: held by second", () => disk.lock("", "third"));
     second.release();
   }
+});
+
+Deno.test("memory disk: without a scheduler operations wait for drain, and die with a crash", () => {
+  const disk = new MemoryDisk();
+  const file = disk.open("a", { create: true });
+  let called = 0;
+  file.syncLater(() => file.readLater(new Uint8Array(1), 0, () => called++));
+  assertEquals([disk.pending, disk.drain(), called], [1, 2, 1]);
+  file.syncLater(() => called++);
+  disk.killProcess();
+  assertEquals([disk.pending, disk.drain(), called], [0, 0, 1]);
 });
 
 Deno.test("memory disk: operations off the loop complete when the scheduler says", () => {
