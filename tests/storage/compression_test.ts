@@ -146,3 +146,24 @@ Deno.test("compression: gzip of several members is one content", () => {
   assertEquals(decompress("gzip", both, 509).length, 509);
   assertThrows(() => decompress("gzip", both, 508), DecompressionBombError);
 });
+
+Deno.test("compression: without leave to load native code, two codecs remain", async () => {
+  const { code, stdout } = await new Deno.Command(Deno.execPath(), {
+    args: [
+      "run",
+      "--no-prompt",
+      "--allow-read",
+      "--allow-env",
+      new URL("compression_without_ffi.ts", import.meta.url).href,
+    ],
+  }).output();
+  assertEquals(code, 0);
+  const unavailable = (codec: string) =>
+    `CodecUnavailableError: Cannot load codec ${codec}: its native addon does not start here`;
+  assertEquals(JSON.parse(new TextDecoder().decode(stdout)), [
+    100,
+    unavailable("snappy"),
+    unavailable("lz4"),
+    100,
+  ]);
+});

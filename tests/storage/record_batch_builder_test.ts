@@ -153,13 +153,12 @@ Deno.test("batch builder: the first record makes the room it needs, and is then 
 Deno.test("batch builder: a batch is full at exactly its size", () => {
   // Six bytes of fields, a length, and ten of value.
   const recordBytes = 17;
-  const builder = new RecordBatchBuilder(
-    new Uint8Array(1000),
-    BATCH_HEADER_BYTES + 3 * recordBytes,
-  );
+  const buffer = new Uint8Array(1000).fill(0xaa);
+  const builder = new RecordBatchBuilder(buffer, BATCH_HEADER_BYTES + 3 * recordBytes);
   const offsets = [1, 2, 3, 4].map((timestamp) => builder.tryAppend(timestamp, null, "0123456789"));
   assertEquals(offsets, [0, 1, 2, -1]);
   assertEquals(builder.sizeInBytes, BATCH_HEADER_BYTES + 3 * recordBytes);
+  assert(buffer.subarray(builder.sizeInBytes).every((byte) => byte === 0xaa));
   assertEquals([builder.recordsCount, builder.baseTimestamp, builder.maxTimestamp], [3, 1, 3]);
 });
 

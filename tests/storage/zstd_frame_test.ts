@@ -14,6 +14,9 @@ const HELLO = "290000" + "68656c6c6f";
 /** Window of 1 KiB, no content size, no checksum. */
 const PLAIN = MAGIC + "00" + "00";
 
+/** Written by the Python package zstandard 0.25.0: a checksum and no content size. */
+const NO_SIZE = "28b52ffd04586500003068656c6c6f200100994b11175eae0d";
+
 function text(hex: string, bytesMax = 1000): string {
   return new TextDecoder().decode(decompress("zstd", Uint8Array.fromHex(hex), bytesMax));
 }
@@ -27,6 +30,8 @@ Deno.test("zstd: reads frames with and without content size, checksum and compan
     "hello hello hello hello",
   );
   assertEquals(text(PLAIN + HELLO + PLAIN + HELLO), "hellohello");
+  assertEquals(text(NO_SIZE + NO_SIZE, 46).length, 46);
+  assertThrows(() => text(NO_SIZE + NO_SIZE, 45), DecompressionBombError);
   const skipped = "5f2a4d18" + "03000000" + "aabbcc";
   assertEquals(text(skipped + PLAIN + HELLO + skipped), "hello");
   assertEquals(text(skipped), "");
