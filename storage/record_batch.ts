@@ -315,7 +315,7 @@ export interface ProducerStamp {
   readonly baseSequence: number;
 }
 
-/** Gives a batch another producer id, epoch and sequence, as before a resend, and a new checksum. */
+/** Gives a batch another producer id, epoch and sequence before a resend, and a new checksum. */
 export function setProducerStamp(bytes: Uint8Array, position: number, stamp: ProducerStamp): void {
   writeProducerStamp(bytes, position, stamp);
   sealBatch(bytes, position);
