@@ -15,8 +15,9 @@ export function makeReadOnly(folder: string): string | undefined {
   return runMount("mount", "-o", "remount,ro", folder);
 }
 
+/** Unmounts it; where a failed test left a file open there, as soon as that is closed. */
 export function unmountTmpfs(folder: string): string | undefined {
-  return runMount("umount", folder);
+  return runMount("umount", folder) && runMount("umount", "--lazy", folder);
 }
 
 /** Why none can be mounted here; undefined where it can. */

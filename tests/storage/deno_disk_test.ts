@@ -215,8 +215,8 @@ Deno.test({
         ]
       ) assertDiskError("read-only", "Cannot ", run);
       assertEquals(contentOf(disk, "f/a"), pattern(10));
-      disk.close();
     } finally {
+      disk.close();
       unmountTmpfs(`${root}/f`);
     }
   }));
