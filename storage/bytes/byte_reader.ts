@@ -132,7 +132,7 @@ export class ByteReader {
     return this.#source.subarray(from, from + length);
   }
 
-  /** Passes over `length` bytes. @throws RangeError when it is negative or more than what is left */
+  /** Passes over `length` bytes. @throws RangeError when negative or more than what is left */
   skip(length: number): void {
     this.#take(length);
   }
