@@ -29,6 +29,8 @@ export interface IndexResources {
 export class IndexFile implements CachedIndex {
   referenced = false;
   slot = -1;
+  /** Whether the file's name is known to survive a crash; whoever syncs the folder says so. */
+  nameDurable = false;
   readonly #resources: IndexResources;
   readonly #path: string;
   readonly #entryBytes: number;
@@ -113,11 +115,12 @@ export class IndexFile implements CachedIndex {
     this.#damaged = false;
   }
 
-  /** Writes what the file lacks. @throws {DiskError} and keeps it */
-  write(to: number = this.#length): void {
-    if (this.#bytes === undefined || to <= this.#written) return;
+  /** Writes what the file lacks, and returns whether there is a file. @throws {DiskError} */
+  write(to: number = this.#length): boolean {
+    if (this.#bytes === undefined || to <= this.#written) return this.#open(false) !== undefined;
     this.#open(true)!.write(this.#bytes.subarray(this.#written, to), this.#written);
     this.#written = to;
+    return true;
   }
 
   /** As `write`, but a full disk is no failure: the entries wait. */
@@ -131,10 +134,9 @@ export class IndexFile implements CachedIndex {
     }
   }
 
-  /** The file for a sync, everything written; undefined where there is none. */
-  fileToSync(): File | undefined {
-    this.write();
-    return this.#open(false);
+  /** The file. @throws {DiskError} of kind `not-found` where none was written yet */
+  get file(): File {
+    return this.#file ??= this.#resources.disk.open(this.#path);
   }
 
   unload(): boolean {

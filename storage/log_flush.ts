@@ -1,0 +1,219 @@
+/**
+ * Making a log durable: flushes, of batches only, and checkpoints, of all that recovery starts from.
+ *
+ * Owns which files are synced, in what order, and what is durable then. It does not own when: that
+ * is the partition's, by `flush.messages`, `flush.ms` or an acknowledgement that waits for it.
+ *
+ * Invariants: one round is under way at a time, and what is asked for meanwhile shares the next
+ * one; a sync that failed is never tried again, and nothing is written after it; whoever asked is
+ * answered once, after the call that asked has returned.
+ *
+ * @module
+ */
+
+import type { Timestamp } from "./bytes/ids.ts";
+import { replaceSmallFile } from "./checkpoint.ts";
+import { DiskError, type File } from "./disk.ts";
+import { folderOf } from "./disk_path.ts";
+import type { IndexFile } from "./index_file.ts";
+import { LEADER_EPOCH_CHECKPOINT } from "./leader_epochs.ts";
+import type { LogState } from "./log_state.ts";
+
+/** Is told the end of a flush: undefined, or what failed. */
+export type FlushDone = (failure: DiskError | undefined) => void;
+
+/** Whether an answer will come, none is needed, or what failed at once. */
+export type FlushStart = "started" | "nothing to do" | DiskError;
+
+interface Waiting {
+  readonly full: boolean;
+  readonly done: FlushDone;
+}
+
+/** What one round syncs. */
+interface Round {
+  readonly full: boolean;
+  /** In this order: what names the others comes last. */
+  readonly files: readonly File[];
+  readonly indexes: readonly IndexFile[];
+  readonly syncNames: boolean;
+}
+
+/** Flushes one log. */
+export class LogFlusher {
+  readonly #state: LogState;
+  #underWay = false;
+  #waiting: Waiting[] = [];
+
+  constructor(state: LogState) {
+    this.#state = state;
+  }
+
+  /** Makes all batches that are in the log now durable, with their segments' names. */
+  flush(done: FlushDone): FlushStart {
+    if (!this.#underWay && this.#isFlushed()) return "nothing to do";
+    return this.#ask({ full: false, done });
+  }
+
+  /** Makes everything durable that recovery starts from, and raises the recovery point. */
+  checkpoint(now: Timestamp, done: FlushDone): FlushStart {
+    if (!this.#underWay && this.#isCheckpointed()) return "nothing to do";
+    try {
+      this.writeSnapshot(now);
+    } catch (error) {
+      if (error instanceof DiskError) return error;
+      throw error;
+    }
+    return this.#ask({ full: true, done });
+  }
+
+  /** As `flush`, before it returns. @throws {DiskError} */
+  flushSync(): void {
+    if (!this.#isFlushed()) this.#runSync(false);
+  }
+
+  /** As `checkpoint`, before it returns. @throws {DiskError} */
+  checkpointSync(now: Timestamp): void {
+    if (this.#isCheckpointed()) return;
+    this.writeSnapshot(now);
+    this.#runSync(true);
+  }
+
+  /** Whether `flush.messages` or `flush.ms` ask for a flush. */
+  isDue(now: Timestamp): boolean {
+    const { logEndOffset, flushedOffset, config, unflushedSince } = this.#state;
+    const unflushed = logEndOffset - flushedOffset;
+    if (unflushed <= 0) return false;
+    if (unflushed >= config.flushMessages) return true;
+    return unflushedSince >= 0 && now - unflushedSince >= config.flushMs;
+  }
+
+  /** Writes the leader epochs where their file lacks any. @throws {DiskError} */
+  writeEpochs(options: { readonly sync: boolean }): void {
+    const state = this.#state;
+    if (!state.epochsChanged && !(options.sync && state.epochsUnsynced)) return;
+    const path = `${state.folder}/${LEADER_EPOCH_CHECKPOINT}`;
+    replaceSmallFile(state.resources.disk, path, state.epochs.format(), options);
+    state.epochsChanged = false;
+    state.epochsUnsynced = !options.sync;
+  }
+
+  /** Writes the state of producers before the log end, unless it is written. @throws {DiskError} */
+  writeSnapshot(now: Timestamp): void {
+    const state = this.#state;
+    if (state.snapshots.has(state.logEndOffset)) return;
+    state.snapshots.write(state.logEndOffset, state.producers(now), state.segmentBases());
+  }
+
+  #isFlushed(): boolean {
+    const { failure, flushedOffset, logEndOffset, namesChanged } = this.#state;
+    return failure === undefined && flushedOffset === logEndOffset && !namesChanged;
+  }
+
+  #isCheckpointed(): boolean {
+    return this.#isFlushed() && this.#state.recoveryPoint === this.#state.logEndOffset;
+  }
+
+  #ask(waiting: Waiting): FlushStart {
+    if (this.#underWay) {
+      this.#waiting.push(waiting);
+      return "started";
+    }
+    return this.#startRound([waiting]) ?? "started";
+  }
+
+  /** Returns what failed before anything was synced; then nobody is told. */
+  #startRound(asked: readonly Waiting[]): DiskError | undefined {
+    let round: Round;
+    try {
+      round = this.#prepare(asked.some(({ full }) => full));
+    } catch (error) {
+      if (error instanceof DiskError) return error;
+      throw error;
+    }
+    this.#underWay = true;
+    this.#syncFrom(round, 0, asked);
+    return undefined;
+  }
+
+  #syncFrom(round: Round, index: number, asked: readonly Waiting[]): void {
+    // There is a file in every round: the last segment's.
+    round.files[index]!.syncLater((failure) => {
+      if (failure === undefined && index + 1 < round.files.length) {
+        this.#syncFrom(round, index + 1, asked);
+        return;
+      }
+      this.#endRound(failure ?? this.#tryFinish(round), asked);
+    });
+  }
+
+  #endRound(failure: DiskError | undefined, asked: readonly Waiting[]): void {
+    if (failure !== undefined) this.#state.failure ??= failure;
+    this.#underWay = false;
+    for (const { done } of asked) done(failure);
+    while (this.#waiting.length > 0 && !this.#underWay) {
+      const next = this.#waiting;
+      this.#waiting = [];
+      const refused = this.#startRound(next);
+      if (refused !== undefined) { for (const { done } of next) done(refused); }
+    }
+  }
+
+  #runSync(full: boolean): void {
+    const round = this.#prepare(full);
+    try {
+      for (const file of round.files) file.sync();
+      this.#finish(round);
+    } catch (error) {
+      if (error instanceof DiskError) this.#state.failure ??= error;
+      throw error;
+    }
+  }
+
+  /** Says what is to be synced for all that is in the log now. @throws {DiskError} */
+  #prepare(full: boolean): Round {
+    const state = this.#state;
+    if (state.failure !== undefined) throw state.failure;
+    const { segments } = state;
+    const indexes: IndexFile[] = [];
+    if (full) {
+      this.writeEpochs({ sync: false });
+      for (const segment of segments.slice(state.segmentIndex(state.recoveryPoint))) {
+        indexes.push(...segment.writeIndexes());
+      }
+    }
+    const from = full ? state.recoveryPoint : state.flushedOffset;
+    const logs = segments.slice(state.segmentIndex(from)).map((segment) => segment.log);
+    const syncNames = state.namesChanged || indexes.some((index) => !index.nameDurable);
+    state.flushTarget = state.logEndOffset;
+    state.unflushedSince = -1;
+    // What changes from here on is the next round's.
+    state.namesChanged = false;
+    return { full, files: [...indexes.map((index) => index.file), ...logs], indexes, syncNames };
+  }
+
+  #tryFinish(round: Round): DiskError | undefined {
+    try {
+      this.#finish(round);
+      return undefined;
+    } catch (error) {
+      if (error instanceof DiskError) return error;
+      throw error;
+    }
+  }
+
+  /** All files are synced; what was cut from the log meanwhile, `flushTarget` knows. */
+  #finish(round: Round): void {
+    const state = this.#state;
+    const { disk } = state.resources;
+    if (round.syncNames) {
+      disk.syncDirectory(state.folder);
+      if (state.folderIsNew) disk.syncDirectory(folderOf(state.folder));
+      state.folderIsNew = false;
+    }
+    state.flushedOffset = Math.max(state.flushedOffset, state.flushTarget);
+    if (!round.full) return;
+    for (const index of round.indexes) index.nameDurable = true;
+    state.raiseRecoveryPoint(state.flushTarget);
+  }
+}
