@@ -17,7 +17,7 @@ import { ConfigError } from "./definition.ts";
 export function parseProperties(text: string, file: string): Record<string, string> {
   const problems: string[] = [];
   const lineOf = new Map<string, number>();
-  const properties: Record<string, string> = {};
+  const properties: [key: string, value: string][] = [];
   for (const { content, line } of logicalLines(text)) {
     const separator = content.search(/[=:]/);
     const key = separator < 0 ? "" : content.slice(0, separator).trim();
@@ -30,11 +30,11 @@ export function parseProperties(text: string, file: string): Record<string, stri
       problems.push(`${file}:${line}: ${key} is set already in line ${earlier}`);
     } else {
       lineOf.set(key, line);
-      properties[key] = content.slice(separator + 1).trim();
+      properties.push([key, content.slice(separator + 1).trim()]);
     }
   }
   if (problems.length > 0) throw new ConfigError(problems);
-  return properties;
+  return Object.fromEntries(properties);
 }
 
 interface LogicalLine {

@@ -272,11 +272,7 @@ export function topicConfigText({ factor }: BrokerSynonym, text: string): string
 export function topicDefaults(broker: Readonly<Record<string, string>>): TopicConfig {
   const values: Partial<Record<keyof TopicConfig, unknown>> = {};
   for (const [field, definition] of FIELDS) {
-    const synonym = definition.synonyms.find(({ name }) => broker[name] !== undefined);
-    const text = synonym === undefined
-      ? definition.defaultText
-      : topicConfigText(synonym, broker[synonym.name] ?? "");
-    values[field] = parseConfig(definition, text ?? "");
+    values[field] = parseConfig(definition, defaultTextOf(definition, broker));
   }
   return values as TopicConfig;
 }
@@ -311,7 +307,21 @@ export function isListConfig(name: string): boolean {
   return BY_NAME.get(name)?.[1].type === "list";
 }
 
-/** The default of a topic config as text, where nobody sets it. */
-export function topicConfigDefault(name: string): string | undefined {
-  return BY_NAME.get(name)?.[1].defaultText ?? undefined;
+/** The text that a topic config has where the topic does not set it. */
+export function defaultTopicConfig(
+  name: string,
+  broker: Readonly<Record<string, string>>,
+): string | undefined {
+  const definition = BY_NAME.get(name)?.[1];
+  return definition && defaultTextOf(definition, broker);
+}
+
+function defaultTextOf(
+  { synonyms, defaultText }: TopicConfigDefinition,
+  broker: Readonly<Record<string, string>>,
+): string {
+  const synonym = synonyms.find(({ name }) => broker[name] !== undefined);
+  return synonym === undefined
+    ? defaultText ?? ""
+    : topicConfigText(synonym, broker[synonym.name] ?? "");
 }

@@ -17,7 +17,8 @@ import type {
   IncrementalAlterConfigsResponse,
 } from "../../net/messages/incremental_alter_configs.ts";
 import { checkDynamicBrokerConfig } from "../config/broker_config.ts";
-import { checkTopicConfig, isListConfig } from "../config/topic_config.ts";
+import { splitList } from "../config/definition.ts";
+import { checkTopicConfig, defaultTopicConfig, isListConfig } from "../config/topic_config.ts";
 import { type ClusterImage, CONFIG_RESOURCE } from "./cluster_image.ts";
 import { type Decision, type DecisionContext, orRefuse, Refusal } from "./decision.ts";
 import type { MetadataRecord } from "./metadata_record.ts";
@@ -27,14 +28,16 @@ const OPERATION = { set: 0, delete: 1, append: 2, subtract: 3 } as const;
 
 /** IncrementalAlterConfigs: changes the configs named and leaves the others (KIP-339). */
 export function incrementalAlterConfigs(
-  { image }: DecisionContext,
+  { image, defaults }: DecisionContext,
   request: IncrementalAlterConfigsRequest,
 ): Decision<IncrementalAlterConfigsResponse> {
   return alterEach(request, (resource) => {
     checkResource(image, resource);
     const present = image.configs(resource.resourceType, resource.resourceName);
     return resource.configs.map((config) => {
-      const value = changedValue(present.get(config.name), config);
+      const before = present.get(config.name) ??
+        defaultTopicConfig(config.name, defaults.properties);
+      const value = changedValue(before, config);
       return configRecord(resource, config.name, value);
     });
   });
@@ -60,6 +63,7 @@ export function alterConfigs(
 interface Resource {
   readonly resourceType: number;
   readonly resourceName: string;
+  readonly configs: readonly { readonly name: string }[];
 }
 
 function alterEach<R extends Resource>(
@@ -85,9 +89,9 @@ function alterEach<R extends Resource>(
   };
 }
 
-/** The new value of a config, or null where it goes back to its default. */
+/** The new value of a config that is `before`, or null where it goes back to its default. */
 function changedValue(
-  present: string | undefined,
+  before: string | undefined,
   { name, configOperation, value }: AlterConfigsResource["configs"][number],
 ): string | null {
   switch (configOperation) {
@@ -104,7 +108,7 @@ function changedValue(
         throw new Refusal(ErrorCode.INVALID_CONFIG, `Config ${name} is no list`);
       }
       const named = splitList(value ?? "");
-      const kept = splitList(present ?? "").filter((item) => !named.includes(item));
+      const kept = splitList(before ?? "").filter((item) => !named.includes(item));
       return (configOperation === OPERATION.append ? [...kept, ...named] : kept).join(",");
     }
     default:
@@ -115,11 +119,13 @@ function changedValue(
   }
 }
 
-function splitList(text: string): string[] {
-  return text.split(",").map((item) => item.trim()).filter((item) => item !== "");
-}
-
-function checkResource(image: ClusterImage, { resourceType, resourceName }: Resource): void {
+function checkResource(image: ClusterImage, resource: Resource): void {
+  const { resourceType, resourceName, configs } = resource;
+  const names = configs.map(({ name }) => name);
+  const twice = names.find((name, index) => names.indexOf(name) < index);
+  if (twice !== undefined) {
+    throw new Refusal(ErrorCode.INVALID_REQUEST, `Config ${twice} is named twice`);
+  }
   if (resourceType === CONFIG_RESOURCE.topic) {
     if (image.topicByName(resourceName) !== undefined) return;
     throw new Refusal(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, `There is no topic ${resourceName}`);
@@ -132,7 +138,7 @@ function checkResource(image: ClusterImage, { resourceType, resourceName }: Reso
 }
 
 function configRecord(
-  { resourceType, resourceName }: Resource,
+  { resourceType, resourceName }: Omit<Resource, "configs">,
   name: string,
   value: string | null,
 ): MetadataRecord {

@@ -32,6 +32,8 @@ export interface ControllerDefaults {
   readonly replicationFactor: number;
   /** `delete.topic.enable` */
   readonly deleteTopicEnable: boolean;
+  /** The broker's configs as text: they set the defaults of topic configs. */
+  readonly properties: Readonly<Record<string, string>>;
 }
 
 /** Why a part of a request is refused; caught by the decision it is part of. */

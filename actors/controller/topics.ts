@@ -40,16 +40,18 @@ export function createTopics(
 ): Decision<CreateTopicsResponse> {
   const records: MetadataRecord[] = [];
   const names = countNames(request.topics.map((topic) => topic.name));
+  const created: string[] = [];
   let room = NEW_PARTITIONS_MAX;
   const topics = request.topics.map((topic) =>
     orRefuse(() => {
       if ((names.get(topic.name) ?? 0) > 1) {
         throw new Refusal(ErrorCode.INVALID_REQUEST, `Topic ${topic.name} is named twice`);
       }
-      const created = createTopic(context, topic, room);
-      room -= created.result.numPartitions;
-      records.push(...created.records);
-      return created.result;
+      const { result, records: written } = createTopic(context, topic, room, created);
+      room -= result.numPartitions;
+      created.push(topic.name);
+      records.push(...written);
+      return result;
     }, (refusal) => refusedTopic(topic.name, refusal))
   );
   return {
@@ -62,19 +64,20 @@ function createTopic(
   { image, random, defaults }: DecisionContext,
   topic: CreatableTopic,
   room: number,
+  created: readonly string[],
 ): { records: MetadataRecord[]; result: CreatableTopicResult } {
   checkTopicName(topic.name);
   if (image.topicByName(topic.name) !== undefined) {
     throw new Refusal(ErrorCode.TOPIC_ALREADY_EXISTS, `Topic ${topic.name} exists`);
   }
-  for (const existing of image.topics.keys()) {
-    if (collide(existing, topic.name)) {
-      throw new Refusal(
-        ErrorCode.INVALID_TOPIC_EXCEPTION,
-        `Topic ${topic.name} collides with ${existing}: a dot and an underscore are the same in ` +
-          `metric names`,
-      );
-    }
+  const colliding = collidingTopic(topic.name, image.topics.keys()) ??
+    collidingTopic(topic.name, created);
+  if (colliding !== undefined) {
+    throw new Refusal(
+      ErrorCode.INVALID_TOPIC_EXCEPTION,
+      `Topic ${topic.name} collides with ${colliding}: a dot and an underscore are the same in ` +
+        `metric names`,
+    );
   }
   const configs = checkConfigs(topic);
   const replicas = chooseReplicas({ image, random, defaults }, topic, room);
@@ -136,6 +139,7 @@ function chooseReplicas(
         `Topic ${topic.name} has an assignment and also numbers of partitions or replicas`,
       );
     }
+    checkRoom(topic.assignments.length, room);
     const sorted = topic.assignments.toSorted((a, b) => a.partitionIndex - b.partitionIndex);
     return sorted.map(({ partitionIndex, brokerIds }, index) => {
       if (partitionIndex !== index) {
@@ -312,9 +316,15 @@ function checkTopicName(name: string): void {
   }
 }
 
-function collide(existing: string, name: string): boolean {
-  return existing.length === name.length && existing !== name &&
-    existing.replaceAll(".", "_") === name.replaceAll(".", "_");
+/** One of the topics `others` that differs from `name` only where dots and underscores are one. */
+function collidingTopic(name: string, others: Iterable<string>): string | undefined {
+  if (!/[._]/.test(name)) return undefined;
+  const key = name.replaceAll(".", "_");
+  for (const other of others) {
+    if (other.length !== name.length || other === name) continue;
+    if (other.replaceAll(".", "_") === key) return other;
+  }
+  return undefined;
 }
 
 function countNames(names: readonly string[]): Map<string, number> {
