@@ -104,6 +104,7 @@ class WiredNode implements BootedNode {
       "node",
       (context) => this.#supervise(context),
     );
+    const resources = new LogResources(environment.disk);
     let broker: Ref<BrokerRequest> | undefined;
     this.#listener = environment.network.listen(native, (connection) => {
       broker?.tell({ kind: "accepted", connection, listener: NATIVE_LISTENER });
@@ -112,7 +113,7 @@ class WiredNode implements BootedNode {
     try {
       this.#controller = this.#system.spawn(
         "controller",
-        controllerActor({ nodeId, directory, defaults: config }),
+        controllerActor({ nodeId, directory, resources, defaults: config }),
       );
       broker = this.#system.spawn(
         "broker",
@@ -120,7 +121,7 @@ class WiredNode implements BootedNode {
           nodeId,
           config,
           directory,
-          resources: new LogResources(environment.disk),
+          resources,
           buffers: new BufferPool(),
           endPoints: [{ name: NATIVE_LISTENER, ...this.address }],
           controller: this.#controller,
@@ -149,6 +150,7 @@ class WiredNode implements BootedNode {
   #supervise(context: ActorContext<NodeMessage>): Actor<NodeMessage> {
     let closing: ((failures: readonly string[]) => void) | undefined;
     let failures: readonly string[] = [];
+    let clean = false;
     return {
       receive: (message) => {
         switch (message.kind) {
@@ -171,6 +173,7 @@ class WiredNode implements BootedNode {
           case "broker-closed": {
             const { result } = message;
             failures = result.kind === "reply" ? result.reply.failures : [`broker: ${result.kind}`];
+            clean = result.kind === "reply" && result.reply.clean;
             return context.ask<ControllerRequest, ControllerClosed>(
               this.#controller,
               CLOSE_TIMEOUT_MS,
@@ -182,18 +185,15 @@ class WiredNode implements BootedNode {
             if (message.result.kind !== "reply") {
               failures = [...failures, `controller: ${message.result.kind}`];
             }
-            return this.#end(failures, closing);
+            return this.#end(clean && failures.length === 0, () => closing?.(failures));
         }
       },
     };
   }
 
-  #end(
-    failures: readonly string[],
-    done: ((failures: readonly string[]) => void) | undefined,
-  ): void {
-    if (failures.length === 0) this.#directory.closeClean();
+  #end(clean: boolean, done: () => void): void {
+    if (clean) this.#directory.closeClean();
     else this.#directory.release();
-    this.#system.shutdown(() => done?.(failures));
+    this.#system.shutdown(done);
   }
 }

@@ -49,7 +49,9 @@ export type BrokerEvent =
 
 export interface BrokerClosed {
   readonly kind: "broker-closed";
-  /** Partitions whose log could not be closed in order: the next start will scan them. */
+  /** Whether every log is all there and durable: else the next start scans. */
+  readonly clean: boolean;
+  /** Partitions whose log could not be made durable. */
   readonly failures: readonly string[];
 }
 
@@ -317,7 +319,7 @@ class BrokerActor implements Actor<BrokerMessage> {
   #close(replyTo: Ref<BrokerClosed>): void {
     this.#closing = true;
     for (const { connection } of this.#early.splice(0)) connection.close({ abort: true });
-    this.#replicas.close((failures) => replyTo.tell({ kind: "broker-closed", failures }));
+    this.#replicas.close((outcome) => replyTo.tell({ kind: "broker-closed", ...outcome }));
   }
 
   #fail(reason: string): void {

@@ -22,6 +22,7 @@ import type {
   PartitionRequest,
 } from "../partition/messages.ts";
 import { type DirectoryFailed, partitionActor } from "../partition/partition_actor.ts";
+import { METADATA_FOLDER } from "../controller/metadata_log.ts";
 import type { ClusterImage } from "../controller/cluster_image.ts";
 import type { ActorContext, AskResult } from "../runtime/actor.ts";
 import type { Ref } from "../runtime/ref.ts";
@@ -63,6 +64,22 @@ interface HeldReplica {
   deleting: boolean;
 }
 
+/** Every log is being closed. */
+interface Closing {
+  readonly outcome: { clean: boolean; readonly failures: string[] };
+  /** Logs that have not answered. */
+  open: number;
+  done(outcome: ReplicasClosed): void;
+}
+
+/** How closing the logs went. */
+export interface ReplicasClosed {
+  /** Whether every log is all there and durable. */
+  readonly clean: boolean;
+  /** What could not be made durable. */
+  readonly failures: readonly string[];
+}
+
 /** Partitions being opened in the background at a time. */
 const OPENING_MAX = 4;
 
@@ -77,9 +94,9 @@ export class ReplicaManager {
   readonly #afterDeletion = new Map<string, NewReplica>();
   readonly #toOpen = new Set<string>();
   #opening = 0;
-  #closing:
-    | { readonly failures: string[]; open: number; done(failures: string[]): void }
-    | undefined;
+  /** Partitions that failed. */
+  #offline = 0;
+  #closing: Closing | undefined;
 
   constructor(context: ActorContext<ReplicaManagerMessage>, options: ReplicaManagerOptions) {
     this.#context = context;
@@ -142,7 +159,7 @@ export class ReplicaManager {
     const { disk } = this.#options.resources;
     const { logger } = this.#context.environment;
     for (const { name, isDirectory } of disk.list("")) {
-      if (!isDirectory) continue;
+      if (!isDirectory || name === METADATA_FOLDER) continue;
       const topicId = readPartitionMetadata(disk, name);
       if (topicId === undefined || image.topicById(topicId) !== undefined) continue;
       disk.remove(name);
@@ -156,11 +173,12 @@ export class ReplicaManager {
     for (const { ref } of this.#held.values()) ref.tell({ kind: "maintain" });
   }
 
-  /** Flushes and closes every log; `done` gets what went wrong. */
-  close(done: (failures: string[]) => void): void {
+  /** Flushes and closes every log. */
+  close(done: (outcome: ReplicasClosed) => void): void {
     this.#toOpen.clear();
     this.#afterDeletion.clear();
-    this.#closing = { failures: [], open: this.#held.size, done };
+    const outcome = { clean: this.#offline === 0, failures: [] };
+    this.#closing = { outcome, open: this.#held.size, done };
     for (const [folder, { ref }] of this.#held) {
       this.#context.ask<PartitionRequest, LogClosed>(
         ref,
@@ -169,7 +187,7 @@ export class ReplicaManager {
         (result) => ({ kind: "partition-closed", folder, result }),
       );
     }
-    if (this.#held.size === 0) done([]);
+    if (this.#held.size === 0) done(outcome);
   }
 
   received(message: ReplicaManagerMessage): void {
@@ -213,8 +231,11 @@ export class ReplicaManager {
     const replica = this.#held.get(folder);
     if (replica === undefined || this.#closing !== undefined) return;
     this.#options.partitions.remove(replica.topicId, replica.partition);
-    if (!replica.deleting) return;
     this.#held.delete(folder);
+    if (!replica.deleting) {
+      this.#offline++;
+      return;
+    }
     this.#options.directory.forget(folder);
     const next = this.#afterDeletion.get(folder);
     this.#afterDeletion.delete(folder);
@@ -224,9 +245,11 @@ export class ReplicaManager {
   #closed(folder: string, result: AskResult<LogClosed>): void {
     const closing = this.#closing;
     if (closing === undefined) return;
+    const { outcome } = closing;
     const failure = result.kind === "reply" ? result.reply.failure : result.kind;
-    if (failure !== undefined) closing.failures.push(`${folder}: ${failure}`);
+    if (failure !== undefined) outcome.failures.push(`${folder}: ${failure}`);
+    if (result.kind !== "reply" || !result.reply.clean) outcome.clean = false;
     closing.open--;
-    if (closing.open === 0) closing.done(closing.failures);
+    if (closing.open === 0) closing.done(outcome);
   }
 }

@@ -14,6 +14,7 @@
 
 import type { NodeId, Offset } from "../../storage/bytes/ids.ts";
 import type { LogDirectory } from "../../storage/log_directory.ts";
+import type { LogResources } from "../../storage/log_resources.ts";
 import type { DiskError } from "../../storage/disk.ts";
 import { ErrorCode } from "../../net/messages/errors.ts";
 import type {
@@ -114,6 +115,7 @@ type ControllerMessage =
 export interface ControllerOptions {
   readonly nodeId: NodeId;
   readonly directory: LogDirectory;
+  readonly resources: LogResources;
   readonly defaults: ControllerDefaults;
 }
 
@@ -148,7 +150,11 @@ class ControllerActor implements Actor<ControllerMessage> {
       random: environment.random.stream("controller"),
       defaults: options.defaults,
     };
-    this.#log = new MetadataLog(options.directory, environment.clock.wall());
+    this.#log = new MetadataLog(
+      options.directory,
+      options.resources,
+      environment.clock.wall(),
+    );
     for (const record of this.#log.read(0, this.#log.endOffset)) this.#image.replay(record);
     this.#quorum = new QuorumState(
       options.nodeId,
@@ -192,7 +198,7 @@ class ControllerActor implements Actor<ControllerMessage> {
       case "flushed":
         return this.#flushed(message.endOffset, message.failure);
       case "close":
-        this.#log.close();
+        this.#log.close(this.#context.environment.clock.wall());
         message.replyTo.tell({ kind: "controller-closed" });
         return this.#context.stop();
     }

@@ -174,9 +174,11 @@ export interface CloseLog {
   readonly replyTo: Ref<LogClosed>;
 }
 
-/** How far a log had come when it closed; without a failure all of it is durable. */
 export interface LogClosed {
   readonly kind: "closed";
+  /** Whether the log is all there and durable: the next start need not scan it. */
+  readonly clean: boolean;
+  /** Why it could not be made durable. */
   readonly failure: string | undefined;
 }
 

@@ -13,9 +13,13 @@
 
 import type { NodeId, Offset } from "../../storage/bytes/ids.ts";
 import { partitionFolder } from "../../storage/checkpoint.ts";
-import type { DiskError } from "../../storage/disk.ts";
-import type { Log } from "../../storage/log.ts";
+import { DiskError } from "../../storage/disk.ts";
+import { Log, type LogOpenSlices } from "../../storage/log.ts";
+import { UNLIMITED } from "../../storage/log_config.ts";
+import type { AppendRefused } from "../../storage/log_append.ts";
 import type { LogDirectory } from "../../storage/log_directory.ts";
+import { readPartitionMetadata, writePartitionMetadata } from "../../storage/meta_properties.ts";
+import { validateProducedBatch } from "../../storage/record_batch_validation.ts";
 import type { LogResources } from "../../storage/log_resources.ts";
 import type { BufferPool } from "../../net/buffer_pool.ts";
 import { ErrorCode } from "../../net/messages/errors.ts";
@@ -23,8 +27,14 @@ import type { PartitionConfig } from "../config/partition_config.ts";
 import type { Actor, ActorContext, Behaviour } from "../runtime/actor.ts";
 import type { Ref } from "../runtime/ref.ts";
 import { DataWaiters } from "./data_waiters.ts";
-import { appendFailure, deleteRecords, endOfEpoch, listOffset, refuse } from "./log_questions.ts";
-import { LogOpening } from "./log_opening.ts";
+import {
+  appendFailure,
+  deleteRecords,
+  endOfEpoch,
+  listOffset,
+  readFailure,
+  refuse,
+} from "./log_questions.ts";
 import type {
   Append,
   AppendReply,
@@ -36,7 +46,6 @@ import type {
   TopicPartition,
 } from "./messages.ts";
 import { PendingAcks } from "./pending_acks.ts";
-import { readBatches } from "./read_batches.ts";
 import { Replica } from "./replica.ts";
 
 /** The disk could not make durable what it was given; nothing more is acknowledged there. */
@@ -59,12 +68,16 @@ type PartitionMessage =
   | PartitionRequest
   /** Goes on with opening the log. */
   | { readonly kind: "open-more" }
+  | { readonly kind: "continue"; readonly run: () => void }
   | { readonly kind: "flush-due" }
   | {
     readonly kind: "flushed";
     readonly endOffset: Offset;
     readonly failure: DiskError | undefined;
   };
+
+/** Bytes of a log that are scanned before others get their turn. */
+const OPENING_SLICE_BYTES = 1024 * 1024;
 
 /** Messages that may wait for the log to open. */
 const WAITING_MAX = 10_000;
@@ -76,6 +89,7 @@ export function partitionActor(options: PartitionOptions): Behaviour<PartitionRe
 
 class PartitionActor implements Actor<PartitionMessage> {
   readonly #context: ActorContext<PartitionMessage>;
+  readonly #self: Ref<PartitionMessage>;
   readonly #options: PartitionOptions;
   readonly #folder: string;
   readonly #replica: Replica;
@@ -83,15 +97,17 @@ class PartitionActor implements Actor<PartitionMessage> {
   readonly #waiters = new DataWaiters();
   #config: PartitionConfig;
   #assignment: PartitionAssignment;
-  #opening: LogOpening | undefined;
+  #opening: LogOpenSlices | undefined;
   #log: Log | undefined;
   /** What arrived while the log was not open. */
   #waiting: PartitionRequest[] = [];
   #openers: Ref<Opened>[] = [];
   #flushing = false;
+  #flushPlanned = false;
 
   constructor(context: ActorContext<PartitionMessage>, options: PartitionOptions) {
     this.#context = context;
+    this.#self = context.self;
     this.#options = options;
     this.#config = options.config;
     this.#assignment = options.assignment;
@@ -117,7 +133,10 @@ class PartitionActor implements Actor<PartitionMessage> {
       case "flushed":
         return this.#flushed(message.endOffset, message.failure);
       case "flush-due":
+        this.#flushPlanned = false;
         return this.#maybeFlush();
+      case "continue":
+        return message.run();
       default:
         if (this.#log !== undefined) return this.#serve(message, this.#log);
         if (this.#waiting.length >= WAITING_MAX) {
@@ -162,30 +181,63 @@ class PartitionActor implements Actor<PartitionMessage> {
 
   #startOpening(): void {
     if (this.#opening !== undefined) return;
-    const { directory, resources, topicId } = this.#options;
-    this.#opening = new LogOpening({
-      directory,
+    const { directory, resources } = this.#options;
+    this.#claimFolder();
+    this.#opening = Log.opening({
       resources,
-      topicId,
       folder: this.#folder,
       config: this.#config.log,
       now: this.#now(),
+      clean: directory.clean,
+      ...directory.progress(this.#folder),
+      jitter: this.#context.environment.random.stream("segment jitter").integer(1000) / 1000,
     });
     this.#openMore();
   }
 
+  /** The folder is this topic's: another topic's of the same name, if it was left behind, goes. */
+  #claimFolder(): void {
+    const { directory, resources: { disk }, topicId } = this.#options;
+    const found = readPartitionMetadata(disk, this.#folder);
+    if (found === topicId) return;
+    if (found !== undefined) {
+      disk.remove(this.#folder);
+      directory.forget(this.#folder);
+    }
+    disk.makeDirectory(this.#folder);
+    writePartitionMetadata(disk, this.#folder, topicId);
+  }
+
   /** A slice of the opening; then messages of others get their turn. */
   #openMore(): void {
-    const opened = (this.#opening as LogOpening).advance();
-    switch (opened.kind) {
+    const step = (this.#opening as LogOpenSlices).step(OPENING_SLICE_BYTES);
+    switch (step.kind) {
       case "more":
-        return void this.#context.self.tell({ kind: "open-more" } as never);
+        return void this.#self.tell({ kind: "open-more" });
       case "failed":
-        this.#tellOpeners(opened.reason);
-        throw new Error(opened.reason);
-      case "opened":
-        return this.#opened(opened.log);
+        throw this.#offline(step.failure.message);
+      case "corrupt":
+        throw this.#offline(
+          `offset ${step.offset} cannot be read, ${step.file} at ${step.position}: ${step.reason}`,
+        );
+      case "open": {
+        const { bytesScanned, bytesCut, cutReason } = step.recovery;
+        if (bytesCut > 0) {
+          this.#context.environment.logger.log("warn", "cut a torn log", {
+            partition: this.#folder,
+            bytesScanned,
+            bytesCut,
+            reason: cutReason,
+          });
+        }
+        return this.#opened(step.log);
+      }
     }
+  }
+
+  #offline(reason: string): Error {
+    this.#tellOpeners(reason);
+    return new Error(`Cannot open partition ${this.#folder}: ${reason}`);
   }
 
   #opened(log: Log): void {
@@ -231,22 +283,18 @@ class PartitionActor implements Actor<PartitionMessage> {
   #append({ records, acks, replyTo }: Append, log: Log): void {
     const refusal = this.#replica.checkAppend(acks);
     if (refusal !== ErrorCode.NONE) return void replyTo.tell(appendFailure(refusal, null));
+    const fault = validateProducedBatch(records, 0, records.length, {
+      batchBytesMax: this.#config.log.maxMessageBytes,
+    });
+    if (fault !== null) {
+      return void replyTo.tell(appendFailure(ErrorCode[fault.kind], fault.reason));
+    }
     const result = log.append(records, {
       origin: "leader",
       leaderEpoch: this.#replica.leaderEpoch,
       now: this.#now(),
     });
-    if (result.kind === "refused") {
-      const code = ErrorCode[result.error as keyof typeof ErrorCode] ??
-        ErrorCode.UNKNOWN_SERVER_ERROR;
-      if (result.failure !== undefined) {
-        this.#context.environment.logger.log("warn", "append failed", {
-          partition: this.#folder,
-          reason: result.reason,
-        });
-      }
-      return void replyTo.tell(appendFailure(code, result.reason));
-    }
+    if (result.kind === "refused") return this.#refusedAppend(result, replyTo);
     const reply: AppendReply = {
       error: ErrorCode.NONE,
       errorMessage: null,
@@ -262,11 +310,55 @@ class PartitionActor implements Actor<PartitionMessage> {
     this.#maybeFlush();
   }
 
+  #refusedAppend({ error, reason, failure }: AppendRefused, replyTo: Ref<AppendReply>): void {
+    if (failure !== undefined) {
+      this.#context.environment.logger.log("warn", "append failed", {
+        partition: this.#folder,
+        reason,
+      });
+    }
+    // A leader's batches are never refused for a follower's reasons.
+    const code = error === "UNEXPECTED_APPEND_OFFSET" || error === "UNEXPECTED_LEADER_EPOCH"
+      ? ErrorCode.UNKNOWN_SERVER_ERROR
+      : ErrorCode[error];
+    replyTo.tell(appendFailure(code, reason));
+  }
+
   #read(message: Read, log: Log): void {
+    const { replyTo, fetchOffset, maxBytes, atLeastOneBatch, readCommitted } = message;
     const error = this.#replica.checkLeader(message.currentLeaderEpoch);
-    if (error !== ErrorCode.NONE) return refuse(message, error);
+    if (error !== ErrorCode.NONE) return void replyTo.tell(readFailure(error));
     const { highWatermark, lastStableOffset } = this.#replica;
-    readBatches(message, log, this.#options.buffers, { highWatermark, lastStableOffset });
+    const located = log.locate(fetchOffset, {
+      maxBytes,
+      maxOffset: readCommitted ? lastStableOffset : highWatermark,
+      minOneBatch: atLeastOneBatch,
+    });
+    if (located.kind === "refused") {
+      return void replyTo.tell(readFailure(ErrorCode[located.error], log, this.#replica));
+    }
+    const reply = readFailure(ErrorCode.NONE, log, this.#replica);
+    if (located.kind === "empty") return void replyTo.tell(reply);
+    const { file, position, length, hot } = located;
+    const buffer = this.#options.buffers.take(length);
+    const records = buffer.subarray(0, length);
+    const answer = (result: number | DiskError): void => {
+      if (result === length) {
+        const release = () => this.#options.buffers.give(buffer);
+        return void replyTo.tell({ ...reply, records, release });
+      }
+      this.#options.buffers.give(buffer);
+      replyTo.tell(readFailure(ErrorCode.KAFKA_STORAGE_ERROR, log, this.#replica));
+    };
+    if (hot) return answer(file.read(records, position));
+    file.readLater(
+      records,
+      position,
+      this.#context.callback((result: number | DiskError) => ({
+        kind: "continue",
+        run: () => answer(result),
+      })),
+    );
   }
 
   /** One flush at a time; what is appended meanwhile is flushed with the next. */
@@ -274,23 +366,27 @@ class PartitionActor implements Actor<PartitionMessage> {
     const log = this.#log;
     if (log === undefined || this.#flushing) return;
     const now = this.#now();
-    if (!this.#replica.awaitsFlush && !log.flushDue(now)) return this.#scheduleFlush(log, now);
-    this.#flushing = true;
+    if (!this.#replica.awaitsFlush && !log.flushDue(now)) return this.#scheduleFlush(log);
     const endOffset = log.logEndOffset;
-    log.flushLater(
+    const started = log.flush(
       this.#context.callback((failure: DiskError | undefined) => ({
         kind: "flushed",
         endOffset,
         failure,
       })),
     );
+    if (started instanceof DiskError) return this.#flushed(endOffset, started);
+    this.#flushing = started === "started";
   }
 
   /** `flush.ms`: a timer only while something waits for it. */
-  #scheduleFlush(log: Log, now: number): void {
-    const dueAt = log.flushDueAt;
-    if (dueAt === undefined) return;
-    this.#context.startTimer("flush", Math.max(dueAt - now, 0), { kind: "flush-due" });
+  #scheduleFlush(log: Log): void {
+    const { flushMs } = log.config;
+    if (flushMs === UNLIMITED || this.#flushPlanned || log.flushedOffset >= log.logEndOffset) {
+      return;
+    }
+    this.#flushPlanned = true;
+    this.#context.startTimer("flush", flushMs, { kind: "flush-due" });
   }
 
   #flushed(endOffset: Offset, failure: DiskError | undefined): void {
@@ -300,20 +396,42 @@ class PartitionActor implements Actor<PartitionMessage> {
       this.#options.directoryFailed.tell({ kind: "directory-failed", reason });
       throw failure;
     }
-    const before = this.#replica.highWatermark;
     if (this.#replica.flushed(endOffset)) {
       // How many bytes became visible is not worth finding out: whoever waits reads again.
       this.#waiters.release();
       this.#acks.release(this.#replica.highWatermark);
     }
-    if (this.#log !== undefined && this.#replica.highWatermark >= before) this.#note(this.#log);
+    if (this.#log !== undefined) this.#note(this.#log);
     this.#maybeFlush();
   }
 
   #maintain(log: Log): void {
-    log.maintain(this.#now(), this.#replica.highWatermark);
+    const now = this.#now();
+    const { failure } = log.applyRetention(this.#replica.highWatermark, now);
+    if (failure !== undefined) {
+      this.#context.environment.logger.log("warn", "retention failed", {
+        partition: this.#folder,
+        reason: failure.message,
+      });
+    }
+    log.removeExpiredProducers(now);
+    if (log.checkpointDue) this.#checkpoint(log, now);
     this.#note(log);
     this.#maybeFlush();
+  }
+
+  /** Segments that were sealed need no scan at the next start once this is done. */
+  #checkpoint(log: Log, now: number): void {
+    const endOffset = log.logEndOffset;
+    const started = log.checkpoint(
+      now,
+      this.#context.callback((failure: DiskError | undefined) => ({
+        kind: "flushed",
+        endOffset,
+        failure,
+      })),
+    );
+    if (started instanceof DiskError) this.#flushed(endOffset, started);
   }
 
   /** Says how far the log is, for the next checkpoint. */
@@ -327,27 +445,29 @@ class PartitionActor implements Actor<PartitionMessage> {
 
   #close(replyTo: Ref<LogClosed>): void {
     const log = this.#log;
-    const failure = log === undefined ? undefined : this.#closeLog(log);
-    replyTo.tell({ kind: "closed", failure });
+    // A log that was not opened since a crash still has to be scanned.
+    const untouched = this.#options.directory.clean && this.#opening === undefined;
+    if (log === undefined) replyTo.tell({ kind: "closed", clean: untouched, failure: undefined });
+    else replyTo.tell(this.#closeLog(log));
     this.#context.stop();
   }
 
-  #closeLog(log: Log): string | undefined {
+  #closeLog(log: Log): LogClosed {
     try {
-      log.close();
-      const { logEndOffset } = log;
-      if (this.#replica.flushed(logEndOffset)) this.#acks.release(this.#replica.highWatermark);
+      log.close({ clean: true, now: this.#now() });
+      if (this.#replica.flushed(log.logEndOffset)) this.#acks.release(this.#replica.highWatermark);
       this.#note(log);
       this.#log = undefined;
-      return undefined;
+      return { kind: "closed", clean: true, failure: undefined };
     } catch (error) {
-      return error instanceof Error ? error.message : String(error);
+      const failure = error instanceof Error ? error.message : String(error);
+      return { kind: "closed", clean: false, failure };
     }
   }
 
   /** The topic is gone. Its folder is renamed first, so that a crash leaves nothing half removed. */
   #delete(): void {
-    this.#log?.abandon();
+    this.#log?.close({ clean: false, now: this.#now() });
     this.#log = undefined;
     const { disk } = this.#options.resources;
     const doomed = `${this.#folder}.${this.#options.topicId}-delete`;

@@ -1,0 +1,132 @@
+/**
+ * What a partition answers from its log, once the protocol lets it.
+ *
+ * @module
+ */
+
+import { NONE, type Offset, type Timestamp } from "../../storage/bytes/ids.ts";
+import type { Log } from "../../storage/log.ts";
+import type { TimeLookup } from "../../storage/log_read.ts";
+import { ErrorCode } from "../../net/messages/errors.ts";
+import type {
+  AppendReply,
+  DeleteRecords,
+  DeleteRecordsReply,
+  EndOfEpoch,
+  EndOfEpochReply,
+  ListOffset,
+  ListOffsetReply,
+  PartitionRequest,
+  ReadReply,
+} from "./messages.ts";
+import type { Replica } from "./replica.ts";
+
+/** ListOffsets' names for offsets that are not times. */
+const LATEST = -1;
+const EARLIEST = -2;
+const MAX_TIMESTAMP = -3;
+const EARLIEST_LOCAL = -4;
+const LATEST_TIERED = -5;
+
+const NO_OFFSET = { timestamp: NONE, offset: NONE, leaderEpoch: NONE } as const;
+
+/** The offset at a time, or of one of ListOffsets' special places. */
+export function listOffset(question: ListOffset, log: Log, replica: Replica): ListOffsetReply {
+  const error = replica.checkLeader(question.currentLeaderEpoch);
+  if (error !== ErrorCode.NONE) return { error, ...NO_OFFSET };
+  const visible = question.readCommitted ? replica.lastStableOffset : replica.highWatermark;
+  switch (question.timestamp) {
+    case LATEST:
+      return place(visible, replica.leaderEpoch);
+    case EARLIEST:
+    case EARLIEST_LOCAL: {
+      const offset = log.logStartOffset;
+      return place(offset, log.epochForOffset(offset));
+    }
+    case LATEST_TIERED:
+      return place(NONE, NONE);
+    case MAX_TIMESTAMP:
+      return found(log.offsetOfMaxTimestamp(), visible);
+    default:
+      return found(log.offsetForTime(question.timestamp), visible);
+  }
+}
+
+function place(offset: Offset, leaderEpoch: number): ListOffsetReply {
+  return { error: ErrorCode.NONE, timestamp: NONE, offset, leaderEpoch };
+}
+
+/** A record that is not visible yet is as good as none. */
+function found(lookup: TimeLookup, visible: Offset): ListOffsetReply {
+  if (lookup.kind === "refused") return { error: ErrorCode[lookup.error], ...NO_OFFSET };
+  if (lookup.kind === "none" || lookup.offset >= visible) {
+    return { error: ErrorCode.NONE, ...NO_OFFSET };
+  }
+  const { timestamp, offset, leaderEpoch } = lookup;
+  return { error: ErrorCode.NONE, timestamp, offset, leaderEpoch };
+}
+
+/** Where a leader epoch ends in this log (KIP-101, KIP-279). */
+export function endOfEpoch(question: EndOfEpoch, log: Log, replica: Replica): EndOfEpochReply {
+  const error = replica.checkLeader(question.currentLeaderEpoch);
+  if (error !== ErrorCode.NONE) return { error, leaderEpoch: NONE, endOffset: NONE };
+  const end = log.endOffsetFor(question.leaderEpoch);
+  return {
+    error: ErrorCode.NONE,
+    leaderEpoch: end?.epoch ?? NONE,
+    endOffset: end?.offset ?? NONE,
+  };
+}
+
+/** Raises the log start offset, at most to the high watermark. */
+export function deleteRecords(
+  question: DeleteRecords,
+  log: Log,
+  replica: Replica,
+  now: Timestamp,
+): DeleteRecordsReply {
+  const refused = (error: ErrorCode) => ({ error, lowWatermark: NONE });
+  const error = replica.checkLeader(NONE);
+  if (error !== ErrorCode.NONE) return refused(error);
+  if (!log.config.cleanupDelete) return refused(ErrorCode.POLICY_VIOLATION);
+  const before = question.before === NONE ? replica.highWatermark : question.before;
+  if (before < 0 || before > replica.highWatermark) return refused(ErrorCode.OFFSET_OUT_OF_RANGE);
+  log.deleteRecordsBefore(before);
+  log.applyRetention(replica.highWatermark, now);
+  return { error: ErrorCode.NONE, lowWatermark: log.logStartOffset };
+}
+
+/** The answer to an append that was not made, or whose outcome is unknown. */
+export function appendFailure(error: ErrorCode, errorMessage: string | null): AppendReply {
+  return { error, errorMessage, baseOffset: NONE, logAppendTime: NONE, logStartOffset: NONE };
+}
+
+/** The answer to a read that gives nothing. */
+export function readFailure(error: ErrorCode, log?: Log, replica?: Replica): ReadReply {
+  return {
+    error,
+    highWatermark: replica?.highWatermark ?? NONE,
+    lastStableOffset: replica?.lastStableOffset ?? NONE,
+    logStartOffset: log?.logStartOffset ?? NONE,
+    records: null,
+    release: () => {},
+  };
+}
+
+/** Refuses any question, of a partition that cannot serve now. */
+export function refuse(question: PartitionRequest, error: ErrorCode): void {
+  switch (question.kind) {
+    case "append":
+      return void question.replyTo.tell(appendFailure(error, null));
+    case "read":
+      return void question.replyTo.tell(readFailure(error));
+    case "list-offset":
+      return void question.replyTo.tell({ error, ...NO_OFFSET });
+    case "delete-records":
+      return void question.replyTo.tell({ error, lowWatermark: NONE });
+    case "end-of-epoch":
+      return void question.replyTo.tell({ error, leaderEpoch: NONE, endOffset: NONE });
+    case "await-data":
+      return void question.replyTo.tell({ kind: "data-available" });
+  }
+}
