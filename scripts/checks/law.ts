@@ -118,10 +118,16 @@ export const LAW: readonly Room[] = [
     mayImport: BELOW_BROKER,
   },
   {
+    // Where a client that was given no environment meets Deno.
+    name: "client's default",
+    files: ["actors/client/default_environment.ts"],
+    mayImport: ["runtime", "environment adapter"],
+  },
+  {
     // A client knows the protocol, never the broker.
     name: "client",
     files: ["actors/client/"],
-    mayImport: [...GROUND, "runtime"],
+    mayImport: [...GROUND, "runtime", "client's default"],
   },
   {
     name: "node",
