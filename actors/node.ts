@@ -24,7 +24,7 @@ import {
 import type { Actor, ActorContext, AskResult } from "./runtime/actor.ts";
 import type { Environment } from "./runtime/environment.ts";
 import type { Ref } from "./runtime/ref.ts";
-import { ActorSystem } from "./runtime/system.ts";
+import { ActorSystem, type Probe } from "./runtime/system.ts";
 
 /** The name of the listener that speaks the native encoding. */
 export const NATIVE_LISTENER = "NATIVE";
@@ -35,6 +35,8 @@ export interface BootOptions {
   readonly native: SocketAddress;
   readonly config: BrokerConfig;
   readonly environment: Environment;
+  /** Sees each message before its actor does; the simulated world's. */
+  readonly probe?: Probe | undefined;
   /** The node serves. */
   ready(): void;
   /** The node can serve no longer; it has let go of everything. */
@@ -99,7 +101,7 @@ class WiredNode implements BootedNode {
     this.#options = options;
     this.#directory = directory;
     this.clusterId = directory.clusterId;
-    this.#system = new ActorSystem({ environment, node: nodeId });
+    this.#system = new ActorSystem({ environment, node: nodeId, probe: options.probe });
     this.#supervisor = this.#system.spawn<NodeMessage>(
       "node",
       (context) => this.#supervise(context),

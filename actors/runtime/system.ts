@@ -23,7 +23,7 @@ export interface ActorSystemOptions {
   /** The event loop within the node. */
   readonly shard?: number;
   /** Sees each message before it is handled; what it throws counts as thrown by the actor. */
-  readonly probe?: Probe;
+  readonly probe?: Probe | undefined;
 }
 
 export class ActorSystem {
@@ -79,10 +79,7 @@ export class ActorSystem {
     const kernel = this.#kernel;
     kernel.closing = true;
     for (const cell of [...kernel.roots.values()].reverse()) cell.stop();
-    this.environment.dispatcher.atEndOfTurn(() => {
-      kernel.timers.close();
-      done();
-    });
+    this.environment.dispatcher.atEndOfTurn(done);
   }
 
   /** Ends everything at once, as if the process died: no actor and no watcher is told. */
