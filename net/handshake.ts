@@ -1,9 +1,9 @@
 /**
  * The first exchange on a native connection: who are you, and which versions have we in common.
  *
- * It is a message like any other, under a key that Kafka's protocol will not reach, and the only one
- * accepted before it has succeeded, in a small frame. It does for native connections what
- * ApiVersions and SASL do for Kafka's: later requests use the highest version that both sides know.
+ * It is a message like any other, under a key that Kafka's protocol will not reach, and the only
+ * one accepted before it has succeeded, in a small frame. It does for native connections what
+ * ApiVersions and SASL do for Kafka's: later requests use the highest version both sides know.
  *
  * @module
  */

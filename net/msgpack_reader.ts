@@ -1,9 +1,9 @@
 /**
  * Reads single values in msgpack from bytes that may hold anything.
  *
- * Integers may come in any form, also in that of a float, which some encoders use past 32 bits; what
- * is no integer of the field's range is refused. So are maps, extensions and whatever else messages
- * do not use, at their first byte.
+ * Integers may come in any form, also in that of a float, which some encoders use past 32 bits;
+ * what is no integer of the field's range is refused. So are maps, extensions and whatever else
+ * messages do not use, at their first byte.
  *
  * Invariants: nothing at or past `end` is read; nothing is built before the bytes that fill it are
  * known to be there; each attachment is referred to exactly once, in order.
@@ -102,8 +102,10 @@ export class MsgpackReader implements FieldReader {
 
   float64(): number {
     const token = this.#token();
-    if (token !== FLOAT64 && token !== FLOAT32) return this.#unexpected(token, "float64");
-    return this.#float(token);
+    if (token === FLOAT64 || token === FLOAT32) return this.#float(token);
+    // Some encoders write a float without a fraction as an integer.
+    this.#position--;
+    return this.#integer(Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER, "float64");
   }
 
   string(): string {

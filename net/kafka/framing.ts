@@ -59,8 +59,8 @@ export function readPrefix(frame: Frame): RequestPrefix {
 }
 
 /**
- * The request in a frame whose prefix named this API and one of its versions. Its records are views:
- * they last until the frame is released.
+ * The request in a frame whose prefix named this API and one of its versions. Its records are
+ * views: they last until the frame is released.
  * @throws {MalformedMessageError} if the bytes are not what the table says.
  */
 export function decodeRequest<Request>(
@@ -115,7 +115,7 @@ export function correlationIdOf(frame: Frame): number {
 /**
  * Queues a request, and returns the bytes of its frame. Records of 64 KiB or more are not copied:
  * `target.afterwards` tells when they are no longer needed.
- * @throws {MalformedMessageError} if the message is not what the table says; then nothing is queued.
+ * @throws {MalformedMessageError} if the message is not what the table says; nothing is queued.
  */
 export function encodeRequest<Request>(
   target: FrameWriter,

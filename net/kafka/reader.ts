@@ -1,8 +1,8 @@
 /**
  * Reads single values of Kafka's protocol from bytes that may hold anything, in both its forms.
  *
- * Invariants: nothing past the end is read; nothing is built before the bytes that fill it are known
- * to be there; unknown tagged fields are passed over.
+ * Invariants: nothing past the end is read; nothing is built before the bytes that fill it are
+ * known to be there; unknown tagged fields are passed over.
  *
  * @module
  */

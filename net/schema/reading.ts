@@ -149,7 +149,7 @@ class ReaderCompilation {
     }
   }
 
-  /** Defines the function that reads an array. It grows as elements come: a count is only a claim. */
+  /** Defines the function that reads an array. It grows as elements come: a count is a claim. */
   #elements(element: FieldType, nullable: boolean): string {
     return this.source.define("readArray", "reader", [
       "let index = -1;",

@@ -43,7 +43,7 @@ export function readUuid(bytes: Uint8Array, position: number): Uuid {
   return text;
 }
 
-/** Writes the 16 bytes of a uuid's text; false, with nothing promised of the bytes, if it is none. */
+/** Writes the 16 bytes of a uuid's text. False if it is none; what was written then is void. */
 export function writeUuid(bytes: Uint8Array, position: number, text: string): boolean {
   if (typeof text !== "string" || text.length !== TEXT_LENGTH) return false;
   let wrong = 0;
