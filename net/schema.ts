@@ -195,6 +195,9 @@ export function array<E, const O extends FieldOptions<null>>(
   element: Field<E>,
   options?: O,
 ): Field<Nullable<readonly E[], O>> {
+  if (element.type.kind === "array") {
+    throw new TypeError("Cannot declare an array in an array: Kafka's protocol has none");
+  }
   return field({ kind: "array", element: element.type }, undefined, options);
 }
 

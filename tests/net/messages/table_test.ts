@@ -1,0 +1,56 @@
+import { assert, assertEquals } from "@std/assert";
+import { METADATA_RECORDS } from "../../../net/messages/records/table.ts";
+import { apiByKey, APIS } from "../../../net/messages/table.ts";
+import type { FieldType, NamedField, Table } from "../../../net/schema.ts";
+import { formatVersions, includes, intersect } from "../../../net/schema/versions.ts";
+
+Deno.test("apis: each is found by its key, and listed in the order of keys", () => {
+  for (const api of APIS) assert(apiByKey(api.key) === api);
+  assertEquals(apiByKey(9999), undefined);
+  const keys = APIS.map((api) => api.key);
+  assertEquals(keys, [...new Set(keys)].sort((a, b) => a - b));
+});
+
+Deno.test("apis: versions are those that real clients were found to need", () => {
+  const versions = APIS.map(({ name, advertisedVersions }) =>
+    `${name} ${formatVersions(advertisedVersions)}`
+  );
+  assertEquals(versions, [
+    "Produce 0-11",
+    "Fetch 4-17",
+    "ListOffsets 1-9",
+    "Metadata 0-12",
+    "ApiVersions 0-4",
+    "CreateTopics 2-7",
+    "DeleteTopics 1-6",
+    "DeleteRecords 0-2",
+    "InitProducerId 0-5",
+    "OffsetForLeaderEpoch 2-4",
+    "DescribeConfigs 1-4",
+    "AlterConfigs 0-2",
+    "CreatePartitions 0-3",
+    "IncrementalAlterConfigs 0-1",
+    "DescribeCluster 0-1",
+  ]);
+});
+
+Deno.test("tables: tagged fields are tagged in flexible versions only", () => {
+  const tables: Table[] = [
+    ...APIS.flatMap((api) => [api.request, api.response]),
+    ...METADATA_RECORDS,
+  ];
+  const check = (fields: readonly NamedField[], table: Table) => {
+    for (const field of fields) {
+      const { min, max } = intersect(field.taggedVersions, table.versions);
+      for (let version = min; version <= max; version++) {
+        assert(includes(table.flexibleVersions, version), `${table.name} ${field.name}`);
+      }
+      within(field.type, table);
+    }
+  };
+  const within = (type: FieldType, table: Table): void => {
+    if (type.kind === "struct") check(type.fields, table);
+    else if (type.kind === "array") within(type.element, table);
+  };
+  for (const table of tables) check(table.fields, table);
+});
