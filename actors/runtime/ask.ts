@@ -14,7 +14,8 @@ import type { Address, Ref } from "./ref.ts";
 import { type Dependent, NOTHING, RuntimeRef, type SignalSource, type Target } from "./signal.ts";
 import type { Deadline } from "./timers.ts";
 
-export class Ask<Reply> extends RuntimeRef<Reply> implements Deadline, Dependent, SignalSource {
+export class Ask<Reply> extends RuntimeRef<Reply>
+  implements Deadline, Dependent, SignalSource, Target {
   due = 0;
   order = 0;
   index = -1;
@@ -22,6 +23,8 @@ export class Ask<Reply> extends RuntimeRef<Reply> implements Deadline, Dependent
   readonly #asked: Target | undefined;
   readonly #answered: (result: AskResult<Reply>) => unknown;
   #settled = false;
+  /** Who wants to know that nobody waits for the answer any more. */
+  #dependents: Set<Dependent> | undefined = undefined;
 
   constructor(
     life: Life,
@@ -39,13 +42,9 @@ export class Ask<Reply> extends RuntimeRef<Reply> implements Deadline, Dependent
     return this.#life.cell.address;
   }
 
+  /** A reply ref ends when it is settled. */
   get target(): Target {
-    return this.#life.cell;
-  }
-
-  /** Whether no answer has come. */
-  get open(): boolean {
-    return !this.#settled;
+    return this;
   }
 
   tell(reply: Reply): boolean {
@@ -67,14 +66,32 @@ export class Ask<Reply> extends RuntimeRef<Reply> implements Deadline, Dependent
     this.#settle({ kind: "timed-out" }, 0);
   }
 
-  gone(sender: number): void {
-    this.#settle({ kind: "terminated" }, sender);
+  gone(sender: number | undefined): void {
+    this.#settle({ kind: "terminated" }, sender ?? this.#life.cell.kernel.sender);
   }
 
   /** The asker's life has ended: nobody waits for an answer. */
   abandon(): void {
     this.#settled = true;
     this.#leave();
+  }
+
+  addWatch(watch: Dependent): boolean {
+    if (this.#settled) return false;
+    (this.#dependents ??= new Set()).add(watch);
+    return true;
+  }
+
+  removeWatch(watch: Dependent): void {
+    this.#dependents?.delete(watch);
+  }
+
+  addAsk(ask: Dependent): void {
+    this.addWatch(ask);
+  }
+
+  removeAsk(ask: Dependent): void {
+    this.removeWatch(ask);
   }
 
   take(result: unknown): unknown {
@@ -92,5 +109,9 @@ export class Ask<Reply> extends RuntimeRef<Reply> implements Deadline, Dependent
   #leave(): void {
     this.#life.cell.kernel.timers.cancel(this);
     this.#asked?.removeAsk(this);
+    const dependents = this.#dependents;
+    this.#dependents = undefined;
+    if (dependents === undefined) return;
+    for (const dependent of dependents) dependent.gone(this.#life.cell.number);
   }
 }

@@ -61,11 +61,10 @@ export class Life implements ActorContext<unknown>, LifeContext {
       throw new Error(`Cannot watch ${other.address.path}: its ref is not the runtime's`);
     }
     const target: Target = other.target;
-    if (target === this.cell) return;
     this.unwatch(other);
     const watch = new Watch(this, target, message);
     (this.#watches ??= new Map()).set(target, watch);
-    if (!target.addWatch(watch)) watch.gone(0);
+    if (!target.addWatch(watch)) watch.gone(undefined);
   }
 
   unwatch(other: Ref<never>): void {
@@ -118,9 +117,7 @@ export class Life implements ActorContext<unknown>, LifeContext {
     const { cell } = this;
     const take = (values: unknown) => this.over ? NOTHING : wrap(...values as Arguments);
     const source: SignalSource = { take };
-    return (...values) => {
-      if (!this.over) cell.signal(source, values, cell.kernel.sender);
-    };
+    return (...values) => void cell.signal(source, values, cell.kernel.sender);
   }
 
   end(): void {
@@ -176,8 +173,8 @@ class Watch implements Dependent, SignalSource {
     readonly message: unknown,
   ) {}
 
-  gone(sender: number): void {
-    this.life.cell.signal(this, undefined, sender);
+  gone(sender: number | undefined): void {
+    this.life.cell.signal(this, undefined, sender ?? this.life.cell.kernel.sender);
   }
 
   abandon(): void {

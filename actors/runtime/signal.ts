@@ -35,8 +35,11 @@ export interface Target {
 
 /** The watching or asking side. */
 export interface Dependent {
-  /** `sender` is the sender number of the one that ended, 0 where it has none. */
-  gone(sender: number): void;
+  /**
+   * `sender` is the sender number of the one that ended; undefined when the actor whose call is
+   * under way brings the news.
+   */
+  gone(sender: number | undefined): void;
 }
 
 /** A ref that the runtime made. Others (a test's stub) can be told and asked, but not watched. */

@@ -1,7 +1,8 @@
 /** Section 6 of docs/semantics.md. */
 import { assertEquals } from "@std/assert";
 import type { ActorContext, AskResult } from "../../../actors/runtime/actor.ts";
-import type { Ref } from "../../../actors/runtime/ref.ts";
+import type { Address, Ref } from "../../../actors/runtime/ref.ts";
+import { RuntimeRef, type Target } from "../../../actors/runtime/signal.ts";
 import { type Act, fail, restarting, Stage } from "./puppet.ts";
 
 type Question = (replyTo: Ref<string>, context: ActorContext<Act>) => void;
@@ -155,6 +156,27 @@ Deno.test("runtime 6.7: an answer that is queued when the asker restarts does no
   assertEquals(stage.taken(), ["asker stopped"]);
 });
 
+Deno.test("runtime 6.8: watching a reply ref tells when nobody waits for the answer any more", () => {
+  for (const end of ["reply", "timed-out", "asker stopped"] as const) {
+    const stage = new Stage();
+    const [asked, asker] = [stage.puppet("asked"), stage.puppet("asker")];
+    let replyTo!: Ref<string>;
+    stage.act(asker, (context) =>
+      ask(stage, context, asked, (ref, askedContext) => {
+        replyTo = ref;
+        askedContext.watch(ref, stage.note("nobody waits"));
+      }));
+    assertEquals(stage.taken(), []);
+    if (end === "reply") replyTo.tell("yes");
+    if (end === "timed-out") stage.environment.advance(100);
+    if (end === "asker stopped") stage.system.stop(asker);
+    stage.run();
+    assertEquals(stage.taken().filter((note) => note === "nobody waits").length, 1, end);
+    stage.act(asked, (context) => context.watch(replyTo, stage.note("still nobody")));
+    assertEquals(stage.taken(), ["still nobody"]);
+  }
+});
+
 Deno.test("ask: a question that cannot be made fails the asker and leaves nothing behind", () => {
   const { stage, asker, asked } = pair();
   stage.act(asker, (context) => {
@@ -181,6 +203,42 @@ Deno.test("ask: a ref that is not the runtime's can be asked", () => {
     );
   });
   assertEquals(stage.taken(), ["reply"]);
+});
+
+class CountingRef extends RuntimeRef<Ref<string>> {
+  registered = 0;
+  readonly target: Target = {
+    addWatch: () => true,
+    removeWatch: () => {},
+    addAsk: () => void this.registered++,
+    removeAsk: () => void this.registered--,
+  };
+  constructor(readonly address: Address, readonly told: (replyTo: Ref<string>) => boolean) {
+    super();
+  }
+  tell(replyTo: Ref<string>): boolean {
+    return this.told(replyTo);
+  }
+}
+
+Deno.test("ask: one that is answered, refused, late or given up leaves nothing behind", () => {
+  for (const end of ["reply", "refused", "timed-out", "given up"] as const) {
+    const { stage, asker } = pair();
+    const ref = new CountingRef(asker.address, (replyTo) => {
+      assertEquals(ref.registered, 1);
+      if (end === "reply") replyTo.tell("yes");
+      return end !== "refused";
+    });
+    stage.act(asker, (context) => {
+      const answered = (result: AskResult<string>) => stage.note(result.kind);
+      context.ask<Ref<string>, string>(ref, 100, (replyTo) => replyTo, answered);
+    });
+    if (end === "timed-out") stage.environment.advance(100);
+    if (end === "given up") stage.system.stop(asker);
+    stage.run();
+    assertEquals([ref.registered, stage.environment.world.timers], [0, 0], end);
+    assertEquals(stage.taken(), [end === "given up" ? "asker stopped" : end]);
+  }
 });
 
 Deno.test("ask: to oneself is answered like any other", () => {

@@ -62,6 +62,20 @@ Deno.test("runtime 3.4: no message is handled after the stop, and what is queued
   assertEquals(stage.taken(), ["one stopped"]);
 });
 
+Deno.test("runtime 3.4: an actor that stops takes nothing from its children that stop first", () => {
+  const stage = new Stage();
+  const told: boolean[] = [];
+  const one = stage.puppet("one");
+  stage.act(one, (context) => {
+    context.spawn("child", () => ({
+      receive() {},
+      stopped: () => void told.push(one.tell(stage.note("farewell"))),
+    }));
+    context.stop();
+  });
+  assertEquals([told, stage.taken()], [[false], ["one stopped"]]);
+});
+
 Deno.test("runtime 3.5: stop takes effect after the call in hand", () => {
   const stage = new Stage();
   const one = stage.puppet("one");
@@ -158,6 +172,18 @@ Deno.test("runtime 3.9: an actor that asked to stop and then throws is not resta
   assertEquals(stage.taken(), ["made", "one stopped"]);
   assertEquals(one.tell(() => {}), false);
   assertEquals(stage.environment.lines.map((line) => line.fields.decided), ["stop"]);
+});
+
+Deno.test("runtime 3.9: an actor that fails by its child and then asks to stop is not restarted", () => {
+  const stage = new Stage();
+  const one = stage.puppet("one", restarting(5), stage.note("made"));
+  stage.act(one, (context) => {
+    context.spawn("child", () => {
+      throw new Error("cannot be made");
+    }, restarting(0));
+    context.stop();
+  });
+  assertEquals(stage.taken(), ["made", "one stopped"]);
 });
 
 Deno.test("runtime 3.10: the context of an ended life does nothing, and its spawn throws", () => {

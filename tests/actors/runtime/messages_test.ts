@@ -1,4 +1,5 @@
 /** Sections 1 and 8 of docs/semantics.md. */
+import { SeededStream } from "../../../actors/runtime/random_stream.ts";
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
 import type { ActorContext } from "../../../actors/runtime/actor.ts";
 import { ActorSystem } from "../../../actors/runtime/system.ts";
@@ -16,9 +17,8 @@ Deno.test("runtime 1.1: a message is handled once", () => {
 
 Deno.test("runtime 1.2: messages of one pair keep their order through plain and adapted refs", () => {
   for (let seed = 0; seed < 50; seed++) {
-    let state = seed;
-    const choose = (below: number) => (state = (state * 1103515245 + 12345) >>> 1) % below;
-    const stage = new Stage({ choose });
+    const order = new SeededStream(seed, 0, 0);
+    const stage = new Stage({ choose: (below) => order.integer(below) });
     const one = stage.puppet("one");
     const two = stage.puppet("two");
     stage.act(two, (context) => {

@@ -1,4 +1,5 @@
 /** Section 5 of docs/semantics.md. */
+import { SeededStream } from "../../../actors/runtime/random_stream.ts";
 import { assertEquals, assertThrows } from "@std/assert";
 import { fail, restarting, Stage } from "./puppet.ts";
 
@@ -58,9 +59,8 @@ Deno.test("runtime 5.2: an adapted ref of a life that ended counts as gone", () 
 
 Deno.test("runtime 5.3: the notice comes after everything the dead one told the watcher", () => {
   for (let seed = 0; seed < 50; seed++) {
-    let state = seed;
-    const choose = (below: number) => (state = (state * 1103515245 + 12345) >>> 1) % below;
-    const stage = new Stage({ choose });
+    const order = new SeededStream(seed, 0, 0);
+    const stage = new Stage({ choose: (below) => order.integer(below) });
     const watcher = stage.puppet("watcher");
     const one = stage.system.spawn<number>("one", () => ({
       receive(count) {
