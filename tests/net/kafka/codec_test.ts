@@ -119,6 +119,23 @@ Deno.test("kafka codec: tagged fields that end early, late or past the bytes are
   assertEquals(reasonOf("7f" + "0100"), "127 tagged fields are due, where 2 bytes are left");
 });
 
+Deno.test("kafka codec: a refusal names the field, in tags too", () => {
+  const bytes = encodeMessage(
+    FETCH.request,
+    15,
+    make(FETCH.request, { clusterId: "c", replicaState: { replicaEpoch: 1 } }),
+  );
+  const at = bytes.indexOf(0x63);
+  const pathOf = (change: (bytes: Uint8Array) => void) => {
+    const copy = bytes.slice();
+    change(copy);
+    return assertThrows(() => decodeMessage(FETCH.request, 15, copy), MalformedMessageError).path;
+  };
+  assertEquals(pathOf((copy) => copy[at] = 0xff), "clusterId");
+  assertEquals(pathOf((copy) => copy[at + 1 + 2 + 4] = 0x7f), "replicaState.replicaEpoch");
+  assertEquals(pathOf((copy) => copy[at + 2]!--), "replicaState");
+});
+
 Deno.test("kafka codec: a claim of many elements allocates nothing", () => {
   const plain = Uint8Array.fromHex("7fffffff");
   const flexible = Uint8Array.fromHex("ffffffff0f");
