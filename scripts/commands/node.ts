@@ -1,0 +1,105 @@
+/**
+ * `strom node`: runs a node until it is told to stop.
+ *
+ * @module
+ */
+
+import { ConfigError } from "../../actors/config/definition.ts";
+import { parseProperties } from "../../actors/config/properties_file.ts";
+import { type Node, startNode } from "../../mod.ts";
+import { command } from "./command.ts";
+import { address, integer, pairs, text, UsageError } from "./option.ts";
+import { DiskError } from "../../storage/disk.ts";
+import { OutputClosed } from "./output.ts";
+
+const DEFAULT_NATIVE = "127.0.0.1:9192";
+
+export const node = command({
+  name: "node",
+  summary: "Run a node",
+  details: [
+    "Prints one line when it is ready. SIGINT or SIGTERM stops it in order: everything is flushed,",
+    "and the next start has nothing to recover. The third signal ends it at once.",
+  ],
+  options: {
+    id: integer("N", "The node's id (default 1, or node.id of the config file)", {
+      min: 0,
+      max: 0x7fffffff,
+    }),
+    data: text("FOLDER", "The data folder, made where there is none (default ./data/ID)"),
+    native: address(DEFAULT_NATIVE, "Where to listen; port 0 is any that is free"),
+    config: text("FILE", "A file of key=value lines, with Kafka's names of broker configs"),
+    set: pairs("A broker config; counts before the file's"),
+  },
+  endsOnSignal: true,
+  async run({ options, terminal }) {
+    const properties = readProperties(options.config, options.set);
+    const nodeId = nodeIdOf(options.id, properties);
+    const data = options.data ?? `./data/${nodeId}`;
+    const node = await start({ nodeId, data, native: options.native, properties });
+    terminal.output.writeLine(readyLine(node));
+    // A node does not depend on somebody reading what it prints.
+    await terminal.output.flush().catch(ignoreClosedOutput);
+    const failure = await Promise.race([node.failed, aborted(terminal.stopping)]);
+    if (failure !== undefined) throw new Error(`Node ${nodeId} has failed: ${failure}`);
+    await node.close();
+    terminal.output.writeLine(`Strom node ${nodeId} has stopped in order: everything is flushed`);
+    await terminal.output.flush().catch(ignoreClosedOutput);
+  },
+});
+
+function readProperties(
+  file: string | undefined,
+  set: ReadonlyMap<string, string>,
+): Record<string, string> {
+  try {
+    const fromFile = file === undefined ? {} : parseProperties(Deno.readTextFileSync(file), file);
+    return { ...fromFile, ...Object.fromEntries(set) };
+  } catch (error) {
+    if (error instanceof ConfigError) throw new UsageError(error.problems.join("; "));
+    if (error instanceof Deno.errors.NotFound) {
+      throw new UsageError(`Config file ${file} does not exist`);
+    }
+    throw error;
+  }
+}
+
+function nodeIdOf(id: number | undefined, properties: Record<string, string>): number {
+  const named = properties["node.id"];
+  if (named === undefined) return id ?? 1;
+  if (id !== undefined && String(id) !== named) {
+    throw new UsageError(`--id ${id} and node.id=${named} contradict each other`);
+  }
+  return Number(named);
+}
+
+async function start(options: Parameters<typeof startNode>[0]): Promise<Node> {
+  try {
+    return await startNode(options);
+  } catch (error) {
+    if (error instanceof ConfigError) throw new UsageError(error.problems.join("; "));
+    if (error instanceof DiskError && error.kind === "locked") {
+      const holder = /held by (.*)$/.exec(error.message)?.[1] ?? "another process";
+      const who = /^\d+$/.test(holder) ? `process ${holder}` : holder;
+      throw new Error(`Data folder ${options.data} is in use by ${who}`, { cause: error });
+    }
+    throw error;
+  }
+}
+
+function readyLine({ nodeId, address, dataFolder }: Node): string {
+  const bootstrap = address === DEFAULT_NATIVE ? "" : ` --bootstrap ${address}`;
+  return `Strom node ${nodeId} is ready: native ${address}, data ${dataFolder}, pid ${Deno.pid}. ` +
+    `Send a first record: echo hello | deno task strom produce --topic greetings${bootstrap}`;
+}
+
+function aborted(signal: AbortSignal): Promise<undefined> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve(undefined);
+    else signal.addEventListener("abort", () => resolve(undefined), { once: true });
+  });
+}
+
+function ignoreClosedOutput(error: unknown): void {
+  if (!(error instanceof OutputClosed)) throw error;
+}

@@ -1,0 +1,12 @@
+/**
+ * The commands of the command line, in the order in which `strom` lists them.
+ *
+ * @module
+ */
+
+import type { Command } from "./command.ts";
+import { logDump } from "./log_dump.ts";
+import { node } from "./node.ts";
+import { produce } from "./produce.ts";
+
+export const COMMANDS: readonly Command[] = [node, produce, logDump];
