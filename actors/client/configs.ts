@@ -218,7 +218,7 @@ const LINGER_MS = 5;
 export function producerSettings<K, V>(config: ProducerConfig<K, V>) {
   const common = clientSettings(config);
   const settings = numbers(PRODUCER, config);
-  const acks = oneOf("acks", config.acks ?? "all", ["all", -1, 1, 0]);
+  const acks = oneOf<Acks>("acks", config.acks ?? "all", ["all", -1, 1, 0]);
   const lingerMs = integer("lingerMs", config.lingerMs ?? LINGER_MS, 0, INT32_MAX);
   if (
     config.deliveryTimeoutMs !== undefined &&

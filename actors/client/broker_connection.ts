@@ -1,0 +1,481 @@
+/**
+ * One connection to one broker: made when needed, greeted, kept, and made again.
+ *
+ * Owns the connection's state, the requests that wait for it or for an answer, and the waits
+ * between attempts. Does not own what requests say.
+ *
+ * ```
+ * idle ──connect()──▶ connecting ──▶ greeting ──▶ ready
+ *   ▲                      │              │          │   broken, refused, timed out
+ *   └──── waiting ◀── ending ◀────────────┴──────────┘
+ * any ──close()──▶ closed
+ * ```
+ *
+ * Invariants: each request ends once, with its response or with an error; answers are matched by
+ * correlation id and come in any order; a request that is not answered in time ends the connection,
+ * as nobody knows what became of it; what was not sent yet fails when an attempt fails.
+ *
+ * @module
+ */
+
+import type { BufferPool } from "../../net/buffer_pool.ts";
+import type { Frame } from "../../net/frame_reader.ts";
+import { FramedConnection } from "../../net/framed_connection.ts";
+import {
+  commonVersions,
+  HANDSHAKE_FRAME_BYTES_MAX,
+  NATIVE_HANDSHAKE,
+  NATIVE_PROTOCOL_VERSION,
+  type NativeHandshakeResponse,
+  PeerRole,
+} from "../../net/handshake.ts";
+import { ErrorCode } from "../../net/messages/errors.ts";
+import { APIS } from "../../net/messages/table.ts";
+import { encodeRequest, EnvelopeReader, NATIVE_FRAME_BYTES_MIN } from "../../net/msgpack.ts";
+import { type Connection, formatAddress, type SocketAddress } from "../../net/network.ts";
+import type { Api } from "../../net/schema.ts";
+import { make } from "../../net/schema/make.ts";
+import { type NodeId, NONE } from "../../storage/bytes/ids.ts";
+import type { Environment, RandomStream, Timer } from "../runtime/environment.ts";
+import { backoffMs } from "./backoff.ts";
+import type { BrokerLink, Hold } from "./broker_link.ts";
+import type { ClientSettings } from "./configs.ts";
+import {
+  type ClientError,
+  ClosedError,
+  DisconnectedError,
+  errorForCode,
+  TimeoutError,
+} from "./errors.ts";
+
+export interface BrokerConnectionOptions {
+  readonly environment: Environment;
+  readonly settings: ClientSettings;
+  readonly random: RandomStream;
+  readonly pool: BufferPool;
+  readonly address: SocketAddress;
+  /** Requests go out from now on. */
+  ready(): void;
+  /** An attempt failed, or the connection broke. */
+  lost(error: ClientError): void;
+  /** The wait after that is over: `connect` would begin another attempt. */
+  mayConnect(): void;
+}
+
+/** Responses may be longer than what a fetch asks for, by a batch that is larger than its limit. */
+const RESPONSE_BYTES_MAX = 512 * 1024 * 1024;
+/** Requests gathered before they are written without waiting for the end of the turn. */
+const FLUSH_BYTES = 32 * 1024;
+const SOFTWARE_NAME = "strom-client";
+const SOFTWARE_VERSION = "0.1.0";
+
+type State = "idle" | "waiting" | "connecting" | "greeting" | "ready" | "ending" | "closed";
+
+/** A request from `send` to its end. */
+interface Exchange {
+  readonly api: Api;
+  readonly request: unknown;
+  readonly timeoutMs: number;
+  /** Monotonic time by which it must be answered. */
+  readonly deadline: number;
+  version: number;
+  /** Takes the response, and the frame that it lies in, which it must release; or an error. */
+  readonly done: (result: unknown, frame: Frame | undefined) => void;
+}
+
+/** A connection and what it takes to keep it. */
+export class BrokerConnection implements BrokerLink {
+  readonly address: SocketAddress;
+  /** Resolves once it is closed for good. */
+  readonly ended: Promise<void>;
+  readonly #options: BrokerConnectionOptions;
+  readonly #end: () => void;
+  readonly #reader = new EnvelopeReader();
+  #state: State = "idle";
+  #nodeId: NodeId = NONE;
+  #framed: FramedConnection | undefined;
+  #versions: ReadonlyMap<number, number> = new Map();
+  /** Asked for before the connection was ready. */
+  #unsent: Exchange[] = [];
+  readonly #unanswered = new Map<number, Exchange>();
+  #nextCorrelationId = 0;
+  /** Why it is being ended. */
+  #reason: ClientError | undefined;
+  #attempts = 0;
+  #failures = 0;
+  /** The setup's end, or the next attempt. */
+  #timer: Timer | undefined;
+  /** The first deadline of the exchanges. */
+  #watch: Timer | undefined;
+  #watchDue = Infinity;
+  #isFlushDue = false;
+  readonly #flushNow = () => {
+    this.#isFlushDue = false;
+    this.#framed?.flush();
+  };
+
+  constructor(options: BrokerConnectionOptions) {
+    this.#options = options;
+    this.address = options.address;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.ended = promise;
+    this.#end = resolve;
+  }
+
+  /** The id that the broker gave when it was greeted, or -1. */
+  get nodeId(): NodeId {
+    return this.#nodeId;
+  }
+
+  get isReady(): boolean {
+    return this.#state === "ready";
+  }
+
+  get isConnecting(): boolean {
+    return this.#state === "connecting" || this.#state === "greeting";
+  }
+
+  /** Whether the last attempt failed and the next has yet to wait. */
+  get isBackingOff(): boolean {
+    return this.#state === "waiting";
+  }
+
+  get inFlight(): number {
+    return this.#unanswered.size + this.#unsent.length;
+  }
+
+  /** Begins to connect, unless that was begun or waits for its turn. */
+  connect(): void {
+    if (this.#state !== "idle") return;
+    this.#state = "connecting";
+    const { environment, settings } = this.#options;
+    const setupMs = settings.socketConnectionSetupTimeoutMs;
+    this.#timer = environment.timers.schedule(setupMs, () => {
+      this.#fail(new TimeoutError(`${this.#cannotConnect}: not done within ${setupMs} ms`));
+    });
+    const { tls } = settings;
+    const target = tls === undefined ? this.address : { ...this.address, tls };
+    const attempt = ++this.#attempts;
+    environment.network.connect(target, (result) => {
+      const isWanted = this.#state === "connecting" && attempt === this.#attempts;
+      if (result instanceof Error) {
+        if (isWanted) this.#fail(new DisconnectedError(result.message, { cause: result }));
+      } else if (isWanted) {
+        this.#greet(result);
+      } else {
+        result.close({ abort: true });
+      }
+    });
+  }
+
+  send<Request, Response>(
+    api: Api<Request, Response>,
+    request: Request,
+    timeoutMs: number,
+    done: (result: Response | ClientError) => void,
+  ): void {
+    this.#exchange(api, request, timeoutMs, (result, frame) => {
+      frame?.release();
+      done(result as Response | ClientError);
+    });
+  }
+
+  sendHolding<Request, Response>(
+    api: Api<Request, Response>,
+    request: Request,
+    timeoutMs: number,
+    done: (result: { readonly response: Response; readonly hold: Hold } | ClientError) => void,
+  ): void {
+    this.#exchange(api, request, timeoutMs, (result, frame) => {
+      if (frame === undefined) done(result as ClientError);
+      else done({ response: result as Response, hold: frame });
+    });
+  }
+
+  sendOneWay<Request>(
+    api: Api<Request, unknown>,
+    request: Request,
+    done: (failure: ClientError | undefined) => void,
+  ): void {
+    const framed = this.#framed;
+    const version = this.#versions.get(api.key);
+    const { dispatcher } = this.#options.environment;
+    if (this.#state !== "ready" || framed === undefined || version === undefined) {
+      dispatcher.atEndOfTurn(() => done(this.#lostError()));
+      return;
+    }
+    try {
+      encodeRequest(framed.writer, api, version, this.#takeCorrelationId(), request);
+    } catch (error) {
+      dispatcher.atEndOfTurn(() => done(unencodable(error)));
+      return;
+    }
+    framed.writer.afterwards(() => {
+      done(this.#framed === framed && this.#state === "ready" ? undefined : this.#lostError());
+    });
+    this.#flushSoon();
+  }
+
+  /** Ends it for good, after what was written has left; what is unanswered fails. */
+  close(): void {
+    if (this.#state === "closed") return;
+    this.#reason = new ClosedError(`Closed the connection to ${formatAddress(this.address)}`);
+    this.#state = "closed";
+    this.#timer?.cancel();
+    const framed = this.#framed;
+    if (framed === undefined) return this.#ended();
+    framed.flush();
+    framed.close();
+  }
+
+  get #cannotConnect(): string {
+    return `Cannot connect to ${formatAddress(this.address)}`;
+  }
+
+  #greet(connection: Connection): void {
+    this.#state = "greeting";
+    const { pool, settings } = this.#options;
+    const options = {
+      frameBytesMax: HANDSHAKE_FRAME_BYTES_MAX,
+      frameBytesMin: NATIVE_FRAME_BYTES_MIN,
+    };
+    const framed = new FramedConnection(connection, pool, options, {
+      received: (frames) => this.#received(frames),
+      closed: (reason) => this.#closed(reason),
+    });
+    this.#framed = framed;
+    framed.start();
+    const greeting = make(NATIVE_HANDSHAKE.request, {
+      protocolVersion: NATIVE_PROTOCOL_VERSION,
+      softwareName: SOFTWARE_NAME,
+      softwareVersion: SOFTWARE_VERSION,
+      role: PeerRole.CLIENT,
+      secret: settings.secret === undefined ? null : new TextEncoder().encode(settings.secret),
+      clientId: settings.clientId,
+    });
+    const { requestTimeoutMs } = settings;
+    const exchange = this.#newExchange(
+      NATIVE_HANDSHAKE,
+      greeting,
+      requestTimeoutMs,
+      (result, frame) => {
+        frame?.release();
+        if (frame !== undefined) this.#greeted(result as NativeHandshakeResponse);
+      },
+    );
+    this.#transmit(framed, exchange, 0);
+  }
+
+  #greeted(greeting: NativeHandshakeResponse): void {
+    if (greeting.errorCode !== ErrorCode.NONE) {
+      const { errorCode, errorMessage } = greeting;
+      return this.#fail(errorForCode(errorCode, this.#cannotConnect, errorMessage));
+    }
+    this.#timer?.cancel();
+    this.#state = "ready";
+    this.#nodeId = greeting.nodeId;
+    this.#failures = 0;
+    this.#versions = commonVersions(APIS, greeting.apiKeys);
+    const framed = this.#framed!;
+    framed.reader.frameBytesMax = RESPONSE_BYTES_MAX;
+    const unsent = this.#unsent;
+    this.#unsent = [];
+    for (const exchange of unsent) this.#start(framed, exchange);
+    this.#options.ready();
+  }
+
+  #exchange(
+    api: Api,
+    request: unknown,
+    timeoutMs: number,
+    done: (result: unknown, frame: Frame | undefined) => void,
+  ): void {
+    const exchange = this.#newExchange(api, request, timeoutMs, done);
+    if (this.#state === "ready") {
+      this.#start(this.#framed!, exchange);
+    } else if (this.#state === "closed") {
+      this.#failLater(exchange, this.#lostError());
+    } else {
+      this.#unsent.push(exchange);
+      this.#watchFor(exchange.deadline);
+      this.connect();
+    }
+  }
+
+  #newExchange(
+    api: Api,
+    request: unknown,
+    timeoutMs: number,
+    done: (result: unknown, frame: Frame | undefined) => void,
+  ): Exchange {
+    const deadline = this.#options.environment.clock.monotonic() + timeoutMs;
+    return { api, request, timeoutMs, deadline, version: 0, done };
+  }
+
+  #start(framed: FramedConnection, exchange: Exchange): void {
+    const version = this.#versions.get(exchange.api.key);
+    if (version !== undefined) return this.#transmit(framed, exchange, version);
+    const action = `Cannot ask ${formatAddress(this.address)}`;
+    const detail = `The broker does not serve ${exchange.api.name}`;
+    this.#failLater(exchange, errorForCode(ErrorCode.UNSUPPORTED_VERSION, action, detail));
+  }
+
+  #transmit(framed: FramedConnection, exchange: Exchange, version: number): void {
+    exchange.version = version;
+    const correlationId = this.#takeCorrelationId();
+    try {
+      encodeRequest(framed.writer, exchange.api, version, correlationId, exchange.request);
+    } catch (error) {
+      return this.#failLater(exchange, unencodable(error));
+    }
+    this.#unanswered.set(correlationId, exchange);
+    this.#watchFor(exchange.deadline);
+    this.#flushSoon();
+  }
+
+  #takeCorrelationId(): number {
+    return this.#nextCorrelationId = (this.#nextCorrelationId + 1) & 0x7fffffff;
+  }
+
+  /** What was gathered leaves at the end of the turn, or now if that is enough for a write. */
+  #flushSoon(): void {
+    const framed = this.#framed;
+    if (framed === undefined) return;
+    if (framed.writer.queuedBytes >= FLUSH_BYTES) return framed.flush();
+    if (this.#isFlushDue) return;
+    this.#isFlushDue = true;
+    this.#options.environment.dispatcher.atEndOfTurn(this.#flushNow);
+  }
+
+  #received(frames: readonly Frame[]): void {
+    for (const frame of frames) {
+      if (this.#state === "ready" || this.#state === "greeting") this.#answer(frame);
+      else frame.release();
+    }
+  }
+
+  #answer(frame: Frame): void {
+    let exchange: Exchange | undefined;
+    let response: unknown;
+    try {
+      const { kind, apiKey, apiVersion, correlationId } = this.#reader.open(frame);
+      exchange = this.#unanswered.get(correlationId);
+      if (
+        kind !== "response" || apiKey !== exchange?.api.key || apiVersion !== exchange.version
+      ) {
+        throw new RangeError(`${kind} ${correlationId} of api ${apiKey} was not asked for`);
+      }
+      this.#unanswered.delete(correlationId);
+      response = this.#reader.message(exchange.api.response);
+    } catch (error) {
+      frame.release();
+      const reason = error instanceof Error ? error.message : String(error);
+      const message = `Cannot understand ${formatAddress(this.address)}: ${reason}`;
+      const failure = new DisconnectedError(message, { cause: error });
+      this.#fail(failure);
+      exchange?.done(failure, undefined);
+      return;
+    }
+    exchange.done(response, frame);
+  }
+
+  /** Ends the connection, or the attempt at one, for now. */
+  #fail(error: ClientError): void {
+    if (this.#state === "ending" || this.#state === "closed") return;
+    this.#timer?.cancel();
+    this.#reason = error;
+    this.#state = "ending";
+    const framed = this.#framed;
+    if (framed === undefined) this.#ended();
+    else framed.close(error.message);
+  }
+
+  /** The network's last word: nothing that was written is in use any more. */
+  #closed(reason: string | undefined): void {
+    const why = reason ?? "the broker closed it";
+    this.#reason ??= new DisconnectedError(
+      `Lost the connection to ${formatAddress(this.address)}: ${why}`,
+    );
+    this.#timer?.cancel();
+    this.#framed = undefined;
+    this.#ended();
+  }
+
+  #ended(): void {
+    const error = this.#lostError();
+    const failed = [...this.#unanswered.values(), ...this.#unsent];
+    this.#unanswered.clear();
+    this.#unsent = [];
+    this.#watch?.cancel();
+    this.#watchDue = Infinity;
+    const now = this.#options.environment.clock.monotonic();
+    const isClosed = this.#state === "closed";
+    if (!isClosed) this.#waitForNext();
+    this.#reason = undefined;
+    for (const { done, deadline, api, timeoutMs } of failed) {
+      done(deadline <= now ? this.#timedOut(api, timeoutMs) : error, undefined);
+    }
+    if (isClosed) this.#end();
+    else this.#options.lost(error);
+  }
+
+  #waitForNext(): void {
+    this.#state = "waiting";
+    this.#failures++;
+    const { environment, settings, random } = this.#options;
+    const delayMs = backoffMs(settings.reconnectBackoff, this.#failures, random);
+    this.#timer = environment.timers.schedule(delayMs, () => {
+      this.#state = "idle";
+      // Someone asked meanwhile, or someone still wants to.
+      if (this.#unsent.length > 0) this.connect();
+      else this.#options.mayConnect();
+    });
+  }
+
+  #lostError(): ClientError {
+    const where = formatAddress(this.address);
+    if (this.#reason !== undefined) return this.#reason;
+    if (this.#state === "closed") return new ClosedError(`Closed the connection to ${where}`);
+    return new DisconnectedError(`Lost the connection to ${where}`);
+  }
+
+  #timedOut(api: Api, timeoutMs: number): ClientError {
+    const where = formatAddress(this.address);
+    return new TimeoutError(`${api.name} was not answered by ${where} within ${timeoutMs} ms`);
+  }
+
+  #failLater(exchange: Exchange, error: ClientError): void {
+    this.#options.environment.dispatcher.atEndOfTurn(() => exchange.done(error, undefined));
+  }
+
+  #watchFor(deadline: number): void {
+    if (deadline >= this.#watchDue) return;
+    const { clock, timers } = this.#options.environment;
+    this.#watch?.cancel();
+    this.#watchDue = deadline;
+    const delayMs = Math.max(0, deadline - clock.monotonic());
+    this.#watch = timers.schedule(delayMs, () => this.#checkDeadlines());
+  }
+
+  #checkDeadlines(): void {
+    this.#watchDue = Infinity;
+    const now = this.#options.environment.clock.monotonic();
+    const expired = this.#unsent.filter((exchange) => exchange.deadline <= now);
+    this.#unsent = this.#unsent.filter((exchange) => exchange.deadline > now);
+    let next = Infinity;
+    let late: Exchange | undefined;
+    for (const exchange of this.#unanswered.values()) {
+      if (exchange.deadline <= now) late ??= exchange;
+      else next = Math.min(next, exchange.deadline);
+    }
+    for (const exchange of this.#unsent) next = Math.min(next, exchange.deadline);
+    if (next !== Infinity) this.#watchFor(next);
+    if (late !== undefined) this.#fail(this.#timedOut(late.api, late.timeoutMs));
+    for (const { done, api, timeoutMs } of expired) done(this.#timedOut(api, timeoutMs), undefined);
+  }
+}
+
+function unencodable(error: unknown): ClientError {
+  const detail = error instanceof Error ? error.message : String(error);
+  return errorForCode(ErrorCode.INVALID_REQUEST, "Cannot send request", detail);
+}

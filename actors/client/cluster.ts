@@ -1,0 +1,246 @@
+/**
+ * The brokers of one client: which there are, and a connection to each that is needed.
+ *
+ * Owns connections and the first finding of a cluster by its bootstrap addresses. Knows nothing of
+ * records. Producer, consumer and admin each have a cluster of their own.
+ *
+ * Invariants: one connection per broker, and at most one per bootstrap address besides; a bootstrap
+ * connection becomes the broker's own when it turns out to be to it; when no known broker can be
+ * reached the bootstrap addresses are tried again (KIP-899).
+ *
+ * @module
+ */
+
+import type { NodeId } from "../../storage/bytes/ids.ts";
+import { BufferPool } from "../../net/buffer_pool.ts";
+import { METADATA } from "../../net/messages/metadata.ts";
+import type { SocketAddress } from "../../net/network.ts";
+import type { Environment, RandomStream } from "../runtime/environment.ts";
+import { BrokerConnection } from "./broker_connection.ts";
+import type { BrokerLink } from "./broker_link.ts";
+import type { ClientSettings } from "./configs.ts";
+import { BrokerNotAvailableError, type ClientError } from "./errors.ts";
+import { Metadata } from "./metadata.ts";
+
+export interface ClusterOptions {
+  readonly environment: Environment;
+  readonly settings: ClientSettings;
+  readonly bootstrap: readonly SocketAddress[];
+  readonly allowAutoTopicCreation: boolean;
+}
+
+/** Who is told of changes; never inside a call to the cluster. */
+export interface ClusterObserver {
+  /** A broker was connected to or lost, or may be connected to again. */
+  linksChanged(): void;
+  metadataUpdated(): void;
+}
+
+/** A connection to a broker, and the address that the broker had then. */
+interface NodeConnection {
+  readonly connection: BrokerConnection;
+  readonly advertised: SocketAddress;
+}
+
+/** The cluster as one client sees it. */
+export class Cluster {
+  readonly environment: Environment;
+  readonly metadata: Metadata;
+  readonly #options: ClusterOptions;
+  readonly #random: RandomStream;
+  readonly #pool = new BufferPool();
+  readonly #nodes = new Map<NodeId, NodeConnection>();
+  readonly #bootstraps: BrokerConnection[] = [];
+  #observer: ClusterObserver | undefined;
+  /** Told of the first metadata, or that no address can be connected to. */
+  #found: ((failure: ClientError | undefined) => void) | undefined;
+  readonly #failures: string[] = [];
+  #isClosed = false;
+
+  constructor(options: ClusterOptions) {
+    const { environment, settings } = options;
+    this.environment = environment;
+    this.#options = options;
+    this.#random = environment.random.stream("client");
+    this.metadata = new Metadata({
+      ...settings,
+      environment,
+      random: this.#random,
+      allowAutoTopicCreation: options.allowAutoTopicCreation,
+      ask: (request, done) => {
+        const link = this.anyLink();
+        link?.send(METADATA, request, settings.requestTimeoutMs, done);
+        return link !== undefined;
+      },
+      updated: () => this.#metadataUpdated(),
+    });
+  }
+
+  get settings(): ClientSettings {
+    return this.#options.settings;
+  }
+
+  /** Names who is told of changes. */
+  observe(observer: ClusterObserver): void {
+    this.#observer = observer;
+  }
+
+  /**
+   * Connects to the first bootstrap address that can be, and learns of the brokers.
+   * @throws {BrokerNotAvailableError} when none can be.
+   */
+  connect(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#found = (failure) => {
+        this.#found = undefined;
+        if (failure === undefined) return resolve();
+        this.#end();
+        reject(failure);
+      };
+      this.#tryBootstrap(0);
+    });
+  }
+
+  /**
+   * The connection to a broker, which is made if there is none: see its `isReady`. Undefined when
+   * the broker is not known.
+   */
+  link(node: NodeId): BrokerLink | undefined {
+    const address = this.metadata.brokers.get(node);
+    if (address === undefined || this.#isClosed) return undefined;
+    let known = this.#nodes.get(node);
+    if (known !== undefined && !isSameAddress(known.advertised, address)) {
+      known.connection.close();
+      known = undefined;
+    }
+    if (known === undefined) {
+      const connection = this.#adoptBootstrap(node) ?? this.#open(address);
+      this.#nodes.set(node, known = { connection, advertised: address });
+    }
+    known.connection.connect();
+    return known.connection;
+  }
+
+  /** The connected broker with the least to do; when none is, one is connected to. */
+  anyLink(): BrokerLink | undefined {
+    if (this.#isClosed) return undefined;
+    let best: BrokerConnection | undefined;
+    for (const connection of this.#connections()) {
+      if (!connection.isReady) continue;
+      if (best === undefined || connection.inFlight < best.inFlight) best = connection;
+    }
+    if (best === undefined) this.#connectToAny();
+    return best;
+  }
+
+  /** Ends all connections, after what was written has left. */
+  async close(): Promise<void> {
+    const closing = this.#connections();
+    this.#end();
+    await Promise.all(closing.map((connection) => connection.ended));
+  }
+
+  #end(): void {
+    this.#isClosed = true;
+    this.metadata.close();
+    for (const connection of this.#connections()) connection.close();
+  }
+
+  #connections(): BrokerConnection[] {
+    const ofNodes = Array.from(this.#nodes.values(), ({ connection }) => connection);
+    return [...ofNodes, ...this.#bootstraps];
+  }
+
+  #open(address: SocketAddress): BrokerConnection {
+    const connection: BrokerConnection = new BrokerConnection({
+      environment: this.environment,
+      settings: this.settings,
+      random: this.#random,
+      pool: this.#pool,
+      address,
+      ready: () => {
+        this.metadata.connected();
+        this.#observer?.linksChanged();
+      },
+      lost: (error) => this.#lost(connection, error),
+      mayConnect: () => this.#mayConnect(),
+    });
+    return connection;
+  }
+
+  #lost(connection: BrokerConnection, error: ClientError): void {
+    if (this.#isClosed) return;
+    const index = this.#bootstraps.indexOf(connection);
+    if (this.#found !== undefined && index >= 0) {
+      this.#failures.push(error.message);
+      this.#tryBootstrap(index + 1);
+      return;
+    }
+    if (index >= 0) this.#bootstraps.splice(index, 1);
+    // Who led what on a broker that is gone is no longer so, or soon will not be.
+    this.metadata.requestUpdate();
+    this.#observer?.linksChanged();
+  }
+
+  /** Whoever wants a broker asks for it again. */
+  #mayConnect(): void {
+    if (this.#isClosed) return;
+    this.metadata.connected();
+    this.#observer?.linksChanged();
+  }
+
+  #tryBootstrap(index: number): void {
+    const address = this.#options.bootstrap[index];
+    if (address === undefined) {
+      const causes = this.#failures.join("; ");
+      this.#found?.(new BrokerNotAvailableError(`Cannot connect to any broker: ${causes}`));
+      return;
+    }
+    const connection = this.#open(address);
+    this.#bootstraps[index] = connection;
+    this.metadata.requestUpdate();
+    connection.connect();
+  }
+
+  /** A known broker that is not waiting to be tried again, else a bootstrap address. */
+  #connectToAny(): void {
+    if (this.#connections().some((connection) => connection.isConnecting)) return;
+    if (this.#found !== undefined) return;
+    const known = [...this.metadata.brokers.keys()];
+    const start = known.length === 0 ? 0 : this.#random.integer(known.length);
+    for (let i = 0; i < known.length; i++) {
+      const node = known[(start + i) % known.length]!;
+      if (this.#nodes.get(node)?.connection.isBackingOff) continue;
+      this.link(node);
+      return;
+    }
+    const { bootstrap } = this.#options;
+    const address = bootstrap[this.#random.integer(bootstrap.length)]!;
+    let connection = this.#bootstraps.find((known) => isSameAddress(known.address, address));
+    if (connection === undefined) {
+      connection = this.#open(address);
+      this.#bootstraps.push(connection);
+    }
+    connection.connect();
+  }
+
+  /** The bootstrap connection that turned out to be to the broker. */
+  #adoptBootstrap(node: NodeId): BrokerConnection | undefined {
+    const index = this.#bootstraps.findIndex(({ isReady, nodeId }) => isReady && nodeId === node);
+    return index < 0 ? undefined : this.#bootstraps.splice(index, 1)[0];
+  }
+
+  #metadataUpdated(): void {
+    for (const [node, { connection }] of this.#nodes) {
+      if (this.metadata.brokers.has(node)) continue;
+      this.#nodes.delete(node);
+      connection.close();
+    }
+    this.#found?.(undefined);
+    this.#observer?.metadataUpdated();
+  }
+}
+
+function isSameAddress(a: SocketAddress, b: SocketAddress): boolean {
+  return a.host === b.host && a.port === b.port;
+}

@@ -1,0 +1,5 @@
+export interface CompletedFetch {
+  readonly sizeInBytes: number;
+  readonly nextOffset: number;
+  release(): void;
+}

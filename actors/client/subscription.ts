@@ -1,0 +1,133 @@
+/**
+ * The partitions that a consumer reads and where it stands in each.
+ *
+ * Owns positions, pauses and the fetched data that wait. Does not own requests (fetcher.ts) nor the
+ * looking up of offsets (offset_lookup.ts).
+ *
+ * Invariants, for each partition: `position` is the offset after the last record given to the user,
+ * or `NONE` while it is to be looked up; `fetchOffset` is the offset after the last record fetched,
+ * and never less than `position`; both only move forward, except by `seek` and `reset`, which drop
+ * what waits and raise `generation`, so that answers to older requests are known and dropped.
+ *
+ * @module
+ */
+
+import { type Epoch, type NodeId, NONE, type Offset } from "../../storage/bytes/ids.ts";
+import type { CompletedFetch } from "./completed_fetch.ts";
+import type { StartPosition } from "./configs.ts";
+
+/** One partition of the assignment. */
+export class AssignedState {
+  readonly topic: string;
+  readonly partition: number;
+
+  position: Offset = NONE;
+  fetchOffset: Offset = NONE;
+  /** What is to be looked up while `position` is `NONE`. */
+  start: StartPosition;
+  /** Raised whenever what was asked before no longer counts. */
+  generation = 0;
+  isPaused = false;
+
+  /** Fetched and not given out yet, in order. */
+  readonly fetched: CompletedFetch[] = [];
+  fetchedBytes = 0;
+  /** A request for it, a fetch or a lookup, is on its way. */
+  isAsked = false;
+  /** Monotonic time before which it is not asked for again. */
+  notBefore = 0;
+  failures = 0;
+
+  leader: NodeId = NONE;
+  leaderEpoch: Epoch = NONE;
+  /** As the last response said; `NONE` before. */
+  highWatermark: Offset = NONE;
+  lastStableOffset: Offset = NONE;
+  logStartOffset: Offset = NONE;
+
+  constructor(topic: string, partition: number, start: StartPosition) {
+    this.topic = topic;
+    this.partition = partition;
+    this.start = start;
+  }
+
+  /** Goes on from an offset. */
+  seek(offset: Offset): void {
+    this.#restart();
+    this.position = offset;
+    this.fetchOffset = offset;
+  }
+
+  /** Goes on from an offset that is to be looked up. */
+  reset(start: StartPosition): void {
+    this.#restart();
+    this.start = start;
+    this.position = NONE;
+    this.fetchOffset = NONE;
+  }
+
+  /** Takes what was fetched, to be given out after what waits. */
+  add(fetch: CompletedFetch): void {
+    this.fetched.push(fetch);
+    this.fetchedBytes += fetch.sizeInBytes;
+    this.fetchOffset = fetch.nextOffset;
+  }
+
+  /** Removes the first fetch, which was given out or is no longer wanted. */
+  shift(): void {
+    const fetch = this.fetched.shift();
+    if (fetch === undefined) return;
+    this.fetchedBytes -= fetch.sizeInBytes;
+    fetch.release();
+  }
+
+  #restart(): void {
+    this.generation++;
+    while (this.fetched.length > 0) this.shift();
+    this.isAsked = false;
+    this.notBefore = 0;
+    this.failures = 0;
+  }
+}
+
+/** The assignment. */
+export class Subscription {
+  readonly #byTopic = new Map<string, AssignedState[]>();
+  #all: AssignedState[] = [];
+
+  /** All partitions, in the order of their assignment. */
+  get partitions(): readonly AssignedState[] {
+    return this.#all;
+  }
+
+  /** The topics of the assignment. */
+  get topics(): string[] {
+    return [...this.#byTopic.keys()];
+  }
+
+  get(topic: string, partition: number): AssignedState | undefined {
+    return this.#byTopic.get(topic)?.[partition];
+  }
+
+  /** Adds a partition, if it is not there yet. */
+  add(topic: string, partition: number, start: StartPosition): AssignedState {
+    let states = this.#byTopic.get(topic);
+    if (states === undefined) this.#byTopic.set(topic, states = []);
+    const known = states[partition];
+    if (known !== undefined) return known;
+    const state = new AssignedState(topic, partition, start);
+    states[partition] = state;
+    this.#all.push(state);
+    return state;
+  }
+
+  /** Drops everything. */
+  clear(): void {
+    for (const state of this.#all) {
+      state.generation++;
+      while (state.fetched.length > 0) state.shift();
+    }
+    this.#byTopic.clear();
+    this.#all = [];
+  }
+}

@@ -1,0 +1,358 @@
+/**
+ * A cluster that answers clients through the real tables and frames, and otherwise does as it is
+ * told: topics are lists of batches in memory, and a test may break any answer.
+ */
+
+import { BufferPool } from "../../../net/buffer_pool.ts";
+import type { Frame } from "../../../net/frame_reader.ts";
+import { FramedConnection } from "../../../net/framed_connection.ts";
+import { NATIVE_HANDSHAKE, servedVersions } from "../../../net/handshake.ts";
+import { ErrorCode } from "../../../net/messages/errors.ts";
+import { FETCH, type FetchRequest } from "../../../net/messages/fetch.ts";
+import { LIST_OFFSETS } from "../../../net/messages/list_offsets.ts";
+import { METADATA, type MetadataRequest } from "../../../net/messages/metadata.ts";
+import { PRODUCE, type ProduceRequest } from "../../../net/messages/produce.ts";
+import { apiByKey, APIS } from "../../../net/messages/table.ts";
+import { encodeResponse, EnvelopeReader } from "../../../net/msgpack.ts";
+import type { Listener } from "../../../net/network.ts";
+import type { Api } from "../../../net/schema.ts";
+import { type Draft, make } from "../../../net/schema/make.ts";
+import type { Environment, Timer } from "../../../actors/runtime/environment.ts";
+import { BatchView, setBaseOffset } from "../../../storage/record_batch.ts";
+import { type DecodedRecord, decodeRecords } from "../../../storage/record.ts";
+
+export const PORT = 9192;
+
+/** A partition of a fake topic. */
+export class FakePartition {
+  leader: number;
+  leaderEpoch = 0;
+  logStartOffset = 0;
+  highWatermark = 0;
+  readonly batches: Uint8Array[] = [];
+
+  constructor(leader: number) {
+    this.leader = leader;
+  }
+
+  append(batch: Uint8Array): number {
+    const copy = batch.slice();
+    const baseOffset = this.highWatermark;
+    setBaseOffset(copy, 0, baseOffset);
+    this.batches.push(copy);
+    this.highWatermark = new BatchView(copy).nextOffset;
+    return baseOffset;
+  }
+
+  get records(): DecodedRecord[] {
+    return this.batches.flatMap((batch) => decodeRecords(new BatchView(batch)));
+  }
+}
+
+export interface FakeTopic {
+  readonly name: string;
+  readonly topicId: string;
+  readonly partitions: FakePartition[];
+}
+
+/** What a test does to a request: let it be, answer otherwise, say nothing, or hang up. */
+export type Verdict =
+  | undefined
+  | { readonly kind: "reply"; readonly response: unknown }
+  | { readonly kind: "silence" }
+  | { readonly kind: "close"; readonly afterHandling?: boolean };
+
+type AnyResponse = Record<string, unknown>;
+type Handler = (
+  // deno-lint-ignore no-explicit-any -- one table of handlers for requests of many types
+  request: any,
+  broker: FakeBroker,
+  reply: (response: AnyResponse) => void,
+) => void;
+
+/** The state of the cluster and what it is told to do. */
+export class FakeCluster {
+  readonly topics = new Map<string, FakeTopic>();
+  readonly brokers = new Map<number, FakeBroker>();
+  /** Looked at for each request, before it is handled. */
+  intercept: (api: Api, request: unknown, broker: FakeBroker) => Verdict = () => undefined;
+  /** An error for a partition of a produce request, before it is appended. */
+  produceError: (topic: string, partition: number, batch: Uint8Array) => number = () => 0;
+  /** An error for a partition of a fetch request. */
+  fetchError: (topic: string, partition: number, offset: number) => number = () => 0;
+  autoCreatePartitions = 0;
+  readonly requests: {
+    readonly api: string;
+    readonly broker: number;
+    readonly request: unknown;
+  }[] = [];
+  readonly waiters = new Set<() => void>();
+  readonly handlers = new Map<Api, Handler>();
+
+  createTopic(name: string, partitions: number): FakeTopic {
+    const leaders = [...this.brokers.keys()];
+    const topic = {
+      name,
+      topicId: `topic-${name}`.padEnd(21, "A").slice(0, 21) + "A",
+      partitions: Array.from(
+        { length: partitions },
+        (_, index) => new FakePartition(leaders[index % leaders.length]!),
+      ),
+    };
+    this.topics.set(name, topic);
+    return topic;
+  }
+
+  partition(topic: string, partition: number): FakePartition | undefined {
+    return this.topics.get(topic)?.partitions[partition];
+  }
+
+  /** How often an API was asked for. */
+  count(api: Api): number {
+    return this.requests.filter((request) => request.api === api.name).length;
+  }
+
+  wake(): void {
+    for (const waiter of [...this.waiters]) waiter();
+  }
+}
+
+/** One broker of the cluster, on a host of its own. */
+export class FakeBroker {
+  readonly cluster: FakeCluster;
+  readonly nodeId: number;
+  readonly host: string;
+  readonly environment: Environment;
+  readonly pool = new BufferPool();
+  readonly sessions = new Set<FramedConnection>();
+  readonly listener: Listener;
+  readonly timers = new Set<Timer>();
+
+  constructor(cluster: FakeCluster, nodeId: number, host: string, environment: Environment) {
+    this.cluster = cluster;
+    this.nodeId = nodeId;
+    this.host = host;
+    this.environment = environment;
+    cluster.brokers.set(nodeId, this);
+    this.listener = environment.network.listen({ host, port: PORT }, (connection) => {
+      const reader = new EnvelopeReader();
+      const session: FramedConnection = new FramedConnection(
+        connection,
+        this.pool,
+        { frameBytesMax: 256 * 1024 * 1024 },
+        {
+          received: (frames) => {
+            for (const frame of frames) this.#receive(session, reader, frame);
+          },
+          closed: () => this.sessions.delete(session),
+        },
+      );
+      this.sessions.add(session);
+      session.start();
+    });
+  }
+
+  /** Ends all connections. */
+  hangUp(): void {
+    for (const session of this.sessions) session.close("told to");
+  }
+
+  #receive(session: FramedConnection, reader: EnvelopeReader, frame: Frame): void {
+    const { apiKey, apiVersion, correlationId } = reader.open(frame);
+    const api = apiKey === NATIVE_HANDSHAKE.key ? NATIVE_HANDSHAKE as Api : apiByKey(apiKey)!;
+    const request = reader.message(api.request);
+    const reply = (response: AnyResponse) => {
+      frame.release();
+      if (!this.sessions.has(session)) return;
+      const whole = make(api.response, response as Draft<unknown>);
+      encodeResponse(session.writer, api, apiVersion, correlationId, whole);
+      session.flush();
+    };
+    if (api !== NATIVE_HANDSHAKE) {
+      this.cluster.requests.push({ api: api.name, broker: this.nodeId, request });
+    }
+    const verdict = this.cluster.intercept(api, request, this);
+    switch (verdict?.kind) {
+      case "reply":
+        return reply(verdict.response as AnyResponse);
+      case "silence":
+        return frame.release();
+      case "close":
+        if (verdict.afterHandling === true) this.#handle(api, request, () => frame.release());
+        else frame.release();
+        return session.close("told to");
+      default:
+        return this.#handle(api, request, reply);
+    }
+  }
+
+  #handle(api: Api, request: unknown, reply: (response: AnyResponse) => void): void {
+    const own = this.cluster.handlers.get(api);
+    if (own !== undefined) return own(request, this, reply);
+    switch (api.key) {
+      case NATIVE_HANDSHAKE.key:
+        return reply({
+          apiKeys: servedVersions(APIS),
+          clusterId: "fake",
+          nodeId: this.nodeId,
+          maxFrameBytes: 100 * 1024 * 1024,
+        });
+      case METADATA.key:
+        return reply(this.#metadata(request as MetadataRequest));
+      case PRODUCE.key:
+        return this.#produce(request as ProduceRequest, reply);
+      case FETCH.key:
+        return this.#fetch(request as FetchRequest, reply);
+      case LIST_OFFSETS.key:
+        return reply(this.#listOffsets(request as never));
+      default:
+        throw new Error(`The fake broker does not serve ${api.name}`);
+    }
+  }
+
+  #metadata(request: MetadataRequest): AnyResponse {
+    const { topics, brokers, autoCreatePartitions } = this.cluster;
+    const names = request.topics?.map(({ name }) => name ?? "") ?? [...topics.keys()];
+    return {
+      clusterId: "fake",
+      controllerId: this.nodeId,
+      brokers: Array.from(brokers.values(), ({ nodeId, host }) => ({ nodeId, host, port: PORT })),
+      topics: names.map((name) => {
+        if (!topics.has(name) && autoCreatePartitions > 0 && request.allowAutoTopicCreation) {
+          this.cluster.createTopic(name, autoCreatePartitions);
+        }
+        const topic = topics.get(name);
+        if (topic === undefined) return { name, errorCode: ErrorCode.UNKNOWN_TOPIC_OR_PARTITION };
+        return {
+          name,
+          topicId: topic.topicId,
+          partitions: topic.partitions.map(({ leader, leaderEpoch }, partitionIndex) => ({
+            partitionIndex,
+            leaderId: leader,
+            leaderEpoch,
+            errorCode: leader < 0 ? ErrorCode.LEADER_NOT_AVAILABLE : 0,
+            replicaNodes: [leader],
+            isrNodes: [leader],
+          })),
+        };
+      }),
+    };
+  }
+
+  #produce(request: ProduceRequest, reply: (response: AnyResponse) => void): void {
+    const responses = request.topicData.map(({ name, partitionData }) => ({
+      name,
+      partitionResponses: partitionData.map(({ index, records }) => {
+        const partition = this.cluster.partition(name, index);
+        let errorCode = this.cluster.produceError(name, index, records!);
+        if (errorCode === 0 && partition === undefined) {
+          errorCode = ErrorCode.UNKNOWN_TOPIC_OR_PARTITION;
+        }
+        if (errorCode === 0 && partition!.leader !== this.nodeId) {
+          errorCode = ErrorCode.NOT_LEADER_OR_FOLLOWER;
+        }
+        const baseOffset = errorCode === 0 ? partition!.append(records!) : -1;
+        return { index, errorCode, baseOffset };
+      }),
+    }));
+    this.cluster.wake();
+    if (request.acks !== 0) reply({ responses });
+  }
+
+  #fetch(request: FetchRequest, reply: (response: AnyResponse) => void): void {
+    let timer: Timer | undefined;
+    const attempt = (isLast: boolean) => {
+      const { bytes, hasError, response } = this.#fetchNow(request);
+      if (!isLast && !hasError && bytes < request.minBytes) return;
+      this.cluster.waiters.delete(wake);
+      timer?.cancel();
+      reply(response);
+    };
+    const wake = () => attempt(false);
+    this.cluster.waiters.add(wake);
+    attempt(request.maxWaitMs === 0);
+    if (this.cluster.waiters.has(wake)) {
+      timer = this.environment.timers.schedule(request.maxWaitMs, () => attempt(true));
+    }
+  }
+
+  #fetchNow(request: FetchRequest) {
+    let bytes = 0;
+    let hasError = false;
+    const responses = request.topics.map(({ topic: givenName, topicId, partitions }) => {
+      const topic = [...this.cluster.topics.values()].find((topic) =>
+        topic.name === givenName || topic.topicId === topicId
+      );
+      const name = topic?.name ?? givenName;
+      return {
+        topic: name,
+        topicId,
+        partitions: partitions.map(
+          ({ partition: partitionIndex, fetchOffset, partitionMaxBytes }) => {
+            const partition = topic?.partitions[partitionIndex];
+            let errorCode = this.cluster.fetchError(name, partitionIndex, fetchOffset);
+            if (partition === undefined) errorCode = ErrorCode.UNKNOWN_TOPIC_ID;
+            else if (partition.leader !== this.nodeId) errorCode = ErrorCode.NOT_LEADER_OR_FOLLOWER;
+            else if (
+              fetchOffset < partition.logStartOffset || fetchOffset > partition.highWatermark
+            ) {
+              errorCode = ErrorCode.OFFSET_OUT_OF_RANGE;
+            }
+            if (errorCode !== 0) {
+              hasError = true;
+              return { partitionIndex, errorCode, highWatermark: -1, records: new Uint8Array(0) };
+            }
+            const { batches, highWatermark, logStartOffset } = partition!;
+            const chosen: Uint8Array[] = [];
+            let size = 0;
+            for (const batch of batches) {
+              if (new BatchView(batch).nextOffset <= fetchOffset) continue;
+              const room = Math.min(partitionMaxBytes, request.maxBytes - bytes) - size;
+              if (batch.length > room && (size > 0 || bytes > 0)) break;
+              chosen.push(batch);
+              size += batch.length;
+            }
+            bytes += size;
+            const records = new Uint8Array(size);
+            let at = 0;
+            for (const batch of chosen) {
+              records.set(batch, at);
+              at += batch.length;
+            }
+            return {
+              partitionIndex,
+              errorCode,
+              highWatermark,
+              lastStableOffset: highWatermark,
+              logStartOffset,
+              records,
+            };
+          },
+        ),
+      };
+    });
+    return { bytes, hasError, response: { responses } };
+  }
+
+  #listOffsets(
+    request: {
+      topics: { name: string; partitions: { partitionIndex: number; timestamp: number }[] }[];
+    },
+  ): AnyResponse {
+    return {
+      topics: request.topics.map(({ name, partitions }) => ({
+        name,
+        partitions: partitions.map(({ partitionIndex, timestamp }) => {
+          const partition = this.cluster.partition(name, partitionIndex);
+          if (partition === undefined || partition.leader !== this.nodeId) {
+            return { partitionIndex, errorCode: ErrorCode.NOT_LEADER_OR_FOLLOWER };
+          }
+          if (timestamp === -1) return { partitionIndex, offset: partition.highWatermark };
+          if (timestamp === -2) return { partitionIndex, offset: partition.logStartOffset };
+          const found = partition.records.find((record) => record.timestamp >= timestamp);
+          return { partitionIndex, offset: found?.offset ?? -1, timestamp: found?.timestamp ?? -1 };
+        }),
+      })),
+    };
+  }
+}
