@@ -14,6 +14,7 @@
  * @module
  */
 
+import { FifoQueue } from "./fifo_queue.ts";
 import type { MemoryHost, MemoryNetwork } from "./memory_network.ts";
 import {
   type Connection,
@@ -38,35 +39,6 @@ export const RETRY_MIN_MS = 200;
 export const RETRY_MAX_MS = 3200;
 const PACKET_BYTES_MAX = 64 * 1024;
 
-/** A first-in first-out queue. */
-class Queue<Item> {
-  #items: Item[] = [];
-  #head = 0;
-
-  get isEmpty(): boolean {
-    return this.#head === this.#items.length;
-  }
-  get first(): Item | undefined {
-    return this.#items[this.#head];
-  }
-  push(item: Item): void {
-    this.#items.push(item);
-  }
-  shift(): Item | undefined {
-    const item = this.#items[this.#head++];
-    if (this.#head === this.#items.length) this.clear();
-    else if (this.#head > 64 && this.#head * 2 > this.#items.length) {
-      this.#items = this.#items.slice(this.#head);
-      this.#head = 0;
-    }
-    return item;
-  }
-  clear(): void {
-    this.#items = [];
-    this.#head = 0;
-  }
-}
-
 export class MemoryConnection implements Connection {
   readonly #network: MemoryNetwork;
   readonly #host: MemoryHost;
@@ -76,11 +48,11 @@ export class MemoryConnection implements Connection {
   #handler: ConnectionHandler | undefined;
 
   // Sending.
-  readonly #queue = new Queue<QueuedWrite>();
+  readonly #queue = new FifoQueue<QueuedWrite>();
   #pendingBytes = 0;
   #pumpScheduled = false;
   #stalled = false;
-  readonly #inFlight = new Queue<Packet>();
+  readonly #inFlight = new FifoQueue<Packet>();
   /** Bytes in flight or unread at the peer. */
   #window = 0;
   #linkFreeAt = 0;
@@ -95,7 +67,7 @@ export class MemoryConnection implements Connection {
   #retryMs = RETRY_MIN_MS;
 
   // Receiving.
-  readonly #received = new Queue<Uint8Array>();
+  readonly #received = new FifoQueue<Uint8Array>();
   #receivedBytes = 0;
   #firstPosition = 0;
   #peerFinished = false;

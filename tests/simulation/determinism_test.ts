@@ -68,7 +68,7 @@ Deno.test("determinism: a run with promises gives the same trace each time, and 
   assertEquals(await runAsync(), withoutPromises.traceHash);
 });
 
-Deno.test("trace: lines tell the time, the node and the kind of each event, and end at the first difference", () => {
+Deno.test("trace: a line tells the time, the node and the kind of each event", () => {
   const lines: string[] = [];
   const simulation = toyCluster({ seed: 6, world: CALM_WORLD, trace: (line) => lines.push(line) });
   simulation.run({ forMs: 100 });
