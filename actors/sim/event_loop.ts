@@ -131,7 +131,7 @@ export class EventLoop {
     this.#now = Math.max(this.#now, Math.min(time, this.nextTime ?? time));
   }
 
-  /** Lets what came due at an owner while it was paused happen now, in the order in which it did. */
+  /** Has what came due at an owner while it was paused happen now, in the order it came due. */
   release(owner: Owner): void {
     const held = owner.held;
     owner.held = [];

@@ -106,7 +106,7 @@ export const FAULT_KINDS: readonly FaultKind[] = [
   "handler-throw",
 ];
 
-/** How often each kind comes, as the mean time between two of them; kinds that are left out do not. */
+/** How often each kind comes, as the mean time between two of them; those left out do not. */
 export type FaultPlan = { readonly [Kind in FaultKind]?: number };
 
 /** Faults that what is on a disk may not survive. */

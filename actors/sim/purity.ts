@@ -9,7 +9,7 @@
 // deno-lint-ignore purity/environment -- replacing globals is this file's purpose
 const world = globalThis as unknown as Record<string, unknown>;
 
-/** Members that throw, by the global that has them; the empty name stands for globals themselves. */
+/** Members that throw, by the global that has them; the empty name is for globals themselves. */
 const FORBIDDEN: Readonly<Record<string, readonly string[]>> = {
   "": [
     "setTimeout",

@@ -1,8 +1,8 @@
 /**
  * The dispatcher of a simulated node: each message handled is an event, in a drawn order.
  *
- * Messages wait in lanes, one for each pair of sender and mailbox, each first in first out; the lane
- * that is next is drawn, or they take turns. Invariants:
+ * Messages wait in lanes, one for each pair of sender and mailbox, each first in first out; which
+ * lane is next is drawn, or they take turns. Invariants:
  * - At most one event of a dispatcher is scheduled: the next message, or the end of the turn.
  * - A lane is among the ready ones exactly while something waits in it.
  * - After `end` nothing is handled any more and every push is refused.

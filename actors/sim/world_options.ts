@@ -12,7 +12,7 @@ import type { RandomStream } from "../runtime/environment.ts";
 import { between, pick } from "./random.ts";
 
 export interface WorldOptions {
-  /** What a packet takes from one host to another, in microseconds: at least, and on average more. */
+  /** What a packet takes on a link, in microseconds: at least this, and on average so much more. */
   readonly linkMinUs: number;
   readonly linkMeanUs: number;
   /** Kibibytes per millisecond on each link; 0 for no limit. */
