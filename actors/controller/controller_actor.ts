@@ -155,7 +155,10 @@ class ControllerActor implements Actor<ControllerMessage> {
       options.resources,
       environment.clock.wall(),
     );
-    for (const record of this.#log.read(0, this.#log.endOffset)) this.#image.replay(record);
+    const records = [...this.#log.read(0, this.#log.endOffset)];
+    for (const record of records) this.#image.replay(record);
+    // What is in the log at boot is committed with the first record of the new epoch.
+    this.#pending.push({ endOffset: this.#log.endOffset, records, answer: () => {} });
     this.#quorum = new QuorumState(
       options.nodeId,
       options.directory.directoryId,

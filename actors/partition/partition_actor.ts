@@ -431,7 +431,13 @@ class PartitionActor implements Actor<PartitionMessage> {
         failure,
       })),
     );
-    if (started instanceof DiskError) this.#flushed(endOffset, started);
+    if (!(started instanceof DiskError)) return;
+    if (log.failure !== undefined) return this.#flushed(endOffset, started);
+    // Nothing was synced yet, so nothing can be in doubt: the next time may be better.
+    this.#context.environment.logger.log("warn", "checkpoint not written", {
+      partition: this.#folder,
+      reason: started.message,
+    });
   }
 
   /** Says how far the log is, for the next checkpoint. */
