@@ -249,7 +249,7 @@ export class DenoConnection implements Connection {
     else this.#end(this.#failure);
   }
 
-  /** The queue is empty and nothing more is to be sent: says so, and waits for the peer to close. */
+  /** The queue is empty and nothing more is to come: says so, and waits for the peer to close. */
   async #finishSending(): Promise<void> {
     this.#startLinger();
     try {

@@ -46,7 +46,7 @@ export interface NodeHost {
   readonly log: LogSink | undefined;
   /** Runs code of the process with the real world kept out. */
   guarded(run: () => void): void;
-  /** Told that a boot threw. */
+  /** Told that a boot threw, or that a process ended itself. */
   exited(node: SimulatedNode, error: unknown): void;
 }
 
@@ -129,8 +129,8 @@ export class SimulatedNode {
       this.#host.guarded(() => this.#runBoot(environment));
     } catch (error) {
       if (error instanceof PurityError) throw error;
-      if (this.#environment === environment) this.crash();
-      this.#host.exited(this, error);
+      if (this.#environment === environment) this.exit(error);
+      else throw error;
     }
   }
 
@@ -149,10 +149,17 @@ export class SimulatedNode {
     const { powerLoss = false } = options;
     const running = this.#running;
     this.#endIncarnation(powerLoss !== false);
-    running?.crash();
     if (powerLoss === false) this.disk.killProcess();
     else this.disk.cutPower(powerLoss === true ? {} : powerLoss);
+    running?.crash(); // Last, so that nothing it does is of any use.
     this.#host.trace.note(this.name, powerLoss === false ? "crash" : "power loss");
+  }
+
+  /** Ends the process by its own will, as a node does whose disk failed. */
+  exit(reason: unknown): void {
+    if (this.#environment === undefined) return;
+    this.crash();
+    this.#host.exited(this, reason);
   }
 
   /** Asks the process to end in good order; `done` is called when it has. */

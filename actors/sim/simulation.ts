@@ -35,7 +35,7 @@ export interface SimulationOptions {
   /** Takes the lines that nodes log, from `logLevel` (default `warn`) on. */
   readonly log?: (node: string, line: string) => void;
   readonly logLevel?: LogLevel;
-  /** Takes what a boot threw, which ended its process; by default that fails the run. */
+  /** Takes what ended a process: its boot threw, or it chose to. By default that fails the run. */
   readonly exited?: (node: SimulatedNode, error: unknown) => void;
   /** Whether the real world is kept out; default true. */
   readonly purity?: boolean;
@@ -92,6 +92,7 @@ export class Simulation {
   readonly #nodes = new Map<string, SimulatedNode>();
   readonly #hooks: ((event: EventView) => void)[] = [];
   #operations = 0;
+  #fatal: Error | undefined;
 
   constructor(options: SimulationOptions) {
     const random = new SeededRandom(options.seed);
@@ -118,7 +119,9 @@ export class Simulation {
         : { level: options.logLevel ?? "warn", write: options.log },
       guarded: (run) => this.#guarded(run),
       exited: options.exited ?? ((node, error) => {
-        throw new Error(`Cannot boot ${node.name}`, { cause: error });
+        // Kept, for an actor's supervision may catch it.
+        this.#fatal = new Error(`Process of ${node.name} ended: ${error}`, { cause: error });
+        throw this.#fatal;
       }),
     };
     this.faults = new FaultInjector({
@@ -296,6 +299,7 @@ export class Simulation {
       this.#trace.event(event);
       event.run?.();
       this.#guard?.check();
+      if (this.#fatal !== undefined) throw this.#fatal;
       for (const hook of this.#hooks) hook(event);
     } catch (error) {
       throw this.#failure(event, error);

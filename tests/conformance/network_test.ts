@@ -1,4 +1,4 @@
-/** Runs the network suite on the network in memory, calm and with uneven links, and on the real. */
+/** Runs the network suite on the network in memory, calm and uneven, and on the real one. */
 
 import { DenoNetwork } from "../../net/deno_network.ts";
 import { FAULTLESS, type LinkFaults, MemoryNetwork } from "../../net/memory_network.ts";

@@ -269,8 +269,33 @@ Deno.test("simulated node: a boot that throws ends the process, and fails the ru
         throw new Error("No disk");
       }),
     Error,
-    "Cannot boot a",
+    "Process of a ended: Error: No disk",
   );
+});
+
+Deno.test("simulated node: a process may end itself, and be started again", () => {
+  const exits: string[] = [];
+  const simulation = calm({ exited: (node, reason) => exits.push(`${node.name}: ${reason}`) });
+  const node = simulation.node("a");
+  start(node).timers.schedule(5, () => node.exit("disk failed"));
+  node.environment!.timers.schedule(10, () => assert(false, "timer of the dead"));
+  simulation.run();
+  assertEquals(exits, ["a: disk failed"]);
+  assertEquals([node.state, node.crashes], ["down", 1]);
+  node.exit("again");
+  node.restart();
+  assertEquals(node.state, "up");
+});
+
+Deno.test("simulated node: a process that ends itself fails the run, whoever catches that", () => {
+  const simulation = calm();
+  const node = simulation.node("a");
+  node.start((environment) => {
+    const system = new ActorSystem({ environment, node: 1 });
+    system.spawn<string>("one", () => ({ receive: () => node.exit("odd") })).tell("go");
+    return system;
+  });
+  assertThrows(() => simulation.run(), Error, "Process of a ended: odd");
 });
 
 Deno.test("simulated node: a process may crash while it boots", () => {
