@@ -232,6 +232,7 @@ export function producerSettings<K, V>(config: ProducerConfig<K, V>) {
   return {
     ...common,
     ...settings,
+    batchSize: Math.min(settings.batchSize, settings.maxRequestSize),
     acks: acks === "all" ? -1 : acks,
     compression: oneOf<Compression>("compression", config.compression ?? "none", [
       "none",

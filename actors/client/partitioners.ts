@@ -92,10 +92,15 @@ export interface PartitionLoads {
 const CANDIDATES_MAX = 16;
 
 /**
- * The partition for the next batch of records without a key: the least loaded of those that have a
- * leader, and were a topic large, of some taken by chance; by chance among equals.
+ * The partition for the next batch of records without a key, another than `previous` (-1 for none):
+ * the least loaded of those that have a leader, in a large topic of some taken by chance; by chance
+ * among equals.
  */
-export function nextStickyPartition(loads: PartitionLoads, random: RandomStream): number {
+export function nextStickyPartition(
+  loads: PartitionLoads,
+  previous: number,
+  random: RandomStream,
+): number {
   const count = loads.partitionCount;
   if (count <= 1) return 0;
   const start = random.integer(count);
@@ -103,12 +108,13 @@ export function nextStickyPartition(loads: PartitionLoads, random: RandomStream)
   let bestLoad = Infinity;
   for (let i = 0; i < Math.min(count, CANDIDATES_MAX); i++) {
     const partition = count <= CANDIDATES_MAX ? (start + i) % count : random.integer(count);
-    if (!loads.isAvailable(partition)) continue;
+    if (partition === previous || !loads.isAvailable(partition)) continue;
     const load = loads.load(partition);
     if (load < bestLoad) {
       best = partition;
       bestLoad = load;
     }
   }
-  return best === -1 ? start : best;
+  if (best !== -1) return best;
+  return previous !== -1 && loads.isAvailable(previous) ? previous : start;
 }

@@ -32,6 +32,7 @@ import {
 import { FlushWaiter } from "./flush_waiter.ts";
 import { ProducerInterceptors } from "./interceptors.ts";
 import type { ProducerBatch } from "./producer_batch.ts";
+import { ProducerMetrics } from "./producer_metrics.ts";
 import { RecordAppender } from "./record_appender.ts";
 import { contentOf, copyOf, copyOfHeaders, headersOf } from "./record_contents.ts";
 import type { BatchRecord, Data, ProducerRecord, RecordMetadata, SendCallback } from "./records.ts";
@@ -93,6 +94,7 @@ export class Producer<K = Data, V = Data> implements AsyncDisposable {
       environment,
       random,
       accumulator: this.#accumulator,
+      metrics: new ProducerMetrics(environment.metrics, settings.clientId),
       link: (node) => cluster.link(node),
       isShortOfRoom: () => !this.#backlog.isEmpty,
       staleMetadata: () => cluster.metadata.requestUpdate(),

@@ -7,6 +7,7 @@
  */
 
 import { NONE, type Timestamp } from "../../storage/bytes/ids.ts";
+import { BATCH_HEADER_BYTES } from "../../storage/record_batch.ts";
 import type { HeaderContent, RecordContent } from "../../storage/record_batch_builder.ts";
 import type { Clock, RandomStream } from "../runtime/environment.ts";
 import type { Accumulator, PartitionQueue, TopicQueues } from "./accumulator.ts";
@@ -75,7 +76,7 @@ export class RecordAppender {
       if (batch !== undefined) return batch;
     }
     // The batch ended: the next one is where there is least to do.
-    topic.sticky = nextStickyPartition(topic, this.#options.random);
+    topic.sticky = nextStickyPartition(topic, topic.sticky, this.#options.random);
     const queue = topic.partitions[topic.sticky]!;
     const batch = queue === sticky
       ? undefined
@@ -115,7 +116,10 @@ export class RecordAppender {
       this.#checkSize(queue, size);
     }
     const batch = this.#accumulator.begin(queue, size, clock.monotonic());
-    batch?.tryAppend(timestamp, key, value, headers);
+    if (batch === undefined) return undefined;
+    batch.tryAppend(timestamp, key, value, headers);
+    // A record that no ordinary batch may hold travels alone.
+    if (BATCH_HEADER_BYTES + size > batchSize) batch.isFull = true;
     return batch;
   }
 

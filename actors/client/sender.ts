@@ -26,6 +26,7 @@ import { splitBatch } from "./batch_splitting.ts";
 import type { BrokerLink } from "./broker_link.ts";
 import { type ClientError, errorForCode, TimeoutError } from "./errors.ts";
 import type { ProducerBatch } from "./producer_batch.ts";
+import type { ProducerMetrics } from "./producer_metrics.ts";
 
 export interface SenderSettings {
   readonly acks: number;
@@ -45,6 +46,7 @@ export interface SenderOptions {
   readonly environment: Environment;
   readonly random: RandomStream;
   readonly accumulator: Accumulator;
+  readonly metrics: ProducerMetrics;
   /** The connection to a broker, which is made when there is none; undefined for unknown ones. */
   link(node: NodeId): BrokerLink | undefined;
   /** Whether records wait for the memory of batches: then none lingers. */
@@ -105,15 +107,19 @@ export class Sender {
   #flushes = 0;
   #isClosed = false;
   readonly #outcomes: Outcome[] = [];
+  /** Memory came back of a batch whose users were told before. */
+  #hasRoomToTell = false;
 
   constructor(options: SenderOptions) {
     this.#options = options;
     this.#settings = options.settings;
+    this.#showRoom();
   }
 
   /** To be called when a batch was begun. */
   batchBegan(queue: PartitionQueue): void {
     if (this.#expiry === undefined) this.#armExpiry(this.#settings.deliveryTimeoutMs);
+    this.#showRoom();
     const node = this.#list(queue);
     if (node !== undefined) this.#wakeFor(node);
   }
@@ -158,6 +164,11 @@ export class Sender {
     this.#expiry?.cancel();
     this.#failOldest(() => true, error);
     this.#settleOutcomes();
+  }
+
+  #showRoom(): void {
+    const { metrics, accumulator } = this.#options;
+    metrics.bufferAvailableBytes.set(accumulator.freeBytes);
   }
 
   #now(): number {
@@ -267,13 +278,17 @@ export class Sender {
   #send(node: NodeQueue, link: BrokerLink, batches: readonly ProducerBatch[]): void {
     node.inFlight++;
     const { acks, requestTimeoutMs } = this.#settings;
+    const { metrics } = this.#options;
     const byTopic = new Map<string, { index: number; records: Uint8Array }[]>();
     for (const batch of batches) {
       batch.isInFlight = true;
       let partitions = byTopic.get(batch.topic);
       if (partitions === undefined) byTopic.set(batch.topic, partitions = []);
-      partitions.push({ index: batch.partition, records: this.#close(batch) });
+      const records = this.#close(batch);
+      partitions.push({ index: batch.partition, records });
+      metrics.outgoingByteTotal.add(records.length);
     }
+    metrics.requestTotal.add(1);
     const request: ProduceRequest = {
       transactionalId: null,
       acks,
@@ -368,6 +383,7 @@ export class Sender {
       this.#settle(batch, error, -1, -1);
       return;
     }
+    this.#options.metrics.recordRetryTotal.add(batch.recordsCount);
     batch.notBefore = now + waitMs;
     const queue = this.#queueOf(batch);
     queue.putBack(batch);
@@ -380,6 +396,7 @@ export class Sender {
       batch,
       (size) => this.#options.accumulator.beginPart(batch, queue, size),
     );
+    this.#options.metrics.batchSplitTotal.add(1);
     queue.putBack(...parts);
     this.#list(queue);
     this.#options.accumulator.release(batch);
@@ -393,15 +410,23 @@ export class Sender {
     logAppendTime: number,
   ): void {
     this.#options.accumulator.release(batch);
-    if (!batch.isSettled) this.#outcomes.push({ batch, error, baseOffset, logAppendTime });
+    if (batch.isSettled) this.#hasRoomToTell = true;
+    else this.#outcomes.push({ batch, error, baseOffset, logAppendTime });
   }
 
   #settleOutcomes(): void {
-    if (this.#outcomes.length === 0) return;
-    const { thrown, roomMade } = this.#options;
+    if (this.#outcomes.length === 0 && !this.#hasRoomToTell) return;
+    this.#hasRoomToTell = false;
+    const { thrown, roomMade, metrics } = this.#options;
+    this.#showRoom();
     for (const { batch, error, baseOffset, logAppendTime } of this.#outcomes.splice(0)) {
-      if (error === undefined) batch.complete(baseOffset, logAppendTime, thrown);
-      else batch.fail(error, thrown);
+      if (error === undefined) {
+        metrics.recordSendTotal.add(batch.recordsCount);
+        batch.complete(baseOffset, logAppendTime, thrown);
+      } else {
+        metrics.recordErrorTotal.add(batch.recordsCount);
+        batch.fail(error, thrown);
+      }
     }
     roomMade();
   }
@@ -437,13 +462,15 @@ export class Sender {
 
   /** Fails batches, oldest first. One that is in flight keeps its memory until its request ends. */
   #failOldest(isDue: (batch: ProducerBatch) => boolean, error: ClientError): void {
-    const { accumulator, thrown } = this.#options;
+    const { accumulator, metrics, thrown } = this.#options;
     for (let batch = accumulator.oldest; batch !== undefined; batch = accumulator.oldest) {
       if (!isDue(batch)) return;
       if (!batch.isInFlight) {
         this.#queueOf(batch).remove(batch);
+        this.#hasRoomToTell = true;
         accumulator.release(batch);
       }
+      metrics.recordErrorTotal.add(batch.recordsCount);
       batch.fail(error, thrown);
     }
   }

@@ -68,4 +68,9 @@ export class ClientWorld {
   async pass(forMs: number): Promise<void> {
     await this.simulation.runAsync({ forMs });
   }
+
+  /** Lets promises go on, without time passing. */
+  async settle(): Promise<void> {
+    await this.simulation.settle();
+  }
 }

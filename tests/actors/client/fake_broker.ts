@@ -126,7 +126,8 @@ export class FakeBroker {
   readonly pool = new BufferPool();
   readonly sessions = new Set<FramedConnection>();
   readonly listener: Listener;
-  readonly timers = new Set<Timer>();
+  /** Sessions that were closed: what they still receive is as if it had not come. */
+  readonly #ended = new WeakSet<FramedConnection>();
 
   constructor(cluster: FakeCluster, nodeId: number, host: string, environment: Environment) {
     this.cluster = cluster;
@@ -154,10 +155,14 @@ export class FakeBroker {
 
   /** Ends all connections. */
   hangUp(): void {
-    for (const session of this.sessions) session.close("told to");
+    for (const session of this.sessions) {
+      this.#ended.add(session);
+      session.close("told to");
+    }
   }
 
   #receive(session: FramedConnection, reader: EnvelopeReader, frame: Frame): void {
+    if (this.#ended.has(session)) return frame.release();
     const { apiKey, apiVersion, correlationId } = reader.open(frame);
     const api = apiKey === NATIVE_HANDSHAKE.key ? NATIVE_HANDSHAKE as Api : apiByKey(apiKey)!;
     const request = reader.message(api.request);
@@ -180,6 +185,7 @@ export class FakeBroker {
       case "close":
         if (verdict.afterHandling === true) this.#handle(api, request, () => frame.release());
         else frame.release();
+        this.#ended.add(session);
         return session.close("told to");
       default:
         return this.#handle(api, request, reply);

@@ -69,11 +69,15 @@ function counting(): RandomStream {
 
 Deno.test("partitioners: without a key the least loaded partition that has a leader is next", () => {
   const loads = [4, 1, 0, 2];
-  const next = nextStickyPartition({
-    partitionCount: 4,
-    isAvailable: (partition) => partition !== 2,
-    load: (partition) => loads[partition]!,
-  }, counting());
+  const next = nextStickyPartition(
+    {
+      partitionCount: 4,
+      isAvailable: (partition) => partition !== 2,
+      load: (partition) => loads[partition]!,
+    },
+    -1,
+    counting(),
+  );
   assertEquals(next, 1);
 });
 
@@ -82,23 +86,35 @@ Deno.test("partitioners: equally loaded partitions take turns by chance", () => 
   const seen = new Set<number>();
   for (let i = 0; i < 5; i++) {
     const loads = { partitionCount: 5, isAvailable: () => true, load: () => 0 };
-    seen.add(nextStickyPartition(loads, random));
+    seen.add(nextStickyPartition(loads, -1, random));
   }
   assertEquals(seen.size, 5);
 });
 
 Deno.test("partitioners: without any leader a partition is chosen all the same", () => {
   const loads = { partitionCount: 3, isAvailable: () => false, load: () => 0 };
-  const next = nextStickyPartition(loads, counting());
+  const next = nextStickyPartition(loads, -1, counting());
   assert(next >= 0 && next < 3);
 });
 
 Deno.test("partitioners: of many partitions only some are compared", () => {
   let asked = 0;
-  nextStickyPartition({
-    partitionCount: 10_000,
-    isAvailable: () => true,
-    load: () => asked++,
-  }, counting());
+  nextStickyPartition(
+    {
+      partitionCount: 10_000,
+      isAvailable: () => true,
+      load: () => asked++,
+    },
+    -1,
+    counting(),
+  );
   assert(asked <= 16, `${asked} were asked`);
+});
+
+Deno.test("partitioners: the next batch goes elsewhere, unless there is nowhere else", () => {
+  const loads = { partitionCount: 3, load: (partition: number) => partition === 1 ? 0 : 9 };
+  const anywhere = { ...loads, isAvailable: () => true };
+  assert(nextStickyPartition(anywhere, 1, counting()) !== 1);
+  const onlyThere = { ...loads, isAvailable: (partition: number) => partition === 1 };
+  assertEquals(nextStickyPartition(onlyThere, 1, counting()), 1);
 });
