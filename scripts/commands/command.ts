@@ -14,7 +14,9 @@ export interface Terminal {
   input(): AsyncIterable<Uint8Array>;
   /** Writes a line to stderr. */
   note(line: string): void;
-  /** A line on stderr that the next one replaces; nothing where stderr is no terminal. */
+  /** Whether somebody looks at stderr. */
+  readonly showsProgress: boolean;
+  /** A line on stderr that the next one replaces; nothing where nobody looks. */
   progress(line: string): void;
   /** Aborted by SIGINT and SIGTERM: the command ends soon, of itself, and in order. */
   readonly stopping: AbortSignal;

@@ -15,7 +15,7 @@ const encoder = new TextEncoder();
 
 /** Makes the terminal; `stopping` is what the signals abort. */
 export function denoTerminal(stopping: AbortSignal): Terminal {
-  const isTerminal = Deno.stderr.isTerminal();
+  const showsProgress = Deno.stderr.isTerminal();
   let progressWidth = 0;
   const toStderr = (text: string) => {
     try {
@@ -29,8 +29,9 @@ export function denoTerminal(stopping: AbortSignal): Terminal {
     output: new Output(Deno.stdout),
     input: () => readStdin(stopping),
     note: (line) => toStderr(`${line}\n`),
+    showsProgress,
     progress: (line) => {
-      if (!isTerminal) return;
+      if (!showsProgress) return;
       toStderr(`\r${line.padEnd(progressWidth)}${line === "" ? "\r" : ""}`);
       progressWidth = line.length;
     },

@@ -52,7 +52,7 @@ function usageOf({ name, operands = [], options }: Command): string {
 
 /** Lines of two columns; a left one that is too long has a line to itself. */
 function columns(rows: readonly (readonly [left: string, right: string])[]): string[] {
-  const width = Math.min(34, Math.max(...rows.map(([left]) => left.length)));
+  const width = Math.min(28, Math.max(...rows.map(([left]) => left.length)));
   return rows.flatMap(([left, right]) =>
     left.length > width
       ? [`  ${left}`, `  ${" ".repeat(width)}  ${right}`]

@@ -46,6 +46,7 @@ async function dump(path: string, options: DumpOptions, output: Output): Promise
   const baseOffset = Number(/^\d+/.exec(name)?.[0] ?? NaN);
   const suffix = name.slice(name.indexOf("."));
   const disk = new DenoDisk(dirname(resolve(path)));
+  if (disk.status(name)?.isDirectory !== false) throw new Error(`There is no file ${path}`);
   if (suffix === LOG_SUFFIX) {
     const file = disk.open(name);
     try {

@@ -35,7 +35,7 @@ export class Rate {
 
   /** Says the sum, where there was time to say anything before. */
   end(): void {
-    if (this.#told === this.#started) return;
+    if (this.#told === this.#started || !this.#terminal.showsProgress) return;
     const seconds = (performance.now() - this.#started) / 1000;
     this.#terminal.progress("");
     this.#terminal.note(
