@@ -3,7 +3,7 @@
  *
  * Owns the buffers between a codec and a connection, and the order of the bytes. Does not own what
  * is in a frame: a codec writes at `position`, and says by `advance` how far it came. Small blobs
- * are copied behind it; a blob of 64 KiB or more is queued by itself, uncopied.
+ * are copied behind it; a blob of 256 KiB or more is queued by itself, uncopied.
  *
  * Invariants: bytes leave in the order in which they were appended; a buffer is written by one
  * codec until `take`, and returns to the pool when all writes out of it settled; nothing is queued
@@ -14,8 +14,11 @@
 
 import { type BufferPool, POOLED_BYTES_MIN, type Slab } from "./buffer_pool.ts";
 
-/** Blobs of so many bytes are not copied. */
-export const UNCOPIED_BYTES_MIN = 64 * 1024;
+/**
+ * Blobs of so many bytes are not copied. A copy is ten times as quick as a write: gathering blobs
+ * of 64 KiB into writes of 1 MiB was measured to carry twice the bytes.
+ */
+export const UNCOPIED_BYTES_MIN = 256 * 1024;
 
 const BUFFER_BYTES_MIN = 4 * POOLED_BYTES_MIN;
 const BUFFER_BYTES_MAX = 1024 * 1024;

@@ -69,7 +69,7 @@ const readings = new Compiled<Table, Reading>((table, version) => ({
 const writer = new MsgpackWriter();
 
 /**
- * Queues a request, and returns the bytes of its frame. Records of 64 KiB or more are not copied:
+ * Queues a request, and returns the bytes of its frame. Records of 256 KiB or more are not copied:
  * `target.afterwards` tells when they are no longer needed.
  * @throws {MalformedMessageError} if the message is not what the table says, or too large; then
  * nothing is queued.

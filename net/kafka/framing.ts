@@ -113,7 +113,7 @@ export function correlationIdOf(frame: Frame): number {
 }
 
 /**
- * Queues a request, and returns the bytes of its frame. Records of 64 KiB or more are not copied:
+ * Queues a request, and returns the bytes of its frame. Records of 256 KiB or more are not copied:
  * `target.afterwards` tells when they are no longer needed.
  * @throws {MalformedMessageError} if the message is not what the table says; nothing is queued.
  */

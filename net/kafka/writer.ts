@@ -4,7 +4,7 @@
  * Plain: strings have two bytes of length, bytes and arrays four, -1 is null. Flexible: lengths are
  * unsigned varints of one more than the length, 0 is null, and each struct ends with tagged fields.
  *
- * Records of 64 KiB or more are not copied: they are noted in `inserts`, to be put between what is
+ * Records of 256 KiB or more are not copied: they are noted in `inserts`, to be put between what is
  * written before and after them.
  *
  * Invariant: what does not fit into the buffer is counted without being written. Whoever finds

@@ -56,7 +56,7 @@ function values(type: FieldType, version: number): fc.Arbitrary<unknown> {
     case "string":
       return fc.oneof(
         fc.string({ maxLength: 12 }),
-        fc.string({ unit: "binary", maxLength: 12 }),
+        unicode(12),
         fc.string({ minLength: 30, maxLength: 300, size: "max" }),
       );
     case "uuid":
@@ -72,6 +72,19 @@ function values(type: FieldType, version: number): fc.Arbitrary<unknown> {
     case "struct":
       return structs(type.fields, version);
   }
+}
+
+/** Text of any characters, in equal parts of one to four bytes in UTF-8. */
+export function unicode(maxLength: number): fc.Arbitrary<string> {
+  const codePoint = fc.oneof(
+    fc.nat(0x7f),
+    fc.integer({ min: 0x80, max: 0x7ff }),
+    fc.integer({ min: 0x800, max: 0xd7ff }),
+    fc.integer({ min: 0xe000, max: 0x10ffff }),
+  );
+  return fc.array(codePoint, { maxLength, size: "max" }).map((codes) =>
+    String.fromCodePoint(...codes)
+  );
 }
 
 const EDGES = [0, 31, 127, 255, 65535, 2 ** 31 - 1, 2 ** 32 - 1, Number.MAX_SAFE_INTEGER]
