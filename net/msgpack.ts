@@ -216,7 +216,7 @@ export class EnvelopeReader {
     this.#version = reader.int16();
     const correlationId = reader.int32();
     if (this.#version < 0) refuse(`api version ${this.#version}`);
-    reader.attachments = this.#attachments(source, envelopeEnd, end);
+    reader.attach(this.#attachmentSizes(end - envelopeEnd), envelopeEnd);
     return {
       kind: key < 0 ? "response" : "request",
       apiKey: key < 0 ? ~key : key,
@@ -225,18 +225,18 @@ export class EnvelopeReader {
     };
   }
 
-  #attachments(source: Uint8Array, start: number, end: number): readonly Uint8Array[] {
+  /** The sizes of the attachments, which fill the bytes left to them. */
+  #attachmentSizes(bytes: number): readonly number[] {
     const count = this.#reader.array();
-    const attachments: Uint8Array[] = [];
+    const sizes: number[] = [];
+    let left = bytes;
     for (let index = 0; index < count; index++) {
       const size = this.#reader.uint32();
-      if (size > end - start) {
-        refuse(`an attachment of ${size} bytes, where ${end - start} are left`);
-      }
-      attachments.push(source.subarray(start, start + size));
-      start += size;
+      if (size > left) refuse(`an attachment of ${size} bytes, where ${left} are left`);
+      sizes.push(size);
+      left -= size;
     }
-    if (start !== end) refuse(`${end - start} bytes follow the attachments`);
-    return attachments;
+    if (left !== 0) refuse(`${left} bytes follow the attachments`);
+    return sizes;
   }
 }

@@ -52,21 +52,24 @@ export class MsgpackReader implements FieldReader {
   #bytes: Uint8Array = NO_BYTES;
   #position = 0;
   #end = 0;
-  #attachments: readonly Uint8Array[] = [];
-  #used = 0;
+  #attachmentSizes: readonly number[] = [];
+  #attachmentsUsed = 0;
+  /** Where the next attachment starts. */
+  #attachmentStart = 0;
 
   /** Reads the bytes from `start` up to `end`. */
   reset(bytes: Uint8Array, start: number, end: number): void {
     this.#bytes = bytes;
     this.#position = start;
     this.#end = end;
-    this.#attachments = [];
-    this.#used = 0;
+    this.attach([], end);
   }
 
-  /** What records refer to. */
-  set attachments(attachments: readonly Uint8Array[]) {
-    this.#attachments = attachments;
+  /** What records refer to: attachments of these sizes, one after the other from `start` on. */
+  attach(sizes: readonly number[], start: number): void {
+    this.#attachmentSizes = sizes;
+    this.#attachmentsUsed = 0;
+    this.#attachmentStart = start;
   }
 
   bool(): boolean {
@@ -134,11 +137,13 @@ export class MsgpackReader implements FieldReader {
   /** A view of an attachment: it lasts as long as the frame. */
   records(): Uint8Array {
     const index = this.uint32();
-    if (index !== this.#used) refuse(`attachment ${index} is not the next one, ${this.#used}`);
-    const attachment = this.#attachments[index];
-    if (attachment === undefined) return refuse(`there is no attachment ${index}`);
-    this.#used++;
-    return attachment;
+    const due = this.#attachmentsUsed;
+    if (index !== due) refuse(`attachment ${index} is not the next one, ${due}`);
+    const size = this.#attachmentSizes[index] ?? refuse(`there is no attachment ${index}`);
+    const start = this.#attachmentStart;
+    this.#attachmentStart = start + size;
+    this.#attachmentsUsed++;
+    return this.#bytes.subarray(start, start + size);
   }
 
   array(): number {
@@ -204,7 +209,7 @@ export class MsgpackReader implements FieldReader {
   finish(): void {
     const left = this.#end - this.#position;
     if (left !== 0) refuse(`${left} bytes follow the message`);
-    const unused = this.#attachments.length - this.#used;
+    const unused = this.#attachmentSizes.length - this.#attachmentsUsed;
     if (unused !== 0) refuse(`${unused} attachments belong to no field`);
   }
 
