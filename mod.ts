@@ -4,15 +4,102 @@
  * A node in this process, and the clients of any node:
  *
  * ```ts
- * import { Producer, startNode } from "./mod.ts";
+ * import { Admin, Consumer, Producer, startNode } from "./mod.ts";
  *
  * await using node = await startNode({ data: "./data/1" });
+ * await using admin = await Admin.connect(node.address);
+ * await admin.createTopics([{ name: "orders", numPartitions: 3 }]);
  * await using producer = await Producer.connect(node.address, { acks: "all" });
- * const { partition, offset } = await producer.send({ topic: "orders", key: "42", value: "paid" });
+ * await producer.send({ topic: "orders", key: "42", value: "paid" });
+ * await using consumer = await Consumer.connect(node.address, {
+ *   topics: ["orders"],
+ *   from: "earliest",
+ * });
+ * for await (const record of consumer) console.log(record.offset, record.text());
  * ```
+ *
+ * Beneath them lie the actor runtime, which knows nothing of logs and topics, and the simulated
+ * world in which both are tested.
  *
  * @module
  */
 
+// Nodes.
 export { type Node, type NodeOptions, startNode } from "./actors/start_node.ts";
+export { ConfigError } from "./actors/config/definition.ts";
+export { WrongNodeError } from "./storage/log_directory.ts";
+export { DiskError, type DiskErrorKind } from "./storage/disk.ts";
+export { NetworkError, type SocketAddress } from "./net/network.ts";
+
+// Clients.
 export { Producer } from "./actors/client/producer.ts";
+export type {
+  Acks,
+  AdminConfig,
+  AssignedPartition,
+  ClientConfig,
+  ConsumerConfig,
+  ProducerConfig,
+  StartPosition,
+} from "./actors/client/configs.ts";
+export type {
+  BatchRecord,
+  Data,
+  ProducerRecord,
+  RecordHeaders,
+  SendCallback,
+} from "./actors/client/records.ts";
+export { RecordMetadata } from "./actors/client/records.ts";
+export { ConsumerRecord, type RecordHeader } from "./actors/client/consumer_record.ts";
+export type { ConsumerInterceptor, ProducerInterceptor } from "./actors/client/interceptors.ts";
+export type { Partitioner } from "./actors/client/partitioners.ts";
+export {
+  type Deserializer,
+  jsonDeserializer,
+  jsonSerializer,
+  type Serializer,
+  textDeserializer,
+} from "./actors/client/serializers.ts";
+export * from "./actors/client/errors.ts";
+export { ErrorCode, type ErrorName } from "./net/messages/errors.ts";
+
+// The actor runtime.
+export { ActorSystem, type ActorSystemOptions, type Probe } from "./actors/runtime/system.ts";
+export type {
+  Actor,
+  ActorContext,
+  AskFailure,
+  AskResult,
+  Behaviour,
+  SpawnOptions,
+  Supervision,
+} from "./actors/runtime/actor.ts";
+export type { Address, Ref } from "./actors/runtime/ref.ts";
+export type {
+  Clock,
+  Dispatcher,
+  Environment,
+  LogFields,
+  Logger,
+  LogLevel,
+  Mailbox,
+  Random,
+  RandomStream,
+  Timer,
+  Timers,
+} from "./actors/runtime/environment.ts";
+export type {
+  Counter,
+  Gauge,
+  Histogram,
+  Labels,
+  MetricReading,
+  Metrics,
+} from "./actors/runtime/metrics.ts";
+export { denoEnvironment, type DenoEnvironmentOptions } from "./actors/runtime/deno_environment.ts";
+
+// The simulated world.
+export * from "./actors/sim/simulation.ts";
+export * from "./actors/sim/node_simulation.ts";
+export * from "./actors/sim/world_options.ts";
+export * from "./actors/sim/faults.ts";
