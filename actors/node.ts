@@ -78,6 +78,8 @@ export function bootNode(options: BootOptions): BootedNode {
 
 type NodeMessage =
   | BrokerEvent
+  | { readonly kind: "begin" }
+  | { readonly kind: "broker-ended" }
   | { readonly kind: "close"; readonly done: (failures: readonly string[]) => void }
   | { readonly kind: "broker-closed"; readonly result: AskResult<BrokerClosed> }
   | { readonly kind: "controller-closed"; readonly result: AskResult<ControllerClosed> };
@@ -137,6 +139,7 @@ class WiredNode implements BootedNode {
       throw error;
     }
     this.#broker = broker;
+    this.#supervisor.tell({ kind: "begin" });
   }
 
   close(done: (failures: readonly string[]) => void): void {
@@ -149,6 +152,11 @@ class WiredNode implements BootedNode {
     this.#directory.release();
   }
 
+  #fail(reason: string): void {
+    this.crash();
+    this.#options.failed(reason);
+  }
+
   #supervise(context: ActorContext<NodeMessage>): Actor<NodeMessage> {
     let closing: ((failures: readonly string[]) => void) | undefined;
     let failures: readonly string[] = [];
@@ -156,11 +164,14 @@ class WiredNode implements BootedNode {
     return {
       receive: (message) => {
         switch (message.kind) {
+          case "begin":
+            return context.watch(this.#broker, { kind: "broker-ended" });
           case "broker-ready":
             return this.#options.ready();
           case "broker-failed":
-            this.crash();
-            return this.#options.failed(message.reason);
+            return this.#fail(message.reason);
+          case "broker-ended":
+            return closing === undefined ? this.#fail("The broker has failed") : undefined;
           case "close": {
             if (closing !== undefined) return;
             closing = message.done;
