@@ -178,6 +178,9 @@ class NodeRun {
     const simulation = this.#simulation;
     const workload = this.#workload as RecordWorkload;
     simulation.faults.healAll();
+    // A partition that failed is offline until its node has restarted.
+    simulation.node(NODE).crash();
+    simulation.node(NODE).restart();
     workload.stopSending();
     // What is under way ends, one way or the other, within its time-out.
     simulation.run({ forMs: 20_000 });
