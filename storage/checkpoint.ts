@@ -13,8 +13,9 @@
  */
 
 import type { Offset } from "./bytes/ids.ts";
-import { type Disk, DiskError } from "./disk.ts";
+import { type Disk, DiskError, type File } from "./disk.ts";
 import { folderOf } from "./disk_path.ts";
+import { TEMPORARY_SUFFIX } from "./log_files.ts";
 
 /** Offset up to which each log of the folder is known to be on the device. */
 export const RECOVERY_POINT_CHECKPOINT = "recovery-point-offset-checkpoint";
@@ -76,18 +77,37 @@ export function replaceSmallFile(
   content: Uint8Array | string,
   options: { readonly sync: boolean },
 ): void {
-  const temporary = `${path}.tmp`;
-  const bytes = typeof content === "string" ? TEXT.encode(content) : content;
-  const file = disk.open(temporary, { create: true });
+  const file = stageSmallFile(disk, path, content);
   try {
-    file.truncate(0);
-    file.write(bytes, 0);
     if (options.sync) file.sync();
   } finally {
     file.close();
   }
-  disk.rename(temporary, path);
+  commitSmallFile(disk, path);
   if (options.sync) disk.syncDirectory(folderOf(path));
+}
+
+/**
+ * Writes what is to replace a small file beside it. Once the returned file has been synced, it may
+ * be committed: a crash then leaves the old content or the new one.
+ *
+ * @throws {DiskError}
+ */
+export function stageSmallFile(disk: Disk, path: string, content: Uint8Array | string): File {
+  const file = disk.open(path + TEMPORARY_SUFFIX, { create: true });
+  try {
+    file.truncate(0);
+    file.write(typeof content === "string" ? TEXT.encode(content) : content, 0);
+    return file;
+  } catch (error) {
+    file.close();
+    throw error;
+  }
+}
+
+/** Puts what was staged in the place of the old. @throws {DiskError} */
+export function commitSmallFile(disk: Disk, path: string): void {
+  disk.rename(path + TEMPORARY_SUFFIX, path);
 }
 
 /** The name of a partition's folder. */

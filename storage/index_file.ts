@@ -31,6 +31,9 @@ export class IndexFile implements CachedIndex {
   slot = -1;
   /** Whether the file's name is known to survive a crash; whoever syncs the folder says so. */
   nameDurable = false;
+  /** Counts changes of the file, and how many of them are durable; whoever syncs it says so. */
+  changes = 0;
+  changesSynced = 0;
   readonly #resources: IndexResources;
   readonly #path: string;
   readonly #entryBytes: number;
@@ -100,7 +103,7 @@ export class IndexFile implements CachedIndex {
     const length = kept * this.#entryBytes;
     if (length >= this.lengthInBytes) return;
     if (this.#written > length) {
-      this.#open(false)?.truncate(length);
+      this.#cut(this.#open(false), length);
       this.#written = length;
     }
     this.#length = length;
@@ -108,19 +111,19 @@ export class IndexFile implements CachedIndex {
 
   /** Starts anew without looking at what the file holds. @throws {DiskError} */
   reset(): void {
-    this.#open(false)?.truncate(0);
+    this.#cut(this.#open(false), 0);
     if (this.#bytes === undefined) this.#hold(NO_BYTES);
     this.#length = 0;
     this.#written = 0;
     this.#damaged = false;
   }
 
-  /** Writes what the file lacks, and returns whether there is a file. @throws {DiskError} */
-  write(to: number = this.#length): boolean {
-    if (this.#bytes === undefined || to <= this.#written) return this.#open(false) !== undefined;
+  /** Writes what the file lacks. @throws {DiskError} and keeps it */
+  write(to: number = this.#length): void {
+    if (this.#bytes === undefined || to <= this.#written) return;
     this.#open(true)!.write(this.#bytes.subarray(this.#written, to), this.#written);
     this.#written = to;
-    return true;
+    this.changes++;
   }
 
   /** As `write`, but a full disk is no failure: the entries wait. */
@@ -175,7 +178,7 @@ export class IndexFile implements CachedIndex {
     this.#written = this.#length;
     this.#damaged = this.#length !== size;
     // A cut may not be durable and need not be: what is past it is found unsound again.
-    if (this.#damaged) file.truncate(this.#length);
+    if (this.#damaged) this.#cut(file, this.#length);
     return this.#hold(bytes);
   }
 
@@ -191,6 +194,12 @@ export class IndexFile implements CachedIndex {
     this.#bytes = grown;
     this.#resources.indexCache.charge(this, grown.length - bytes.length);
     return grown;
+  }
+
+  #cut(file: File | undefined, length: number): void {
+    if (file === undefined || file.size() <= length) return;
+    file.truncate(length);
+    this.changes++;
   }
 
   #open(create: boolean): File | undefined {

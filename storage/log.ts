@@ -190,7 +190,7 @@ export class Log {
 
   /** Notes that a leader epoch begins at the log end, as a new leader does before it serves. */
   assignEpoch(epoch: Epoch, startOffset: Offset = this.logEndOffset): void {
-    if (this.#state.epochs.assign(epoch, startOffset)) this.#state.epochsChanged = true;
+    if (this.#state.epochs.assign(epoch, startOffset)) this.#state.epochChanges++;
   }
 
   /** Where the largest epoch up to `epoch` ends (KIP-101, KIP-279). */
@@ -313,7 +313,7 @@ export class Log {
       if (options.clean) {
         if (state.failure !== undefined) throw state.failure;
         this.#flusher.writeSnapshot(options.now);
-        this.#flusher.writeEpochs({ sync: true });
+        state.saveEpochs();
         this.#flusher.checkpointSync(options.now);
         for (const { path } of state.doomed) state.resources.disk.remove(path);
       }

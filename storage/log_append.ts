@@ -123,6 +123,7 @@ export class LogAppender {
       const active = this.#activeFor(batches.length, context.now);
       // What may fail comes before the write: loading the state of producers reads files.
       if (this.#hasProducers) state.producers(context.now);
+      if (!active.cutIsDurable) this.#sync(() => active.syncLog());
       active.write(batches);
       this.#takeIn(batches, active, context);
       return {
@@ -145,6 +146,9 @@ export class LogAppender {
     const state = this.#state;
     const sealed = state.active;
     if (sealed.size === 0 && sealed.baseOffset === baseOffset) return sealed;
+    // One name at a time that may be lost, the newest: so a power cut leaves no hole.
+    if (state.namesChanged) this.#sync(() => state.syncNames());
+    if (!sealed.cutIsDurable) this.#sync(() => sealed.syncLog());
     const bases = state.segmentBases().add(baseOffset);
     state.snapshots.write(state.logEndOffset, state.producers(now), bases);
     const segment = new Segment(state.resources, state.folder, baseOffset, now);
@@ -152,6 +156,16 @@ export class LogAppender {
     sealed.seal();
     state.addActive(segment);
     return segment;
+  }
+
+  /** A sync that fails is the end of the log. */
+  #sync(run: () => void): void {
+    try {
+      run();
+    } catch (error) {
+      if (error instanceof DiskError) this.#state.failure ??= error;
+      throw error;
+    }
   }
 
   /** Checks batches of a producer or coordinator; gives the answer where they are not appended. */
@@ -317,7 +331,7 @@ export class LogAppender {
       active.note(batch, state.config.indexIntervalBytes);
       const epoch = batch.partitionLeaderEpoch;
       if (epoch > state.epochs.latestEpoch && state.epochs.assign(epoch, batch.baseOffset)) {
-        state.epochsChanged = true;
+        state.epochChanges++;
       }
       if (producers !== undefined) applyBatch(producers, batch);
     }

@@ -12,11 +12,8 @@
  */
 
 import type { Timestamp } from "./bytes/ids.ts";
-import { replaceSmallFile } from "./checkpoint.ts";
 import { DiskError, type File } from "./disk.ts";
-import { folderOf } from "./disk_path.ts";
 import type { IndexFile } from "./index_file.ts";
-import { LEADER_EPOCH_CHECKPOINT } from "./leader_epochs.ts";
 import type { LogState } from "./log_state.ts";
 
 /** Is told the end of a flush: undefined, or what failed. */
@@ -30,13 +27,22 @@ interface Waiting {
   readonly done: FlushDone;
 }
 
-/** What one round syncs. */
+/** Something with a file that is durable up to some of its changes. */
+interface Syncable {
+  readonly changes: number;
+  changesSynced: number;
+}
+
+/** What one round syncs, in this order, and how far each had come when it began. */
 interface Round {
   readonly full: boolean;
-  /** In this order: what names the others comes last. */
   readonly files: readonly File[];
+  readonly marks: readonly { readonly of: Syncable; readonly changes: number }[];
   readonly indexes: readonly IndexFile[];
   readonly syncNames: boolean;
+  /** Leader epochs to be committed once they are synced, and after how many changes. */
+  readonly epochs: File | undefined;
+  readonly epochChanges: number;
 }
 
 /** Flushes one log. */
@@ -88,16 +94,6 @@ export class LogFlusher {
     return unflushedSince >= 0 && now - unflushedSince >= config.flushMs;
   }
 
-  /** Writes the leader epochs where their file lacks any. @throws {DiskError} */
-  writeEpochs(options: { readonly sync: boolean }): void {
-    const state = this.#state;
-    if (!state.epochsChanged && !(options.sync && state.epochsUnsynced)) return;
-    const path = `${state.folder}/${LEADER_EPOCH_CHECKPOINT}`;
-    replaceSmallFile(state.resources.disk, path, state.epochs.format(), options);
-    state.epochsChanged = false;
-    state.epochsUnsynced = !options.sync;
-  }
-
   /** Writes the state of producers before the log end, unless it is written. @throws {DiskError} */
   writeSnapshot(now: Timestamp): void {
     const state = this.#state;
@@ -137,7 +133,6 @@ export class LogFlusher {
   }
 
   #syncFrom(round: Round, index: number, asked: readonly Waiting[]): void {
-    // There is a file in every round: the last segment's.
     round.files[index]!.syncLater((failure) => {
       if (failure === undefined && index + 1 < round.files.length) {
         this.#syncFrom(round, index + 1, asked);
@@ -174,22 +169,22 @@ export class LogFlusher {
   #prepare(full: boolean): Round {
     const state = this.#state;
     if (state.failure !== undefined) throw state.failure;
-    const { segments } = state;
-    const indexes: IndexFile[] = [];
-    if (full) {
-      this.writeEpochs({ sync: false });
-      for (const segment of segments.slice(state.segmentIndex(state.recoveryPoint))) {
-        indexes.push(...segment.writeIndexes());
-      }
-    }
-    const from = full ? state.recoveryPoint : state.flushedOffset;
-    const logs = segments.slice(state.segmentIndex(from)).map((segment) => segment.log);
+    // The segment before the recovery point, too: it may have been cut.
+    const recent = state.segments.slice(state.segmentIndex(state.recoveryPoint - 1));
+    const epochs = full ? state.stageEpochs() : undefined;
+    const indexes = full ? recent.flatMap((segment) => segment.writeIndexes()) : [];
+    const changed = recent.filter(({ changes, changesSynced }) => changes > changesSynced);
+    const { active } = state;
+    // A round has a file at least, since its end has to come later than its beginning.
+    const logs = changed.length === 0 && indexes.length === 0 ? [active] : changed;
+    const marks = [...indexes, ...logs].map((of) => ({ of, changes: of.changes }));
+    const files = [...indexes.map(({ file }) => file), ...logs.map(({ log }) => log)];
+    if (epochs !== undefined) files.push(epochs);
     const syncNames = state.namesChanged || indexes.some((index) => !index.nameDurable);
     state.flushTarget = state.logEndOffset;
     state.unflushedSince = -1;
-    // What changes from here on is the next round's.
-    state.namesChanged = false;
-    return { full, files: [...indexes.map((index) => index.file), ...logs], indexes, syncNames };
+    const { epochChanges } = state;
+    return { full, files, marks, indexes, syncNames, epochs, epochChanges };
   }
 
   #tryFinish(round: Round): DiskError | undefined {
@@ -205,11 +200,10 @@ export class LogFlusher {
   /** All files are synced; what was cut from the log meanwhile, `flushTarget` knows. */
   #finish(round: Round): void {
     const state = this.#state;
-    const { disk } = state.resources;
-    if (round.syncNames) {
-      disk.syncDirectory(state.folder);
-      if (state.folderIsNew) disk.syncDirectory(folderOf(state.folder));
-      state.folderIsNew = false;
+    if (round.epochs !== undefined) state.commitEpochs(round.epochs, round.epochChanges);
+    if (round.syncNames) state.syncNames();
+    for (const { of, changes } of round.marks) {
+      of.changesSynced = Math.max(of.changesSynced, changes);
     }
     state.flushedOffset = Math.max(state.flushedOffset, state.flushTarget);
     if (!round.full) return;

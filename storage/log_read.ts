@@ -15,6 +15,7 @@ import type { Epoch, Offset, Timestamp } from "./bytes/ids.ts";
 import { CompressionError } from "./compression_errors.ts";
 import { DiskError, type File } from "./disk.ts";
 import type { LogState } from "./log_state.ts";
+import type { BatchView } from "./record_batch.ts";
 import { RecordCursor } from "./record.ts";
 import { type BatchSpot, CorruptLogError, type Segment } from "./segment.ts";
 
@@ -122,17 +123,28 @@ export class LogReader {
 
   /** The first record with the largest timestamp: ListOffsets with -3 (KIP-734). */
   offsetOfMaxTimestamp(): TimeLookup {
-    const { segments, logStartOffset, config } = this.#state;
+    const state = this.#state;
+    const { segments, logStartOffset, config } = state;
     try {
-      this.#state.active;
+      state.active;
       let latest: Segment | undefined;
-      for (let index = this.#state.segmentIndex(logStartOffset); index < segments.length; index++) {
+      let from = 0;
+      let max = -1;
+      for (let index = state.segmentIndex(logStartOffset); index < segments.length; index++) {
         const segment = segments[index]!;
-        if (segment.maxTimestamp > (latest?.maxTimestamp ?? -1)) latest = segment;
+        if (segment.baseOffset < logStartOffset) {
+          const found = this.#maxTimestampFrom(segment, logStartOffset);
+          if (found === undefined) continue;
+          ({ timestamp: max, position: from } = found);
+          latest = segment;
+        } else if (segment.maxTimestamp > max) {
+          max = segment.maxTimestamp;
+          from = segment.positionBefore(max, config.indexIntervalBytes);
+          latest = segment;
+        }
       }
       if (latest === undefined) return NONE_FOUND;
-      const from = latest.positionBefore(latest.maxTimestamp, config.indexIntervalBytes);
-      return this.#findRecord(latest, from, latest.maxTimestamp) ?? NONE_FOUND;
+      return this.#findRecord(latest, from, max) ?? NONE_FOUND;
     } catch (error) {
       return refusal(error);
     }
@@ -168,6 +180,28 @@ export class LogReader {
     return segment.size - position <= Math.min(config.hotTailBytes, bytesAppended);
   }
 
+  /** The largest timestamp from an offset on, and where its batch lies: for a segment cut into. */
+  #maxTimestampFrom(
+    segment: Segment,
+    offset: Offset,
+  ): { readonly timestamp: Timestamp; readonly position: number } | undefined {
+    const first = segment.seek(offset, this.#state.config.indexIntervalBytes);
+    if (first === undefined) return undefined;
+    const scan = segment.scanFrom(first.position);
+    let timestamp = -1;
+    let position = -1;
+    while (scan.next()) {
+      if (scan.batch.maxTimestamp <= timestamp) continue;
+      const isCutInto = scan.batch.baseOffset < offset;
+      const found = isCutInto ? maxOfRecords(scan.readWhole(), offset) : scan.batch.maxTimestamp;
+      if (found > timestamp) {
+        timestamp = found;
+        position = scan.position;
+      }
+    }
+    return position < 0 ? undefined : { timestamp, position };
+  }
+
   /** The first record at or after the log start whose time has come, from a place in a segment. */
   #findRecord(
     segment: Segment,
@@ -189,6 +223,15 @@ export class LogReader {
     }
     return undefined;
   }
+}
+
+function maxOfRecords(batch: BatchView, from: Offset): Timestamp {
+  let max = -1;
+  const cursor = new RecordCursor(batch);
+  while (cursor.next()) {
+    if (cursor.offset >= from && cursor.timestamp > max) max = cursor.timestamp;
+  }
+  return max;
 }
 
 /** How many bytes from the first batch on: whole batches, up to `limit`, within `maxBytes`. */

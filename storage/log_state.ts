@@ -17,8 +17,10 @@
  */
 
 import type { Offset, Timestamp } from "./bytes/ids.ts";
-import type { DiskError } from "./disk.ts";
-import type { LeaderEpochs } from "./leader_epochs.ts";
+import { commitSmallFile, replaceSmallFile, stageSmallFile } from "./checkpoint.ts";
+import type { DiskError, File } from "./disk.ts";
+import { folderOf } from "./disk_path.ts";
+import { LEADER_EPOCH_CHECKPOINT, LeaderEpochs } from "./leader_epochs.ts";
 import type { LogConfig } from "./log_config.ts";
 import type { LogResources } from "./log_resources.ts";
 import { replaySegment } from "./producer_replay.ts";
@@ -75,13 +77,14 @@ export class LogState {
   recoveryFloor: Offset | undefined;
   /** Up to where the flush that is under way reaches, less what was cut since. */
   flushTarget: Offset = 0;
-  /** Whether the file of leader epochs lacks something. */
-  epochsChanged = false;
-  /** Whether the file of leader epochs may not be durable. */
+  /** Counts changes of the leader epochs, and how many of them their file has. */
+  epochChanges = 0;
+  epochChangesSaved = 0;
+  /** Whether the name of the file of leader epochs may not be durable. */
   epochsUnsynced = false;
   /** Whether names in the folder changed since it was last synced. */
   namesChanged = false;
-  /** Whether the folder's own name may not be durable. */
+  /** Whether the folder's own name may not be durable, nor those of its files. */
   folderIsNew = false;
   /** Bytes appended since the log was opened: these are surely in the page cache. */
   bytesAppended = 0;
@@ -93,6 +96,7 @@ export class LogState {
   /** Set once a sync failed: nothing is written any more. */
   failure: DiskError | undefined;
   #producers: ProducerState | undefined;
+  #stagedEpochs: File | undefined;
   #activeLoaded: boolean;
 
   constructor(init: LogStateInit) {
@@ -188,6 +192,55 @@ export class LogState {
     return this.config.cleanupCompact;
   }
 
+  /** Makes the names of the folder's files durable. @throws {DiskError} */
+  syncNames(): void {
+    const { disk } = this.resources;
+    disk.syncDirectory(this.folder);
+    if (this.folderIsNew) disk.syncDirectory(folderOf(this.folder));
+    this.folderIsNew = false;
+    this.namesChanged = false;
+  }
+
+  /** Writes the leader epochs, durably, where their file lacks any. @throws {DiskError} */
+  saveEpochs(): void {
+    if (this.epochChanges === this.epochChangesSaved && !this.epochsUnsynced) return;
+    this.#saveEpochs(this.epochs);
+    this.epochChangesSaved = this.epochChanges;
+  }
+
+  /** Leaves the file of leader epochs without any, durably, whatever is in memory. @throws */
+  saveNoEpochs(): void {
+    this.#saveEpochs(new LeaderEpochs());
+    this.epochChanges++;
+  }
+
+  /**
+   * Writes the leader epochs beside their file, where that lacks any. Returns what is to be synced
+   * before they are committed.
+   *
+   * @throws {DiskError}
+   */
+  stageEpochs(): File | undefined {
+    if (this.epochChanges === this.epochChangesSaved) return undefined;
+    const { disk } = this.resources;
+    return this.#stagedEpochs = stageSmallFile(disk, this.#epochsPath, this.epochs.format());
+  }
+
+  /**
+   * Puts staged leader epochs in place, unless others have been written since; they were staged
+   * after so many changes.
+   *
+   * @throws {DiskError}
+   */
+  commitEpochs(staged: File, changes: number): void {
+    if (this.#stagedEpochs !== staged) return;
+    staged.close();
+    commitSmallFile(this.resources.disk, this.#epochsPath);
+    this.#stagedEpochs = undefined;
+    this.epochChangesSaved = changes;
+    this.epochsUnsynced = true;
+  }
+
   /** Says how much is durable. @throws {DiskError} when an obsolete note cannot be removed */
   raiseRecoveryPoint(offset: Offset): void {
     if (offset <= this.recoveryPoint) return;
@@ -209,6 +262,17 @@ export class LogState {
     this.recoveryPoint = Math.min(this.recoveryPoint, offset);
     this.flushedOffset = Math.min(this.flushedOffset, offset);
     this.flushTarget = Math.min(this.flushTarget, offset);
+  }
+
+  #saveEpochs(epochs: LeaderEpochs): void {
+    this.#stagedEpochs = undefined;
+    const { disk } = this.resources;
+    replaceSmallFile(disk, this.#epochsPath, epochs.format(), { sync: true });
+    this.epochsUnsynced = false;
+  }
+
+  get #epochsPath(): string {
+    return `${this.folder}/${LEADER_EPOCH_CHECKPOINT}`;
   }
 
   #loadActive(segment: Segment): void {

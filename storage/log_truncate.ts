@@ -17,6 +17,8 @@ import { Segment } from "./segment.ts";
  * Cuts the log so that it ends at `offset`, or where the batch begins that holds it. Below the first
  * segment nothing is left, and the log goes on at `offset`. Returns the new log end offset.
  *
+ * A flush should follow, before the next append, which otherwise waits for a sync.
+ *
  * @throws {DiskError} @throws {CorruptLogError} after which the log ends somewhere at or after it
  */
 export function truncateTo(state: LogState, offset: Offset, now: Timestamp): Offset {
@@ -46,6 +48,8 @@ export function truncateTo(state: LogState, offset: Offset, now: Timestamp): Off
 export function truncateFullyAndStartAt(state: LogState, offset: Offset, now: Timestamp): void {
   state.lowerRecoveryPoint(Math.min(offset, state.segments[0]!.baseOffset));
   state.truncations++;
+  // First, since a scan finds out what epochs records have, but not that records are gone.
+  state.saveNoEpochs();
   try {
     removeSegmentsAbove(state, offset, now);
     const last = state.segments[state.segments.length - 1]!;
@@ -64,11 +68,12 @@ export function truncateFullyAndStartAt(state: LogState, offset: Offset, now: Ti
     followEnd(state);
   }
   state.logStartOffset = offset;
-  if (state.epochs.size > 0) state.epochsChanged = true;
   state.epochs.clear();
+  state.epochChangesSaved = state.epochChanges;
   state.snapshots.truncateFromStart(offset + 1);
   state.resetProducers();
-  state.resources.disk.syncDirectory(state.folder);
+  state.active.syncLog();
+  state.syncNames();
   state.flushedOffset = offset;
   state.raiseRecoveryPoint(offset);
 }
@@ -77,7 +82,7 @@ export function truncateFullyAndStartAt(state: LogState, offset: Offset, now: Ti
 export function raiseLogStartOffset(state: LogState, offset: Offset): void {
   if (offset <= state.logStartOffset) return;
   state.logStartOffset = offset;
-  if (state.epochs.truncateFromStart(offset)) state.epochsChanged = true;
+  if (state.epochs.truncateFromStart(offset)) state.epochChanges++;
 }
 
 /**
@@ -133,7 +138,9 @@ function doom(state: LogState, segment: Segment, now: Timestamp): void {
 /** Epochs, producers and snapshots know nothing past the log end offset. */
 function followEnd(state: LogState): void {
   const { logEndOffset } = state;
-  if (state.epochs.truncateFromEnd(logEndOffset)) state.epochsChanged = true;
+  // A cut takes whole batches, and a batch may begin before the log start offset.
+  state.logStartOffset = Math.min(state.logStartOffset, logEndOffset);
+  if (state.epochs.truncateFromEnd(logEndOffset)) state.epochChanges++;
   state.snapshots.truncateFromEnd(logEndOffset);
   state.dropProducersAbove(logEndOffset);
   state.namesChanged = true;

@@ -227,7 +227,8 @@ export class LogOpening {
     this.#recoveryPoint = point;
     this.#readEpochs(found);
     if (this.#epochs.truncateFromEnd(point)) this.#epochsChanged = true;
-    this.#verifyIndex = this.#segmentIndex(point);
+    // The segment before the point, too: it may have been cut there, and the cut be lost.
+    this.#verifyIndex = this.#segmentIndex(point - 1);
     const lastEpoch = this.#epochBefore(point);
     this.#rebuildEpochs = lastEpoch >= 0 && this.#epochs.latestEpoch !== lastEpoch;
     const snapshot = this.#snapshots.loadBefore(point, now, config.producerIdExpirationMs);
@@ -305,6 +306,8 @@ export class LogOpening {
     const { indexIntervalBytes } = this.#options.config;
     const segment = this.#segments[this.#verifyIndex]!;
     const { nextOffset } = segment.loadTail(indexIntervalBytes, this.#recoveryPoint);
+    // What was not flushed may be in memory only.
+    segment.changes++;
     this.#index = this.#verifyIndex;
     this.#expected = Math.max(nextOffset, segment.baseOffset);
     this.#phase = "verify";
@@ -347,6 +350,7 @@ export class LogOpening {
     this.#expected = baseOffset;
     this.#index++;
     next.startRebuild();
+    next.changes++;
     if (!this.#snapshots.has(baseOffset)) {
       const bases = new Set(this.#segments.map((each) => each.baseOffset));
       this.#snapshots.write(baseOffset, this.#producers, bases);
@@ -445,12 +449,14 @@ export class LogOpening {
       producers: scanned ? this.#producers : undefined,
       activeLoaded,
     });
+    // First from the start: an epoch none of whose records is left has no entry.
+    if (this.#epochs.truncateFromStart(logStartOffset)) this.#epochsChanged = true;
     if (this.#epochs.truncateFromEnd(logEndOffset)) this.#epochsChanged = true;
-    state.epochsChanged = this.#epochsChanged;
+    if (this.#epochsChanged) state.epochChanges++;
     state.epochsUnsynced = scanned;
+    // A process that was killed may have left names that no sync has covered.
+    state.namesChanged = state.folderIsNew = scanned;
     if (logStartOffset > logEndOffset) truncateFullyAndStartAt(state, logStartOffset, now);
-    else if (this.#epochs.truncateFromStart(logStartOffset)) state.epochsChanged = true;
-    state.namesChanged = scanned;
     return { kind: "open", state, recovery: this.#summary(scanned) };
   }
 

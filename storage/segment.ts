@@ -69,6 +69,11 @@ export class Segment {
   readonly baseOffset: Offset;
   /** When it became the last segment, as far as this process knows. */
   readonly createdAt: Timestamp;
+  /** Counts changes of the file of batches, and how many of them are durable. */
+  changes = 0;
+  changesSynced = 0;
+  /** How many changes there were when batches were last cut off that had been sound. */
+  #changesAtCut = 0;
   readonly #resources: LogResources;
   readonly #folder: string;
   #log: File | undefined;
@@ -162,7 +167,11 @@ export class Segment {
   /** Makes the file of a new segment. @throws {DiskError} */
   create(): void {
     this.#log = this.#resources.disk.open(this.path, { create: true });
-    if (this.#log.size() > 0) this.#log.truncate(0);
+    this.changes++;
+    if (this.#log.size() > 0) {
+      this.#log.truncate(0);
+      this.#changesAtCut = this.changes;
+    }
     this.startRebuild();
     this.#indexesChecked = true;
   }
@@ -174,6 +183,7 @@ export class Segment {
    */
   write(batches: Uint8Array): void {
     this.log.write(batches, this.#size);
+    this.changes++;
   }
 
   /** Takes in a batch that stands in the file at `size`. */
@@ -287,14 +297,33 @@ export class Segment {
    */
   truncateTo(offset: Offset, indexIntervalBytes: number): SegmentTail {
     const spot = this.seek(offset, indexIntervalBytes);
-    if (spot !== undefined) this.log.truncate(spot.position);
+    if (spot !== undefined) {
+      this.log.truncate(spot.position);
+      this.#changesAtCut = ++this.changes;
+    }
     this.#firstTimestamp = undefined;
     return this.loadTail(indexIntervalBytes, offset);
+  }
+
+  /**
+   * Whether batches that were cut off are gone for good. Until then nothing may be written behind
+   * the cut: a power cut could leave a mix of old batches and new ones, each of them sound.
+   */
+  get cutIsDurable(): boolean {
+    return this.changesSynced >= this.#changesAtCut;
+  }
+
+  /** Makes everything in the file durable, before it returns. @throws {DiskError} */
+  syncLog(): void {
+    const { changes } = this;
+    this.log.sync();
+    this.changesSynced = changes;
   }
 
   /** Cuts what the file holds beyond `size`. @throws {DiskError} */
   cutFile(): void {
     if (this.log.size() > this.size) this.log.truncate(this.size);
+    this.changes++;
   }
 
   /** No more is appended: the time index ends with the largest timestamp. */
@@ -304,10 +333,15 @@ export class Segment {
     this.timeIndex.file.tryWrite();
   }
 
-  /** Writes what the index files lack; returns those there are, to be synced. @throws {DiskError} */
+  /** Writes what the index files lack; returns those to be synced. @throws {DiskError} */
   writeIndexes(): IndexFile[] {
     this.#noteMaxTimestamp();
-    return [this.offsetIndex.file, this.timeIndex.file].filter((index) => index.write());
+    const indexes: IndexFile[] = [];
+    for (const { file } of [this.offsetIndex, this.timeIndex]) {
+      file.write();
+      if (file.changes > file.changesSynced) indexes.push(file);
+    }
+    return indexes;
   }
 
   /** Lets go of memory and descriptors. Everything is read again when needed. */
