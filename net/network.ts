@@ -8,8 +8,11 @@
  * @module
  */
 
+/** Where something listens. */
 export interface SocketAddress {
+  /** A name or an IP address, without brackets. */
   readonly host: string;
+  /** 0 lets the system choose, where something is to listen. */
   readonly port: number;
 }
 
@@ -19,6 +22,7 @@ export function formatAddress(address: SocketAddress): string {
   return `${host}:${address.port}`;
 }
 
+/** What went wrong, for code that must act on it. */
 export type NetworkErrorKind =
   | "refused"
   | "address-in-use"
@@ -32,7 +36,9 @@ export type NetworkErrorKind =
 /** A network operation that failed; the message names the operation and the address. */
 export class NetworkError extends Error {
   override readonly name = "NetworkError";
+  /** Of a kind, with a message for people. */
   constructor(
+    /** What went wrong, for code that must act on it. */
     readonly kind: NetworkErrorKind,
     message: string,
     options?: ErrorOptions,

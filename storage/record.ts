@@ -21,7 +21,9 @@ import { BATCH_HEADER_BYTES, type BatchView } from "./record_batch.ts";
 
 /** A name and a value that travel with a record. */
 export interface RecordHeader {
+  /** Its name; several may have the same. */
   readonly key: string;
+  /** Bytes of any kind. */
   readonly value: Uint8Array | null;
 }
 

@@ -31,9 +31,11 @@ export type Supervision =
     readonly withinMs: number;
   };
 
+/** What an actor may be spawned with. */
 export interface SpawnOptions {
   /** Messages that may wait; one more is refused. */
   readonly mailboxLimit?: number;
+  /** Fail-stop when absent. */
   readonly supervision?: Supervision;
 }
 
@@ -45,13 +47,16 @@ export type AskFailure =
   /** Its mailbox was full or it was not there: nothing was done. */
   | { readonly kind: "refused" };
 
+/** What comes of a question. */
 export type AskResult<Reply> =
   | { readonly kind: "reply"; readonly reply: Reply }
   | AskFailure;
 
 /** What an actor may do besides computing. Usable only within its own calls. */
 export interface ActorContext<Message> {
+  /** The actor itself. */
   readonly self: Ref<Message>;
+  /** The world it lives in. */
   readonly environment: Environment;
 
   /** Starts a child. A name is unique among its siblings that live. */
@@ -69,10 +74,12 @@ export interface ActorContext<Message> {
 
   /** Has `message` delivered once when the other has stopped or failed, or its node is lost. */
   watch(other: Ref<never>, message: Message): void;
+  /** Takes a watch back. */
   unwatch(other: Ref<never>): void;
 
   /** Has `message` delivered after `delayMs`; a timer of the same key is replaced. */
   startTimer(key: string, delayMs: number, message: Message): void;
+  /** Its message does not come any more. */
   cancelTimer(key: string): void;
 
   /** A ref that turns what it is told into a message to this actor. Costs an object, no actor. */

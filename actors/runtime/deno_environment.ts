@@ -28,20 +28,25 @@ import type { Metrics } from "./metrics.ts";
 import { InMemoryMetrics } from "./metrics_registry.ts";
 import { SeededStream, uuidFrom } from "./random_stream.ts";
 
+/** What a real environment is made of. */
 export interface DenoEnvironmentOptions {
   /** The folder that the disk's paths are relative to. */
   readonly dataRoot: string;
   /** What is written to stderr; default `warn`. */
   readonly logLevel?: LogLevel;
+  /** How lines are written; default `logfmt`. */
   readonly logFormat?: LogFormat;
   /** Descriptors that files may hold at a time. */
   readonly openFilesMax?: number;
   /** How long a connection may take to be made. */
   readonly connectTimeoutMs?: number;
-  /** Instead of the parts that this would make. */
+  /** Instead of a disk in `dataRoot`. */
   readonly disk?: Disk;
+  /** Instead of TCP. */
   readonly network?: Network;
+  /** Instead of lines on stderr. */
   readonly logger?: Logger;
+  /** Instead of instruments in memory. */
   readonly metrics?: Metrics;
 }
 

@@ -13,6 +13,7 @@ import type { Disk } from "../../storage/disk.ts";
 import type { Network } from "../../net/network.ts";
 import type { Metrics } from "./metrics.ts";
 
+/** Time, in its two kinds. */
 export interface Clock {
   /** Milliseconds, with fractions, since some fixed moment; never goes back. For durations. */
   monotonic(): number;
@@ -20,10 +21,13 @@ export interface Clock {
   wall(): number;
 }
 
+/** Something that is to be run. */
 export interface Timer {
+  /** It is not run any more; nothing happens where it has been. */
   cancel(): void;
 }
 
+/** Runs things later. */
 export interface Timers {
   /** Runs `run` once, `delayMs` from now at the earliest. */
   schedule(delayMs: number, run: () => void): Timer;
@@ -35,16 +39,19 @@ export interface RandomStream {
   integer(below: number): number;
   /** True `numerator` times out of `denominator`. */
   chance(numerator: number, denominator: number): boolean;
+  /** So many random bytes. */
   bytes(length: number): Uint8Array;
   /** A random version 4 id whose text does not begin with `-`. */
   uuid(): Uuid;
 }
 
+/** Chance, by streams. */
 export interface Random {
   /** The stream of that name; the same object each time it is asked for. */
   stream(name: string): RandomStream;
 }
 
+/** How much a line matters. */
 export type LogLevel = "debug" | "info" | "warn" | "error";
 
 /** Of an `Error` the logger writes name and message; its stack only where that was asked for. */
@@ -52,6 +59,7 @@ export type LogFields = Readonly<
   Record<string, string | number | boolean | Error | null | undefined>
 >;
 
+/** Writes what happened for people to read. */
 export interface Logger {
   /** Writes one line: what happened, in a few fixed words, and the values that go with it. */
   log(level: LogLevel, event: string, fields?: LogFields): void;
@@ -66,6 +74,7 @@ export interface Mailbox<Message> {
    * actor. Returns false, and queues nothing, when the mailbox is full or closed.
    */
   push(sender: number, message: Message): boolean;
+  /** Messages that are queued. */
   readonly length: number;
   /** Drops what is queued and refuses what comes. */
   close(): void;
@@ -76,6 +85,7 @@ export interface Mailbox<Message> {
  * while another is handled is never handled inside it.
  */
 export interface Dispatcher {
+  /** Makes a queue of at most `limit` messages, which hands each to `deliver`. */
   mailbox<Message>(
     limit: number,
     deliver: (message: Message, sender: number) => void,
@@ -88,14 +98,23 @@ export interface Dispatcher {
   atEndOfTurn(run: () => void): void;
 }
 
+/** All that an actor may use of the outside. */
 export interface Environment {
+  /** Time. */
   readonly clock: Clock;
+  /** What happens later. */
   readonly timers: Timers;
+  /** Chance. */
   readonly random: Random;
+  /** The data folder. */
   readonly disk: Disk;
+  /** Connections to others. */
   readonly network: Network;
+  /** The log. */
   readonly logger: Logger;
+  /** The instruments. */
   readonly metrics: Metrics;
+  /** When messages are handled. */
   readonly dispatcher: Dispatcher;
   /** What names this process to people and to folder locks: a pid, or a simulated node's name. */
   readonly process: string;

@@ -7,7 +7,9 @@
 
 import type { NodeId } from "../../storage/bytes/ids.ts";
 
+/** Which actor, of all nodes. */
 export interface Address {
+  /** The node it lives on. */
   readonly node: NodeId;
   /** The event loop within the node. */
   readonly shard: number;
@@ -17,7 +19,9 @@ export interface Address {
   readonly incarnation: number;
 }
 
+/** An actor that takes messages of a type. */
 export interface Ref<in Message> {
+  /** Which actor it stands for. */
   readonly address: Address;
   /**
    * Sends, at most once, in order per pair of actors; never handled inside the call. The message

@@ -17,8 +17,11 @@ import type { Ref } from "./ref.ts";
 
 export type { Probe } from "./kernel.ts";
 
+/** What an actor system is made of. */
 export interface ActorSystemOptions {
+  /** The world that its actors live in. */
   readonly environment: Environment;
+  /** The id of the node. */
   readonly node: NodeId;
   /** The event loop within the node. */
   readonly shard?: number;
@@ -26,12 +29,17 @@ export interface ActorSystemOptions {
   readonly probe?: Probe | undefined;
 }
 
+/** The actors of one event loop. */
 export class ActorSystem {
+  /** The world that its actors live in. */
   readonly environment: Environment;
+  /** The id of the node. */
   readonly node: NodeId;
+  /** The event loop within the node. */
   readonly shard: number;
   readonly #kernel: Kernel;
 
+  /** Makes a system without actors. */
   constructor(options: ActorSystemOptions) {
     this.environment = options.environment;
     this.node = options.node;

@@ -11,7 +11,8 @@
 
 type Entry = readonly [code: number, message: string, retriable?: "retriable"];
 
-const TABLE = {
+/** Number, message and whether to retry of each error, by its name. */
+export const KAFKA_ERRORS = {
   UNKNOWN_SERVER_ERROR: [-1, "The server failed unexpectedly"],
   NONE: [0, "No error"],
   OFFSET_OUT_OF_RANGE: [1, "The offset lies outside the log"],
@@ -108,12 +109,12 @@ const TABLE = {
   NO_REASSIGNMENT_IN_PROGRESS: [85, "No reassignment of the partition is in progress"],
   GROUP_SUBSCRIBED_TO_TOPIC: [86, "The group is subscribed to the topic"],
   INVALID_RECORD: [87, "The record is not acceptable to the broker"],
-  UNSTABLE_OFFSET_COMMIT: [88, "Offsets of an open transaction are pending", "retriable"],
+  UNSKAFKA_ERRORS_OFFSET_COMMIT: [88, "Offsets of an open transaction are pending", "retriable"],
   THROTTLING_QUOTA_EXCEEDED: [89, "The quota is exceeded", "retriable"],
   PRODUCER_FENCED: [90, "A newer producer uses the transactional id"],
   RESOURCE_NOT_FOUND: [91, "There is no such resource"],
   DUPLICATE_RESOURCE: [92, "The request names a resource twice"],
-  UNACCEPTABLE_CREDENTIAL: [93, "The credential is not acceptable"],
+  UNACCEPKAFKA_ERRORS_CREDENTIAL: [93, "The credential is not acceptable"],
   INCONSISTENT_VOTER_SET: [94, "Sender and receiver do not agree on who votes"],
   INVALID_UPDATE_VERSION: [95, "The version of the update is invalid"],
   FEATURE_UPDATE_FAILED: [96, "The features could not be updated"],
@@ -140,7 +141,10 @@ const TABLE = {
   UNKNOWN_SUBSCRIPTION_ID: [117, "The telemetry subscription is unknown"],
   TELEMETRY_TOO_LARGE: [118, "The telemetry is larger than the broker accepts"],
   INVALID_REGISTRATION: [119, "The controller refuses the registration"],
-  TRANSACTION_ABORTABLE: [120, "The transaction must be aborted; the producer may then go on"],
+  TRANSACTION_ABORKAFKA_ERRORS: [
+    120,
+    "The transaction must be aborted; the producer may then go on",
+  ],
   INVALID_RECORD_STATE: [121, "The record is in no state to be acknowledged"],
   SHARE_SESSION_NOT_FOUND: [122, "There is no such share session", "retriable"],
   INVALID_SHARE_SESSION_EPOCH: [123, "The epoch of the share session is invalid", "retriable"],
@@ -152,18 +156,18 @@ const TABLE = {
 } as const satisfies Readonly<Record<string, Entry>>;
 
 /** The name of an error, as Kafka spells it. */
-export type ErrorName = keyof typeof TABLE;
+export type ErrorName = keyof typeof KAFKA_ERRORS;
 
 /** The code of each error by name: `ErrorCode.NOT_LEADER_OR_FOLLOWER` is 6. */
 export const ErrorCode = Object.fromEntries(
-  Object.entries(TABLE).map(([name, entry]) => [name, entry[0]]),
-) as { readonly [Name in ErrorName]: (typeof TABLE)[Name][0] };
+  Object.entries(KAFKA_ERRORS).map(([name, entry]) => [name, entry[0]]),
+) as { readonly [Name in ErrorName]: (typeof KAFKA_ERRORS)[Name][0] };
 
 /** Any of the known codes. A field of a decoded message is a plain number: peers may be newer. */
 export type ErrorCode = (typeof ErrorCode)[ErrorName];
 
 const NAMES: ReadonlyMap<number, ErrorName> = new Map(
-  (Object.keys(TABLE) as ErrorName[]).map((name) => [TABLE[name][0], name]),
+  (Object.keys(KAFKA_ERRORS) as ErrorName[]).map((name) => [KAFKA_ERRORS[name][0], name]),
 );
 
 /** The name of a code; a code that is not known counts as UNKNOWN_SERVER_ERROR, as in Kafka. */
@@ -173,13 +177,13 @@ export function errorName(code: number): ErrorName {
 
 /** Whether the same request may succeed later. */
 export function isRetriable(code: number): boolean {
-  const entry: Entry = TABLE[errorName(code)];
+  const entry: Entry = KAFKA_ERRORS[errorName(code)];
   return entry[2] === "retriable";
 }
 
 /** What a code means, in one sentence. */
 export function errorMessage(code: number): string {
-  return TABLE[errorName(code)][1];
+  return KAFKA_ERRORS[errorName(code)][1];
 }
 
 /** An error code of a response, thrown where the public API must reject. */
