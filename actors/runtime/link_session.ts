@@ -85,7 +85,8 @@ export class LinkSession implements LinkUp, RefTable {
   /** Sends to a ref of the peer. */
   tell(ref: RemoteRef, message: unknown): boolean {
     const { limits, codec, unsentBytes, dropped } = this.#options;
-    const full = unsentBytes() >= limits.queuedBytesMax || this.#given.size >= limits.refsMax;
+    const refs = Math.max(this.#given.size, this.#numbers.size);
+    const full = unsentBytes() >= limits.queuedBytesMax || refs >= limits.refsMax;
     if (this.#over || full) return false;
     const after: (() => void)[] = this.#afterMessage = [];
     let sent = false;

@@ -38,12 +38,18 @@ interface Waiting {
 /** Time, and what runs at it; may be shared by the environments of several nodes. */
 export class ManualWorld {
   now = 0;
+  /** Bytes that each host has put on the network, in the writes that it made. */
+  readonly sent = new Map<string, number[]>();
   readonly #ready: (() => void)[] = [];
   readonly #waiting = new Set<Waiting>();
   readonly network = new MemoryNetwork({
     scheduler: {
       now: () => this.now,
       schedule: (delayMs, run) => void this.schedule(delayMs, run),
+    },
+    observe: (from, _to, bytes) => {
+      const sizes = this.sent.get(from) ?? [];
+      this.sent.set(from, [...sizes, bytes.length]);
     },
   });
 

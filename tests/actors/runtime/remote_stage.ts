@@ -64,6 +64,7 @@ export class RemoteNode {
   readonly environment: ManualEnvironment;
   readonly system: ActorSystem;
   readonly remoting: Remoting;
+  readonly buffers = new BufferPool();
   readonly notes: string[] = [];
   readonly blobs: Uint8Array[] = [];
   readonly kept: (Ref<Word> | Ref<string>)[] = [];
@@ -80,7 +81,7 @@ export class RemoteNode {
     this.remoting = new Remoting({
       system: this.system,
       codec: options.codec ?? jsonCodec,
-      buffers: new BufferPool(),
+      buffers: this.buffers,
       handshake: () => greeting(node, options.accepts ?? (() => true)),
       limits: options.limits ?? {},
     });

@@ -2,7 +2,8 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import type { ActorContext, AskResult } from "../../../actors/runtime/actor.ts";
 import { SeededStream } from "../../../actors/runtime/random_stream.ts";
-import type { Ref } from "../../../actors/runtime/ref.ts";
+import type { Address, Ref } from "../../../actors/runtime/ref.ts";
+import { RuntimeRef, type Target } from "../../../actors/runtime/signal.ts";
 import { restarting } from "./puppet.ts";
 import { act, jsonCodec, Pair, RemoteNode, type Word, word } from "./remote_stage.ts";
 
@@ -260,7 +261,7 @@ Deno.test("runtime 9.9: a frame that cannot be decoded closes the link, and no a
 });
 
 Deno.test("runtime 9.9: bytes that are no frame close the link", () => {
-  const bad = [[], [1], [9, 0, 0, 0, 1], [1, 0, 0, 0, 1, 0, 0], [
+  const bad = [[], [3, 0], [9, 0, 0, 0, 1], [1, 0, 0, 0, 1, 0, 0], [
     1,
     0,
     0,
@@ -275,9 +276,11 @@ Deno.test("runtime 9.9: bytes that are no frame close the link", () => {
     0,
   ]];
   const tell = [1, 0, 0, 0, 1, 0, 0, 0, 1, 255, 255, 255, 255, 0];
-  const find = [2, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 0, 65];
-  for (const body of [...bad, tell, find]) {
+  const find = [2, 128, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 0, 65];
+  const wrong = [[...find, 65], find.with(1, 0), find.with(12, 1)];
+  for (const body of [...bad, tell, ...wrong]) {
     const pair = new Pair();
+    pair.two.remoting.publish("A", pair.two.puppet("a"));
     pair.two.listen();
     const closed: boolean[] = [];
     pair.one.environment.network.connect({ host: "node-2", port: 9 }, (connection) => {
@@ -287,7 +290,8 @@ Deno.test("runtime 9.9: bytes that are no frame close the link", () => {
         filled: () => {},
         closed: () => void closed.push(true),
       });
-      for (const frame of [[1], [1], body]) {
+      const found = find.with(4, 2);
+      for (const frame of [[1], [1], found, body.length === 0 ? found : body]) {
         connection.write(Uint8Array.of(0, 0, 0, frame.length, ...frame));
       }
     });
@@ -296,6 +300,28 @@ Deno.test("runtime 9.9: bytes that are no frame close the link", () => {
     assertEquals(pair.two.events("link up").length, 1);
     assertEquals(pair.two.events("link down").length, 1);
   }
+});
+
+Deno.test("runtime 9.9: the side that made a link tells once that it closed it, and tries again", () => {
+  const pair = new Pair({
+    one: {
+      codec: {
+        ...jsonCodec,
+        decode: () => {
+          throw new Error("Bad word");
+        },
+      },
+    },
+  });
+  const remote = pair.start(pair.two.puppet("puppet"));
+  remote.tell({ kind: "keep", ref: pair.one.puppet("one") });
+  pair.world.run();
+  (pair.two.kept[0] as Ref<Word>).tell(word("bad"));
+  pair.world.run();
+  assertEquals(pair.downs, ["Bad word"]);
+  pair.world.advance(1000);
+  assert(pair.link !== undefined);
+  assertEquals(pair.downs, ["Bad word"]);
 });
 
 Deno.test("runtime 9.10: a peer that the handshake refuses gets no message through", () => {
@@ -328,6 +354,15 @@ Deno.test("runtime 9.10: a handshake that is not done in time closes the connect
   assertEquals(pair.world.timers, 0);
 });
 
+Deno.test("runtime 9.10: a link that is up is past the deadline of its handshake", () => {
+  const pair = new Pair();
+  const remote = pair.start(pair.two.puppet("puppet"));
+  pair.world.advance(100_000);
+  assert(remote.tell(word("still up")));
+  pair.world.run();
+  assertEquals([pair.two.taken(), pair.downs], [["still up"], []]);
+});
+
 Deno.test("runtime 9.11: a peer reaches what it was given, also over a third party, and no more", () => {
   const pair = new Pair();
   const secret = pair.two.puppet("secret");
@@ -355,6 +390,92 @@ Deno.test("runtime 9.11: a peer reaches what it was given, also over a third par
 function refTable(pair: Pair): { toRef(number: number): Ref<unknown> } {
   return pair.link as unknown as { toRef(number: number): Ref<unknown> };
 }
+
+Deno.test("runtime 9.3: who closes a link has its own watchers told", () => {
+  const pair = new Pair();
+  const remote = pair.start(pair.two.puppet("puppet"));
+  const one = pair.one.puppet("one");
+  one.tell(act((context) => context.watch(remote, word("told"))));
+  pair.world.run();
+  pair.close();
+  pair.world.run();
+  assertEquals([pair.one.taken(), pair.downs], [["told"], ["this side stopped"]]);
+});
+
+Deno.test("runtime 9.6: a ref to one that has stopped already arrives as gone", () => {
+  const pair = new Pair();
+  const remote = pair.start(pair.two.puppet("puppet"));
+  const dead = pair.one.puppet("dead");
+  pair.one.system.stop(dead);
+  remote.tell({ kind: "keep", ref: dead });
+  pair.world.run();
+  const watcher = pair.two.puppet("watcher");
+  watcher.tell(act((context) => context.watch(pair.two.kept[0]!, word("gone"))));
+  pair.world.run();
+  assertEquals(pair.two.taken(), ["gone"]);
+});
+
+Deno.test("remoting: a name that was not published can be found once it is", () => {
+  const pair = new Pair();
+  pair.start(pair.two.puppet("puppet"));
+  const early = pair.link!.find<Word>("late");
+  assertEquals(pair.link!.find<Word>("late"), early);
+  pair.world.run();
+  assertEquals(early.tell(word("too early")), false);
+  pair.two.remoting.publish("late", pair.two.puppet("late"));
+  assert(pair.link!.find<Word>("late").tell(word("found")));
+  pair.world.run();
+  assertEquals(pair.two.taken(), ["found"]);
+});
+
+class CountingRef extends RuntimeRef<unknown> {
+  registered = 0;
+  readonly target: Target = {
+    addWatch: () => ++this.registered > 0,
+    removeWatch: () => void this.registered--,
+    addAsk: () => void this.registered++,
+    removeAsk: () => void this.registered--,
+  };
+  constructor(readonly address: Address) {
+    super();
+  }
+  tell(): boolean {
+    return true;
+  }
+}
+
+Deno.test("remoting: when a link is lost nothing stays registered with what was given to it", () => {
+  const pair = new Pair();
+  const remote = pair.start(pair.two.puppet("puppet"));
+  const given = new CountingRef(remote.address);
+  remote.tell({ kind: "keep", ref: given });
+  remote.tell({ kind: "keep", ref: given });
+  pair.world.run();
+  assertEquals(given.registered, 2);
+  pair.cut();
+  assertEquals(given.registered, 0);
+});
+
+Deno.test("remoting: a question and its answer are one write each", () => {
+  const pair = new Pair();
+  const remote = pair.start(pair.two.puppet("puppet"));
+  const one = pair.one.puppet("one");
+  ask(pair, one, remote);
+  const writes = () => ["node-1", "node-2"].map((host) => pair.world.sent.get(host)?.length ?? 0);
+  const [before1, before2] = writes();
+  for (let i = 0; i < 10; i++) ask(pair, one, remote);
+  const [after1, after2] = writes();
+  assertEquals([after1! - before1!, after2! - before2!], [10, 10]);
+});
+
+Deno.test("remoting: closing a link that waits to try again tells nothing twice", () => {
+  const pair = new Pair();
+  pair.connect();
+  assertEquals(pair.downs.length, 1);
+  pair.close();
+  pair.world.advance(100_000);
+  assertEquals(pair.downs.length, 1);
+});
 
 Deno.test("remoting: a third node is told through the one in between", () => {
   const pair = new Pair();
@@ -401,6 +522,11 @@ Deno.test("remoting: attachments large and small arrive whole and are the receiv
     assertEquals(blob.byteLength, blob.buffer.byteLength);
     assert(blob.every((byte, i) => byte === ((i * 31 + blob.length) & 255)));
   }
+  pair.close();
+  pair.world.run();
+  for (const node of [pair.one, pair.two]) {
+    assertEquals(node.buffers.statistics.lentBytes, 0, `node ${node.node} holds buffers`);
+  }
 });
 
 Deno.test("remoting: refs that ended, and asks that were answered, leave neither table larger", () => {
@@ -435,10 +561,11 @@ Deno.test("remoting: a stop or a crash while connecting leaves no connection ope
     if (end === "up") pair.world.run();
     if (end === "connected") pair.world.fireOnly(0);
     pair.close();
-    pair.world.advance(100_000);
-    assertEquals(pair.downs, ["this side stopped"], end);
+    pair.world.run();
     assertEquals(pair.world.network.connectionsOf("node-1"), 0, end);
     assertEquals(pair.world.network.connectionsOf("node-2"), 0, end);
+    pair.world.advance(100_000);
+    assertEquals(pair.downs, ["this side stopped"], end);
     assertEquals(pair.world.timers, 0);
   }
 });
@@ -448,6 +575,16 @@ Deno.test("remoting: connections past the limit are closed at once", () => {
   pair.two.listen();
   pair.connect();
   assertEquals([pair.link, pair.downs.length], [undefined, 1]);
+});
+
+Deno.test("remoting: a connection that has ended makes room for the next", () => {
+  const pair = new Pair({ two: { limits: { acceptedMax: 1 } } });
+  pair.start(pair.two.puppet("puppet"));
+  for (let i = 0; i < 3; i++) {
+    pair.cut();
+    pair.world.advance(10_000);
+    assert(pair.link !== undefined);
+  }
 });
 
 Deno.test("remoting: a shutdown of a node ends its links, and the peer's watchers are told", () => {
