@@ -2,8 +2,8 @@
  * The real dispatcher: mailboxes with something in them stand in a queue, and turns empty them.
  *
  * It owns when messages are handled and lets I/O in between; it knows no actor. It names no global:
- * a microtask, a macrotask and a clock are given to it. Invariants: no turn runs inside another, and
- * exactly one is scheduled while messages or end-of-turn work wait and none runs.
+ * a microtask, a macrotask and a clock are given to it. Invariants: no turn runs inside another,
+ * and exactly one is scheduled while messages or end-of-turn work wait and none runs.
  *
  * @module
  */

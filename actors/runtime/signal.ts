@@ -25,7 +25,7 @@ export class Signal {
 
 /** What a ref leads to, as far as it can end: a cell, or an actor at the far end of a link. */
 export interface Target {
-  /** Has `gone` called once when the target ends, unless removed before. False when it has ended. */
+  /** Has `gone` called once at the target's end, unless removed before. False when it has ended. */
   addWatch(watch: Dependent): boolean;
   removeWatch(watch: Dependent): void;
   /** As `addWatch`, except that a restart counts as an end. Nothing when it has ended. */

@@ -21,7 +21,7 @@ export interface Deadline {
   expire(): void;
 }
 
-/** Clocks are fractions; what is this near (1 µs) is due, so that no rounding re-arms for nothing. */
+/** Clocks are fractions: what is this near (1 µs) is due, or rounding would arm in vain. */
 const RESOLUTION_MS = 0.001;
 
 export class TimerQueue {

@@ -1,5 +1,5 @@
 /** Two nodes on one network in memory, and puppets that are told over links. */
-import type { ActorContext, SpawnOptions } from "../../../actors/runtime/actor.ts";
+import type { ActorContext, AskResult, SpawnOptions } from "../../../actors/runtime/actor.ts";
 import type { LinkUp, MessageCodec, RemotingLimits } from "../../../actors/runtime/remoting.ts";
 import { type Handshake, type HandshakeStep, Remoting } from "../../../actors/runtime/remoting.ts";
 import type { Ref } from "../../../actors/runtime/ref.ts";
@@ -174,4 +174,23 @@ export class Pair {
     this.world.network.reset("node-1", "node-2");
     this.world.run();
   }
+}
+
+/** Has a puppet of node 1 ask a ref; the result is noted there. */
+export function ask(
+  pair: Pair,
+  asker: Ref<Word>,
+  asked: Ref<Word>,
+  times = 1,
+  timeoutMs = 1000,
+): void {
+  asker.tell(act((context: ActorContext<Word>) =>
+    context.ask<Word, string>(
+      asked,
+      timeoutMs,
+      (replyTo) => ({ kind: "answer", replyTo, times }),
+      (result: AskResult<string>) => word(result.kind === "reply" ? result.reply : result.kind),
+    )
+  ));
+  pair.world.run();
 }
