@@ -14,11 +14,13 @@ import { LogResources } from "../storage/log_resources.ts";
 import { BufferPool } from "../net/buffer_pool.ts";
 import type { Listener, SocketAddress } from "../net/network.ts";
 import type { BrokerConfig } from "./config/broker_config.ts";
+import { SessionBudgets } from "./broker/budget.ts";
 import { brokerActor, type BrokerClosed, type BrokerEvent } from "./broker/broker_actor.ts";
 import type { BrokerRequest } from "./broker/broker_actor.ts";
 import {
   controllerActor,
   type ControllerClosed,
+  type ControllerFailed,
   type ControllerRequest,
 } from "./controller/controller_actor.ts";
 import type { Actor, ActorContext, AskResult } from "./runtime/actor.ts";
@@ -43,10 +45,24 @@ export interface BootOptions {
   failed(reason: string): void;
 }
 
+/** What a node holds for its sessions: nothing when none has a request or a reply under way. */
+export interface NodeUsage {
+  /** Bytes of pooled buffers that somebody has. */
+  readonly lentBytes: number;
+  /** Bytes of requests that are worked on. */
+  readonly requestBytes: number;
+  /** Bytes of records that were read and not sent. */
+  readonly fetchedBytes: number;
+  /** Partitions that fetches wait for. */
+  readonly waitingPlaces: number;
+}
+
 /** A node that was booted. */
 export interface BootedNode {
   readonly address: SocketAddress;
   readonly clusterId: string;
+  /** What it holds for its sessions now. */
+  readonly usage: NodeUsage;
   /** Flushes and closes everything; `done` gets what could not be closed in order. */
   close(done: (failures: readonly string[]) => void): void;
   /** Ends at once, as if the process died. */
@@ -78,6 +94,7 @@ export function bootNode(options: BootOptions): BootedNode {
 
 type NodeMessage =
   | BrokerEvent
+  | ControllerFailed
   | { readonly kind: "begin" }
   | { readonly kind: "broker-ended" }
   | { readonly kind: "close"; readonly done: (failures: readonly string[]) => void }
@@ -92,17 +109,22 @@ class WiredNode implements BootedNode {
   readonly clusterId: string;
   readonly #options: BootOptions;
   readonly #directory: LogDirectory;
+  readonly #buffers = new BufferPool();
+  readonly #budgets: SessionBudgets;
   readonly #system: ActorSystem;
   readonly #listener: Listener;
   readonly #controller: Ref<ControllerRequest>;
   readonly #broker: Ref<BrokerRequest>;
   readonly #supervisor: Ref<NodeMessage>;
+  /** Why it has failed, if it has. */
+  #failure: string | undefined;
 
   constructor(options: BootOptions, directory: LogDirectory) {
     const { environment, nodeId, config, native } = options;
     this.#options = options;
     this.#directory = directory;
     this.clusterId = directory.clusterId;
+    this.#budgets = new SessionBudgets(config.queuedMaxRequestBytes);
     this.#system = new ActorSystem({ environment, node: nodeId, probe: options.probe });
     this.#supervisor = this.#system.spawn<NodeMessage>(
       "node",
@@ -117,7 +139,13 @@ class WiredNode implements BootedNode {
     try {
       this.#controller = this.#system.spawn(
         "controller",
-        controllerActor({ nodeId, directory, resources, defaults: config }),
+        controllerActor({
+          nodeId,
+          directory,
+          resources,
+          defaults: config,
+          failed: this.#supervisor,
+        }),
       );
       broker = this.#system.spawn(
         "broker",
@@ -126,7 +154,8 @@ class WiredNode implements BootedNode {
           config,
           directory,
           resources,
-          buffers: new BufferPool(),
+          buffers: this.#buffers,
+          budgets: this.#budgets,
           endPoints: [{ name: NATIVE_LISTENER, ...this.address }],
           controller: this.#controller,
           events: this.#supervisor,
@@ -142,8 +171,20 @@ class WiredNode implements BootedNode {
     this.#supervisor.tell({ kind: "begin" });
   }
 
+  get usage(): NodeUsage {
+    const { requestBytes, fetchedBytes, waitingPlaces } = this.#budgets;
+    return {
+      lentBytes: this.#buffers.statistics.lentBytes,
+      requestBytes: requestBytes.held,
+      fetchedBytes: fetchedBytes.held,
+      waitingPlaces: waitingPlaces.held,
+    };
+  }
+
   close(done: (failures: readonly string[]) => void): void {
-    this.#supervisor.tell({ kind: "close", done });
+    if (this.#supervisor.tell({ kind: "close", done })) return;
+    const failure = `it had ended: ${this.#failure ?? "it was closed"}`;
+    this.#options.environment.dispatcher.atEndOfTurn(() => done([failure]));
   }
 
   crash(): void {
@@ -152,9 +193,15 @@ class WiredNode implements BootedNode {
     this.#directory.release();
   }
 
+  /** Stops at once, flushing nothing: what is in doubt is for the next start to find out. */
   #fail(reason: string): void {
-    this.crash();
-    this.#options.failed(reason);
+    if (this.#failure !== undefined) return;
+    this.#failure = reason;
+    this.#listener.close();
+    this.#system.shutdown(() => {
+      this.#directory.release();
+      this.#options.failed(reason);
+    });
   }
 
   #supervise(context: ActorContext<NodeMessage>): Actor<NodeMessage> {
@@ -169,6 +216,7 @@ class WiredNode implements BootedNode {
           case "broker-ready":
             return this.#options.ready();
           case "broker-failed":
+          case "controller-failed":
             return this.#fail(message.reason);
           case "broker-ended":
             return closing === undefined ? this.#fail("The broker has failed") : undefined;
@@ -195,9 +243,7 @@ class WiredNode implements BootedNode {
             );
           }
           case "controller-closed":
-            if (message.result.kind !== "reply") {
-              failures = [...failures, `controller: ${message.result.kind}`];
-            }
+            failures = [...failures, ...failuresOf(message.result)];
             return this.#end(clean && failures.length === 0, () => closing?.(failures));
         }
       },
@@ -209,4 +255,9 @@ class WiredNode implements BootedNode {
     else this.#directory.release();
     this.#system.shutdown(done);
   }
+}
+
+function failuresOf(result: AskResult<ControllerClosed>): string[] {
+  if (result.kind !== "reply") return [`controller: ${result.kind}`];
+  return result.reply.failure === undefined ? [] : [`controller: ${result.reply.failure}`];
 }

@@ -20,6 +20,8 @@ export interface FramedConnectionHandler {
   received(frames: readonly Frame[]): void;
   /** Why it ended, for people; undefined when the peer just closed, or `close` was called. */
   closed(reason: string | undefined): void;
+  /** The system took something that waited to be sent: `unsentBytes` has fallen. */
+  written?(): void;
 }
 
 const NO_BYTES = new Uint8Array(0);
@@ -32,7 +34,7 @@ export class FramedConnection implements ConnectionHandler {
   #paused = false;
   #waitsForResume = false;
   #writesUnderWay = 0;
-  #writesDone = 0;
+  #submittedBytes = 0;
   #closed = false;
   #reason: string | undefined;
 
@@ -63,9 +65,9 @@ export class FramedConnection implements ConnectionHandler {
     return this.#writesUnderWay > 0;
   }
 
-  /** Rises with each write that the system took: standing still while writing is a stalled peer. */
-  get writesDone(): number {
-    return this.#writesDone;
+  /** Bytes that the system took so far: standing still while writing is a stalled peer. */
+  get writtenBytes(): number {
+    return this.#submittedBytes - this.connection.pendingBytes;
   }
 
   /** Reads no further than what is under way, until resumed. */
@@ -88,10 +90,11 @@ export class FramedConnection implements ConnectionHandler {
         continue;
       }
       this.#writesUnderWay++;
+      this.#submittedBytes += bytes.length;
       this.connection.write(bytes, (sent) => {
         this.#writesUnderWay--;
-        this.#writesDone++;
         settled(sent);
+        this.#handler.written?.();
       });
     }
   }

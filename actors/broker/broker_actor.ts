@@ -12,7 +12,7 @@ import type { LogDirectory } from "../../storage/log_directory.ts";
 import type { LogResources } from "../../storage/log_resources.ts";
 import type { BufferPool } from "../../net/buffer_pool.ts";
 import type { Connection } from "../../net/network.ts";
-import type { BrokerConfig } from "../config/broker_config.ts";
+import { type BrokerConfig, withDynamicConfigs } from "../config/broker_config.ts";
 import { type PartitionConfig, partitionConfig } from "../config/partition_config.ts";
 import type { BrokerRegistered } from "../controller/brokers.ts";
 import {
@@ -30,10 +30,12 @@ import type {
 import type { Actor, ActorContext, AskResult, Behaviour } from "../runtime/actor.ts";
 import type { Ref } from "../runtime/ref.ts";
 import { ALLOW_ALL, NO_QUOTA } from "./access.ts";
+import { servedApis } from "./apis/table.ts";
+import type { SessionBudgets } from "./budget.ts";
 import { nativeSessionActor } from "./native_session_actor.ts";
 import type { DirectoryFailed } from "../partition/partition_actor.ts";
 import { ReplicaManager, type ReplicaManagerMessage } from "./replica_manager.ts";
-import { type BrokerServices, PartitionDirectory, RequestBudget } from "./services.ts";
+import { type BrokerServices, PartitionDirectory } from "./services.ts";
 
 /** The node has applied the metadata log up to where it was asked for. */
 export interface MetadataApplied {
@@ -72,6 +74,7 @@ export interface BrokerOptions {
   readonly directory: LogDirectory;
   readonly resources: LogResources;
   readonly buffers: BufferPool;
+  readonly budgets: SessionBudgets;
   readonly endPoints: readonly BrokerEndPoint[];
   readonly controller: Ref<ControllerRequest>;
   readonly events: Ref<BrokerEvent>;
@@ -98,6 +101,8 @@ class BrokerActor implements Actor<BrokerMessage> {
   readonly #image = new ClusterImage();
   readonly #services: BrokerServices;
   readonly #replicas: ReplicaManager;
+  /** What the node was started with, and what was set live since. */
+  #config: BrokerConfig;
   #applied: Offset = 0;
   /** The broker epoch, known when registered. */
   #registeredAt: Offset | undefined;
@@ -113,11 +118,16 @@ class BrokerActor implements Actor<BrokerMessage> {
     this.#options = options;
     const { nodeId, directory, resources, buffers, config } = options;
     const partitions = new PartitionDirectory();
+    this.#config = config;
+    const current = () => this.#config;
     this.#services = {
       nodeId,
       clusterId: directory.clusterId,
       environment: context.environment,
-      config,
+      get config() {
+        return current();
+      },
+      apis: servedApis().map(({ api }) => api),
       image: this.#image,
       partitions,
       controller: options.controller,
@@ -125,7 +135,7 @@ class BrokerActor implements Actor<BrokerMessage> {
       buffers,
       authorizer: ALLOW_ALL,
       quota: NO_QUOTA,
-      requestBudget: new RequestBudget(config.queuedMaxRequestBytes),
+      budgets: options.budgets,
     };
     this.#replicas = new ReplicaManager(context as ActorContext<ReplicaManagerMessage>, {
       nodeId,
@@ -229,10 +239,19 @@ class BrokerActor implements Actor<BrokerMessage> {
 
   #configOf(topic: TopicImage): PartitionConfig {
     const overrides = this.#image.configs(CONFIG_RESOURCE.topic, topic.name);
-    return partitionConfig(overrides, this.#options.config);
+    return partitionConfig(overrides, this.#config);
   }
 
   #configChanged(resourceType: number, resourceName: string): void {
+    if (resourceType === CONFIG_RESOURCE.broker) {
+      const own = String(this.#options.nodeId);
+      if (resourceName !== "" && resourceName !== own) return;
+      this.#config = withDynamicConfigs(
+        this.#options.config,
+        this.#image.configs(CONFIG_RESOURCE.broker, ""),
+        this.#image.configs(CONFIG_RESOURCE.broker, own),
+      );
+    }
     const topics = resourceType === CONFIG_RESOURCE.topic
       ? [this.#image.topicByName(resourceName)]
       : [...this.#image.topics.values()];
@@ -243,7 +262,8 @@ class BrokerActor implements Actor<BrokerMessage> {
 
   #registered(result: AskResult<Committed<BrokerRegistered>>): void {
     if (result.kind !== "reply" || result.reply.response === undefined) {
-      return this.#fail("The controller refused the registration");
+      const message = result.kind === "reply" ? result.reply.errorMessage : null;
+      return this.#fail(message ?? `The controller refused the registration: ${result.kind}`);
     }
     this.#registeredAt = result.reply.endOffset;
     this.#maybeServe();
@@ -270,7 +290,7 @@ class BrokerActor implements Actor<BrokerMessage> {
   }
 
   #accept(connection: Connection, listener: string): void {
-    const { maxConnections } = this.#options.config;
+    const { maxConnections } = this.#config;
     if (!this.#serving && !this.#closing) {
       if (this.#early.length < maxConnections) this.#early.push({ connection, listener });
       else connection.close({ abort: true });
@@ -292,8 +312,7 @@ class BrokerActor implements Actor<BrokerMessage> {
   }
 
   #schedule(kind: "checkpoint" | "maintain"): void {
-    const { logFlushOffsetCheckpointIntervalMs, logRetentionCheckIntervalMs } =
-      this.#options.config;
+    const { logFlushOffsetCheckpointIntervalMs, logRetentionCheckIntervalMs } = this.#config;
     const delay = kind === "checkpoint"
       ? logFlushOffsetCheckpointIntervalMs
       : logRetentionCheckIntervalMs;
@@ -325,6 +344,7 @@ class BrokerActor implements Actor<BrokerMessage> {
   #fail(reason: string): void {
     if (this.#closing) return;
     this.#closing = true;
+    for (const { connection } of this.#early.splice(0)) connection.close({ abort: true });
     this.#context.environment.logger.log("error", "broker failed", { reason });
     this.#options.events.tell({ kind: "broker-failed", reason });
   }

@@ -11,7 +11,7 @@ import type { Access, Principal } from "./access.ts";
 import type { BrokerServices } from "./services.ts";
 
 export interface Call<Request, Response> {
-  /** Records in it are views into the frame it came in: valid until the call is answered. */
+  /** Records in it are views into the frame it came in: valid until `handle` returns, or as held. */
   readonly request: Request;
   readonly version: number;
   readonly principal: Principal;
@@ -19,6 +19,18 @@ export interface Call<Request, Response> {
   /** The name of the listener that it came in by: what addresses in the response must fit. */
   readonly listener: string;
   readonly broker: BrokerServices;
+
+  /** Whether the client has gone: what the call does from now on is for nobody. */
+  readonly cancelled: boolean;
+
+  /**
+   * Keeps the records of the request valid after `handle`, for whoever they are given to. Returns
+   * what lets go of them, once however often it is called; they are not read afterwards.
+   */
+  hold(): () => void;
+
+  /** Has `run` called if the client goes before the call has ended. */
+  onCancel(run: () => void): void;
 
   /** Answers, once; `sent` is called when the response's bytes are read no more. */
   reply(response: Response, sent?: () => void): void;
@@ -29,7 +41,10 @@ export interface Call<Request, Response> {
   /** Ends the call by closing its connection: the only way to tell of an error without an answer. */
   disconnect(reason: string): void;
 
-  /** Asks an actor; `answered` runs in the session, unless that has ended. */
+  /**
+   * Asks an actor; `answered` runs in the session, also when the client has gone meanwhile, so that
+   * what an answer brings can be given back. A cancelled call asks nobody.
+   */
   ask<Question, Reply>(
     other: Ref<Question>,
     timeoutMs: number,

@@ -11,21 +11,27 @@ import type { Ref } from "../runtime/ref.ts";
 import type { BrokerRequest, MetadataApplied } from "./broker_actor.ts";
 import type { Call } from "./call.ts";
 
-/** Asks the controller; `answered` gets its response, or the error that stands for none. */
+/** What becomes of a question to the controller: one of the two is called, once. */
+export interface ControllerAnswer<Response> {
+  answered(response: Response): void;
+  /** The message, where there is one, is for people. */
+  failed(error: ErrorCode, message: string | null): void;
+}
+
 export function askController<Response>(
   call: Call<unknown, never>,
   timeoutMs: number,
   question: (replyTo: Ref<Committed<Response>>) => ControllerRequest,
-  answered: (response: Response | ErrorCode) => void,
+  { answered, failed }: ControllerAnswer<Response>,
 ): void {
   call.ask<ControllerRequest, Committed<Response>>(
     call.broker.controller,
     timeoutMs,
     question,
     (result) => {
-      if (result.kind !== "reply") return answered(unanswered(result.kind));
-      const { response, error, endOffset } = result.reply;
-      if (response === undefined) return answered(error);
+      if (result.kind !== "reply") return failed(unanswered(result.kind), null);
+      const { response, error, errorMessage, endOffset } = result.reply;
+      if (response === undefined) return failed(error, errorMessage);
       call.ask<BrokerRequest, MetadataApplied>(
         call.broker.broker,
         timeoutMs,

@@ -5,6 +5,11 @@
  * time and the response stays within its limit. While it waits, nothing is held but a place in each
  * partition's list of those to be told; then everything is read anew.
  *
+ * Invariants: what was read is given back or in the response, also when the client goes meanwhile;
+ * bytes count in the node's budget from before they are read until they are given back, and a fetch
+ * that finds no room there waits for some as it waits for records; a partition that was asked to
+ * tell of records is told when that is no longer wanted.
+ *
  * @module
  */
 
@@ -32,6 +37,8 @@ export interface FetchLimits {
   readonly readCommitted: boolean;
 }
 
+const AVAILABLE: DataAvailable = { kind: "data-available" };
+
 export class FetchOperation {
   readonly #call: Call<unknown, never>;
   readonly #targets: readonly FetchTarget[];
@@ -41,11 +48,19 @@ export class FetchOperation {
   #nextTarget = 0;
   #underWay = 0;
   #bytes = 0;
+  /** What may still be read for this fetch. */
   #budget = 0;
+  /** What reads under way have taken of the node's budget. */
+  #reserved = 0;
+  /** The node had no room, or not as much as this fetch asks for. */
+  #starved = false;
+  #capped = false;
+  #triedOversized = false;
   #failed = false;
   #expired = false;
+  /** Ends the wait that is under way, if any. */
   #stopWaiting: (() => void) | undefined;
-  #wake: (() => void) | undefined;
+  #cancelTimer: (() => void) | undefined;
 
   constructor(
     call: Call<unknown, never>,
@@ -61,7 +76,8 @@ export class FetchOperation {
 
   /** Calls `done` once, with a reply for each target, when there is enough or time is up. */
   start(): void {
-    if (this.#limits.maxWaitMs <= 0) this.#expired = true;
+    if (this.#limits.maxWaitMs <= 0 || this.#targets.length === 0) this.#expired = true;
+    this.#call.onCancel(() => this.#cancelled());
     this.#readAll();
   }
 
@@ -70,7 +86,11 @@ export class FetchOperation {
     this.#nextTarget = 0;
     this.#bytes = 0;
     this.#failed = false;
-    this.#budget = this.#limits.maxBytes;
+    this.#triedOversized = false;
+    const { room } = this.#call.broker.budgets.fetchedBytes;
+    this.#starved = room === 0;
+    this.#capped = room < this.#limits.maxBytes;
+    this.#budget = Math.min(this.#limits.maxBytes, room);
     this.#readWave();
   }
 
@@ -99,10 +119,13 @@ export class FetchOperation {
     partition: Ref<PartitionRequest>,
     maxBytes: number,
   ): void {
+    const { fetchedBytes } = this.#call.broker.budgets;
+    // Only the first may exceed the budget, so that a batch larger than it is ever given (KIP-74).
+    const atLeastOneBatch = this.#bytes === 0 && this.#underWay === 0 && fetchedBytes.room > 0;
     this.#underWay++;
     this.#budget -= maxBytes;
-    // Only the first may exceed the budget, so that a batch larger than it is ever given (KIP-74).
-    const atLeastOneBatch = this.#bytes === 0 && this.#underWay === 1;
+    this.#reserved += maxBytes;
+    fetchedBytes.take(maxBytes);
     this.#call.ask<PartitionRequest, ReadReply>(
       partition,
       this.#call.broker.config.requestTimeoutMs,
@@ -120,66 +143,111 @@ export class FetchOperation {
   }
 
   #answered(slot: number, allowed: number, result: AskResult<ReadReply>): void {
-    const reply = result.kind === "reply" ? result.reply : refusal(unansweredError(result.kind));
-    const bytes = reply.records?.length ?? 0;
-    this.#replies[slot] = reply;
+    const answer = result.kind === "reply" ? result.reply : refusal(unansweredError(result.kind));
+    if (this.#call.cancelled) return answer.release();
+    const bytes = answer.records?.length ?? 0;
+    const reply = this.#counted(answer, bytes);
+    this.#call.broker.budgets.fetchedBytes.give(allowed);
+    this.#reserved -= allowed;
     this.#underWay--;
+    this.#replies[slot] = reply;
     this.#bytes += bytes;
     this.#budget += allowed - bytes;
     if (reply.error !== ErrorCode.NONE) this.#failed = true;
     if (this.#underWay === 0) this.#readWave();
   }
 
+  /** The reply, whose bytes stay in the node's budget until it is released. */
+  #counted(reply: ReadReply, bytes: number): ReadReply {
+    if (bytes === 0) return reply;
+    const { fetchedBytes } = this.#call.broker.budgets;
+    fetchedBytes.take(bytes);
+    return {
+      ...reply,
+      release: () => {
+        reply.release();
+        fetchedBytes.give(bytes);
+      },
+    };
+  }
+
   #settle(): void {
     if (this.#bytes === 0 && !this.#failed && this.#readOversized()) return;
-    if (this.#bytes >= this.#limits.minBytes || this.#failed || this.#expired) {
-      this.#stopWaiting?.();
-      return this.#done(this.#replies as ReadReply[]);
-    }
-    this.#giveBack();
-    this.#wait();
+    const { fetchedBytes } = this.#call.broker.budgets;
+    const enough = this.#bytes >= this.#limits.minBytes || this.#failed || this.#expired ||
+      (this.#capped && this.#bytes > 0);
+    if (!enough && this.#starved && fetchedBytes.room > 0) return this.#readAll();
+    if (!enough && this.#wait()) return;
+    this.#cancelTimer?.();
+    this.#done(this.#replies as ReadReply[]);
   }
 
   /** Reads the first partition whose next batch alone is larger than it was allowed, if any. */
   #readOversized(): boolean {
+    if (this.#triedOversized || this.#call.broker.budgets.fetchedBytes.room === 0) return false;
+    this.#triedOversized = true;
     const slot = this.#targets.findIndex(({ fetchOffset }, index) => {
       const { highWatermark, lastStableOffset } = this.#replies[index] as ReadReply;
       return (this.#limits.readCommitted ? lastStableOffset : highWatermark) > fetchOffset;
     });
     const target = this.#targets[slot];
     if (target?.partition === undefined || target.maxBytes <= 0) return false;
-    this.#read(slot, target, target.partition, Math.min(target.maxBytes, this.#budget));
+    const allowed = Math.max(0, Math.min(target.maxBytes, this.#budget));
+    this.#read(slot, target, target.partition, allowed);
     return true;
+  }
+
+  /** Waits for more. False where too many wait already: then what there is must do. */
+  #wait(): boolean {
+    const { waitingPlaces, fetchedBytes } = this.#call.broker.budgets;
+    const places = this.#targets.length;
+    if (waitingPlaces.room < places) return false;
+    waitingPlaces.take(places);
+    let waits = true;
+    const replyTo = this.#call.adapt<DataAvailable>(() => {
+      if (waits) this.#wake();
+    });
+    const hasRoom = () => void replyTo.tell(AVAILABLE);
+    this.#stopWaiting = () => {
+      waits = false;
+      this.#stopWaiting = undefined;
+      waitingPlaces.give(places);
+      fetchedBytes.forget(hasRoom);
+      for (const { partition } of this.#targets) partition?.tell({ kind: "forget-data", replyTo });
+    };
+    const missing = Math.max(this.#limits.minBytes - this.#bytes, 1);
+    const bytes = Math.ceil(missing / places);
+    this.#targets.forEach(({ partition }, slot) => {
+      const { highWatermark } = this.#replies[slot] as ReadReply;
+      partition?.tell({ kind: "await-data", seenHighWatermark: highWatermark, bytes, replyTo });
+    });
+    this.#giveBack();
+    if (fetchedBytes.room === 0) fetchedBytes.wait(hasRoom);
+    this.#cancelTimer ??= this.#call.after(this.#limits.maxWaitMs, () => {
+      this.#expired = true;
+      this.#wake();
+    });
+    return true;
+  }
+
+  #wake(): void {
+    if (this.#stopWaiting === undefined) return;
+    this.#stopWaiting();
+    this.#readAll();
   }
 
   /** What was read is too little to send and will be read anew. */
   #giveBack(): void {
     for (const reply of this.#replies) reply?.release();
+    this.#replies = [];
   }
 
-  #wait(): void {
-    let woken = false;
-    const wake = () => {
-      if (woken) return;
-      woken = true;
-      forget();
-      this.#readAll();
-    };
-    const replyTo = this.#call.adapt<DataAvailable>(wake);
-    const missing = Math.max(this.#limits.minBytes - this.#bytes, 1);
-    const bytes = Math.ceil(missing / Math.max(this.#targets.length, 1));
-    const forget = () => {
-      for (const { partition } of this.#targets) partition?.tell({ kind: "forget-data", replyTo });
-    };
-    this.#targets.forEach(({ partition }, slot) => {
-      const seenHighWatermark = (this.#replies[slot] as ReadReply).highWatermark;
-      partition?.tell({ kind: "await-data", seenHighWatermark, bytes, replyTo });
-    });
-    this.#stopWaiting ??= this.#call.after(this.#limits.maxWaitMs, () => {
-      this.#expired = true;
-      this.#wake?.();
-    });
-    this.#wake = wake;
+  /** The client has gone. */
+  #cancelled(): void {
+    this.#stopWaiting?.();
+    this.#cancelTimer?.();
+    this.#giveBack();
+    this.#call.broker.budgets.fetchedBytes.give(this.#reserved);
   }
 }
 

@@ -9,9 +9,15 @@
  * else's: a frame that is none, a message that its table does not allow, an API that is not served,
  * a peer that does not read, that is silent for too long, or that says it is a node.
  *
+ * Invariants: once the connection was given up no further request of it is handled; a frame is
+ * given back when its request holds it no more, also after the end of the connection, for which the
+ * session stays until all it asked is answered; nothing is read while requests or replies of this
+ * connection are past their limits.
+ *
  * @module
  */
 
+import { readInt32 } from "../../storage/bytes/big_endian.ts";
 import type { Connection } from "../../net/network.ts";
 import { formatAddress } from "../../net/network.ts";
 import { FramedConnection } from "../../net/framed_connection.ts";
@@ -32,6 +38,7 @@ import {
 import type { Api } from "../../net/schema.ts";
 import type { Actor, ActorContext, Behaviour } from "../runtime/actor.ts";
 import { ANONYMOUS } from "./access.ts";
+import type { AnyApiHandler } from "./call.ts";
 import { handlerOf } from "./apis/table.ts";
 import { answerHandshake } from "./native_handshake.ts";
 import { type Continue, RequestRunner, type SessionIdentity } from "./request_runner.ts";
@@ -46,19 +53,34 @@ export interface NativeSessionOptions {
 type SessionMessage =
   | Continue
   | { readonly kind: "frames"; readonly frames: readonly Frame[] }
+  /** There may be room for more requests. */
+  | { readonly kind: "more" }
   | { readonly kind: "ended"; readonly reason: string | undefined }
   | { readonly kind: "handshake-overdue" }
   | { readonly kind: "check-idle" }
-  | { readonly kind: "check-writes"; readonly writesDone: number };
+  | { readonly kind: "check-writes"; readonly progress: number };
+
+interface DecodedRequest {
+  readonly header: EnvelopeHeader;
+  readonly handler: AnyApiHandler;
+  readonly request: unknown;
+}
 
 /** What a request under way costs besides its frame. */
 const REQUEST_OVERHEAD_BYTES = 1024;
 
-/** Requests of one connection are read ahead up to so many bytes. */
-const CONNECTION_REQUEST_BYTES_MAX = 16 * 1024 * 1024;
+/** Requests of one connection that are worked on at a time, and their bytes. */
+const REQUESTS_MAX = 1000;
+const REQUEST_BYTES_MAX = 16 * 1024 * 1024;
 
-/** While more bytes of replies wait to be sent, no further request is read. */
+/** An envelope becomes many times its size in memory, and is decoded in one go. */
+export const REQUEST_ENVELOPE_BYTES_MAX = 1024 * 1024;
+
+/** While more bytes of replies wait to be sent, no further request is handled. */
 const UNSENT_BYTES_PAUSE = 4 * 1024 * 1024;
+
+/** Requests that are handled before others get their turn. */
+const REQUESTS_PER_MESSAGE = 64;
 
 export function nativeSessionActor(options: NativeSessionOptions): Behaviour<never> {
   return (context) =>
@@ -71,11 +93,20 @@ class NativeSession implements Actor<SessionMessage> {
   readonly #framed: FramedConnection;
   readonly #envelopes = new EnvelopeReader();
   readonly #runner: RequestRunner;
-  readonly #resume = () => this.#framed.resume();
+  readonly #tellMore: () => void;
+  readonly #continue = () => this.#maybeContinue();
   #identity: SessionIdentity;
   #shaken = false;
+  /** The connection was given up: what it sent before counts no more. */
+  #closing = false;
+  /** The connection has ended. */
   #ended = false;
-  #requests = 0;
+  /** Frames that were not handled yet, from `#backlogHead` on. */
+  #backlog: Frame[] = [];
+  #backlogHead = 0;
+  /** Nothing is handled until there is room. */
+  #blocked = false;
+  #moreTold = false;
   #requestBytes = 0;
   #flushPlanned = false;
   #watchesWrites = false;
@@ -87,12 +118,14 @@ class NativeSession implements Actor<SessionMessage> {
     this.#services = services;
     this.#identity = { principal: ANONYMOUS, clientId: "", listener };
     this.#runner = new RequestRunner(context as ActorContext<Continue>, services);
+    this.#tellMore = context.callback(() => ({ kind: "more" }));
     this.#framed = new FramedConnection(connection, services.buffers, {
       frameBytesMax: HANDSHAKE_FRAME_BYTES_MAX,
       frameBytesMin: NATIVE_FRAME_BYTES_MIN,
     }, {
       received: context.callback((frames) => ({ kind: "frames", frames })),
       closed: context.callback((reason) => ({ kind: "ended", reason })),
+      written: this.#continue,
     });
     this.#lastFrameAt = context.environment.clock.monotonic();
     const { nativeHandshakeTimeoutMs } = services.config;
@@ -103,40 +136,98 @@ class NativeSession implements Actor<SessionMessage> {
   receive(message: SessionMessage): void {
     switch (message.kind) {
       case "continue":
-        return message.run();
+        message.run();
+        return this.#maybeStop();
       case "frames":
         this.#lastFrameAt = this.#context.environment.clock.monotonic();
-        for (const frame of message.frames) this.#frame(frame);
-        return this.#maybePause();
+        this.#backlog.push(...message.frames);
+        return this.#blocked ? undefined : this.#work();
+      case "more":
+        this.#moreTold = false;
+        this.#blocked = false;
+        return this.#work();
       case "ended":
         return this.#end(message.reason);
       case "handshake-overdue":
-        return this.#framed.close("no handshake within its deadline");
+        return this.#disconnect("no handshake within its deadline");
       case "check-idle":
         return this.#checkIdle();
       case "check-writes":
-        return this.#checkWrites(message.writesDone);
+        return this.#checkWrites(message.progress);
     }
   }
 
   stopped(): void {
-    this.#services.requestBudget.forget(this.#resume);
-    this.#services.requestBudget.give(this.#requestBytes);
+    const { requestBytes } = this.#services.budgets;
+    requestBytes.forget(this.#continue);
+    this.#closing = true;
+    this.#work();
+    this.#runner.cancel();
+    requestBytes.give(this.#requestBytes);
     this.#requestBytes = 0;
     if (!this.#ended) this.#framed.close("the session ended");
   }
 
+  /** Handles frames as far as the limits allow; the rest when there is room again. */
+  #work(): void {
+    let handled = 0;
+    while (this.#backlogHead < this.#backlog.length) {
+      if (!this.#closing && this.#isBehind()) return this.#block();
+      if (!this.#closing && handled++ === REQUESTS_PER_MESSAGE) {
+        this.#framed.pause();
+        return this.#callMore();
+      }
+      const frame = this.#backlog[this.#backlogHead++] as Frame;
+      if (this.#closing) frame.release();
+      else this.#frame(frame);
+    }
+    this.#backlog = [];
+    this.#backlogHead = 0;
+    if (this.#closing) return;
+    if (this.#isBehind()) this.#block();
+    else this.#framed.resume();
+  }
+
+  #isBehind(): boolean {
+    return this.#runner.openCalls >= REQUESTS_MAX || this.#requestBytes > REQUEST_BYTES_MAX ||
+      this.#framed.unsentBytes > UNSENT_BYTES_PAUSE ||
+      this.#services.budgets.requestBytes.room === 0;
+  }
+
+  #block(): void {
+    this.#blocked = true;
+    this.#framed.pause();
+    const { requestBytes } = this.#services.budgets;
+    if (requestBytes.room === 0) requestBytes.wait(this.#continue);
+  }
+
+  #maybeContinue(): void {
+    if (this.#blocked) this.#callMore();
+  }
+
+  #callMore(): void {
+    if (this.#moreTold) return;
+    this.#moreTold = true;
+    this.#tellMore();
+  }
+
   #frame(frame: Frame): void {
-    if (this.#ended) return frame.release();
+    let request: DecodedRequest | undefined;
     try {
-      const header = this.#envelopes.open(frame);
-      if (this.#shaken) return this.#request(header, frame);
-      this.#handshake(header);
+      const envelopeBytes = readInt32(frame.source, frame.start);
+      if (envelopeBytes > REQUEST_ENVELOPE_BYTES_MAX) {
+        this.#disconnect(`an envelope of ${envelopeBytes} bytes`);
+      } else {
+        const header = this.#envelopes.open(frame);
+        if (this.#shaken) request = this.#decode(header);
+        else this.#handshake(header);
+      }
     } catch (error) {
       if (!(error instanceof MalformedMessageError)) throw error;
       this.#disconnect(error.message);
     }
-    frame.release();
+    if (request === undefined) frame.release();
+    else this.#run(request, frame);
   }
 
   #handshake(header: EnvelopeHeader): void {
@@ -160,67 +251,54 @@ class NativeSession implements Actor<SessionMessage> {
     this.#watchIdle(this.#services.config.connectionsMaxIdleMs);
   }
 
-  #request(header: EnvelopeHeader, frame: Frame): void {
+  /** A request that is served; else the connection is given up. @throws {MalformedMessageError} */
+  #decode(header: EnvelopeHeader): DecodedRequest | undefined {
     const handler = header.kind === "request" ? handlerOf(header.apiKey) : undefined;
     const { apiKey, apiVersion: version } = header;
     if (handler === undefined) {
       this.#disconnect(`a ${header.kind} of API ${apiKey}, which is not served`);
-      return frame.release();
+      return undefined;
     }
     const served = handler.versions ?? handler.api.versions;
     if (version < served.min || version > served.max) {
       this.#disconnect(`version ${version} of ${handler.api.name} is not served`);
-      return frame.release();
+      return undefined;
     }
-    const request = this.#envelopes.message(handler.api.request);
-    const bytes = frame.byteLength + REQUEST_OVERHEAD_BYTES;
-    this.#take(bytes);
-    const finish = () => {
-      frame.release();
-      this.#give(bytes);
-    };
-    this.#runner.run({ handler, version, request, bytes: frame.byteLength }, this.#identity, {
+    return { header, handler, request: this.#envelopes.message(handler.api.request) };
+  }
+
+  #run({ header, handler, request }: DecodedRequest, frame: Frame): void {
+    const bytes = frame.byteLength;
+    const version = header.apiVersion;
+    this.#take(bytes + REQUEST_OVERHEAD_BYTES);
+    this.#runner.run({ handler, version, request, bytes }, this.#identity, {
+      released: () => {
+        frame.release();
+        this.#give(bytes);
+      },
       reply: (response, sent) => {
-        finish();
+        this.#give(REQUEST_OVERHEAD_BYTES);
         this.#send(handler.api, header, response, sent);
       },
-      finish,
+      finish: () => this.#give(REQUEST_OVERHEAD_BYTES),
       disconnect: (reason) => {
-        finish();
+        this.#give(REQUEST_OVERHEAD_BYTES);
         this.#disconnect(reason);
       },
     });
   }
 
   #take(bytes: number): void {
-    this.#requests++;
     this.#requestBytes += bytes;
-    this.#services.requestBudget.take(bytes);
+    this.#services.budgets.requestBytes.take(bytes);
   }
 
+  /** May be called after the session has stopped, by whoever held a request's records. */
   #give(bytes: number): void {
-    this.#requests--;
-    this.#requestBytes -= bytes;
-    this.#services.requestBudget.give(bytes);
-    this.#maybeResume();
-  }
-
-  #maybePause(): void {
-    if (this.#services.requestBudget.exhausted) {
-      this.#framed.pause();
-      this.#services.requestBudget.wait(this.#resume);
-    } else if (this.#isBehind()) {
-      this.#framed.pause();
-    }
-  }
-
-  #maybeResume(): void {
-    if (!this.#isBehind() && !this.#services.requestBudget.exhausted) this.#framed.resume();
-  }
-
-  #isBehind(): boolean {
-    return this.#requestBytes > CONNECTION_REQUEST_BYTES_MAX ||
-      this.#framed.unsentBytes > UNSENT_BYTES_PAUSE;
+    const given = Math.min(bytes, this.#requestBytes);
+    this.#requestBytes -= given;
+    this.#services.budgets.requestBytes.give(given);
+    this.#maybeContinue();
   }
 
   #send<Response>(
@@ -232,20 +310,27 @@ class NativeSession implements Actor<SessionMessage> {
     if (this.#ended) return sent?.();
     const { writer } = this.#framed;
     const { apiVersion, correlationId } = header;
-    encodeResponse(writer, api, apiVersion, correlationId, response);
+    try {
+      encodeResponse(writer, api, apiVersion, correlationId, response);
+    } catch (error) {
+      if (!(error instanceof MalformedMessageError)) throw error;
+      // Too large, most likely.
+      this.#disconnect(error.message);
+      return sent?.();
+    }
     if (sent !== undefined) writer.afterwards(sent);
     const { queuedMaxResponseBytes } = this.#services.config;
     if (this.#framed.unsentBytes > queuedMaxResponseBytes) {
-      return this.#disconnect(`more than ${queuedMaxResponseBytes} bytes of replies are unread`);
+      this.#disconnect(`more than ${queuedMaxResponseBytes} bytes of replies are unread`);
     }
     if (this.#flushPlanned) return;
     this.#flushPlanned = true;
     this.#context.environment.dispatcher.atEndOfTurn(() => this.#flush());
   }
 
+  /** Also where the connection has ended, which settles what was gathered. */
   #flush(): void {
     this.#flushPlanned = false;
-    if (this.#ended) return;
     this.#framed.flush();
     if (this.#framed.isWriting && !this.#watchesWrites) this.#watchWrites();
   }
@@ -253,38 +338,41 @@ class NativeSession implements Actor<SessionMessage> {
   /** Notes how far the writes are, to see in time whether they went on. */
   #watchWrites(): void {
     this.#watchesWrites = true;
-    const { writesDone } = this.#framed;
+    const progress = this.#framed.writtenBytes;
     const { socketWriteTimeoutMs } = this.#services.config;
-    this.#context.startTimer("writes", socketWriteTimeoutMs, { kind: "check-writes", writesDone });
+    this.#context.startTimer("writes", socketWriteTimeoutMs, { kind: "check-writes", progress });
   }
 
-  #checkWrites(writesDone: number): void {
+  #checkWrites(progress: number): void {
     this.#watchesWrites = false;
     if (!this.#framed.isWriting) return;
-    if (this.#framed.writesDone !== writesDone) return this.#watchWrites();
+    if (this.#framed.writtenBytes !== progress) return this.#watchWrites();
     this.#disconnect("the peer does not read its replies");
   }
 
   #watchIdle(delayMs: number): void {
+    if (this.#services.config.connectionsMaxIdleMs < 0) return;
     this.#context.startTimer("idle", delayMs, { kind: "check-idle" });
   }
 
   #checkIdle(): void {
     const { connectionsMaxIdleMs } = this.#services.config;
     const idleMs = this.#context.environment.clock.monotonic() - this.#lastFrameAt;
-    if (this.#requests > 0) return this.#watchIdle(connectionsMaxIdleMs);
+    if (this.#runner.openCalls > 0) return this.#watchIdle(connectionsMaxIdleMs);
     if (idleMs < connectionsMaxIdleMs) return this.#watchIdle(connectionsMaxIdleMs - idleMs);
     this.#disconnect(`idle for ${connectionsMaxIdleMs} ms`);
   }
 
-  /** Ends the connection for a reason: at once, or after what was flushed. */
+  /** Gives the connection up for a reason: at once, or after what was flushed. */
   #disconnect(reason: string, when: "now" | "after" = "now"): void {
-    if (this.#ended) return;
+    if (this.#closing) return;
+    this.#closing = true;
     this.#framed.close(reason, when);
   }
 
   #end(reason: string | undefined): void {
     this.#ended = true;
+    this.#closing = true;
     const { connection } = this.#framed;
     const level = reason === undefined ? "debug" : "warn";
     this.#context.environment.logger.log(level, "connection closed", {
@@ -292,6 +380,14 @@ class NativeSession implements Actor<SessionMessage> {
       client: this.#identity.clientId,
       reason,
     });
-    this.#context.stop();
+    this.#work();
+    this.#framed.flush();
+    this.#runner.cancel();
+    this.#maybeStop();
+  }
+
+  /** Whatever is still answered may bring bytes that have to be given back. */
+  #maybeStop(): void {
+    if (this.#ended && this.#runner.openAsks === 0) this.#context.stop();
   }
 }

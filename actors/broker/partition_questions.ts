@@ -10,6 +10,7 @@ import type { PartitionRequest } from "../partition/messages.ts";
 import type { Ref } from "../runtime/ref.ts";
 import type { Call } from "./call.ts";
 import { Gather } from "./gather.ts";
+import { OFFLINE } from "./services.ts";
 
 export interface TopicQuestion<Asked> {
   readonly name: string;
@@ -77,7 +78,9 @@ export function findPartition(
 ): Ref<PartitionRequest> | ErrorCode {
   const topic = broker.image.topicByName(topicName);
   if (topic?.partitions[partition] === undefined) return ErrorCode.UNKNOWN_TOPIC_OR_PARTITION;
-  return broker.partitions.find(topic.id, partition) ?? ErrorCode.NOT_LEADER_OR_FOLLOWER;
+  const held = broker.partitions.find(topic.id, partition);
+  if (held === OFFLINE) return ErrorCode.KAFKA_STORAGE_ERROR;
+  return held ?? ErrorCode.NOT_LEADER_OR_FOLLOWER;
 }
 
 /** The error for a question without an answer: retriable, the outcome being unknown. */

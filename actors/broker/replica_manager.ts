@@ -9,7 +9,8 @@
  */
 
 import type { NodeId, Uuid } from "../../storage/bytes/ids.ts";
-import { partitionFolder } from "../../storage/checkpoint.ts";
+import { MalformedFileError, partitionFolder } from "../../storage/checkpoint.ts";
+import { DiskError } from "../../storage/disk.ts";
 import type { LogDirectory } from "../../storage/log_directory.ts";
 import { readPartitionMetadata } from "../../storage/meta_properties.ts";
 import type { LogResources } from "../../storage/log_resources.ts";
@@ -21,12 +22,14 @@ import type {
   PartitionAssignment,
   PartitionRequest,
 } from "../partition/messages.ts";
+import { DELETED_FOLDER_SUFFIX, removePartitionFolder } from "../partition/partition_folder.ts";
 import { type DirectoryFailed, partitionActor } from "../partition/partition_actor.ts";
 import { METADATA_FOLDER } from "../controller/metadata_log.ts";
 import type { ClusterImage } from "../controller/cluster_image.ts";
 import type { ActorContext, AskResult } from "../runtime/actor.ts";
+import type { LogLevel } from "../runtime/environment.ts";
 import type { Ref } from "../runtime/ref.ts";
-import type { PartitionDirectory } from "./services.ts";
+import { OFFLINE, type PartitionDirectory } from "./services.ts";
 
 export interface ReplicaManagerOptions {
   readonly nodeId: NodeId;
@@ -62,6 +65,8 @@ interface HeldReplica {
   readonly ref: Ref<PartitionRequest>;
   /** A deleted topic's: its folder is going. */
   deleting: boolean;
+  /** Why its log could not be opened. */
+  failure: string | undefined;
 }
 
 /** Every log is being closed. */
@@ -94,8 +99,8 @@ export class ReplicaManager {
   readonly #afterDeletion = new Map<string, NewReplica>();
   readonly #toOpen = new Set<string>();
   #opening = 0;
-  /** Partitions that failed. */
-  #offline = 0;
+  /** Replicas that failed, by folder: they stay as they are until the node restarts. */
+  readonly #offline = new Map<string, { readonly topicId: Uuid; readonly partition: number }>();
   #closing: Closing | undefined;
 
   constructor(context: ActorContext<ReplicaManagerMessage>, options: ReplicaManagerOptions) {
@@ -121,7 +126,7 @@ export class ReplicaManager {
       partitionActor({ ...replica, nodeId, directory, resources, buffers, directoryFailed }),
     );
     this.#context.watch(ref, { kind: "partition-ended", folder });
-    this.#held.set(folder, { topicId, partition, ref, deleting: false });
+    this.#held.set(folder, { topicId, partition, ref, deleting: false, failure: undefined });
     partitions.set(topicId, partition, ref);
     this.#toOpen.add(folder);
     this.#openMore();
@@ -129,13 +134,17 @@ export class ReplicaManager {
 
   /** Hands on the controller's new word on a partition. */
   assign(topicId: Uuid, partition: number, assignment: PartitionAssignment): void {
-    this.#options.partitions.find(topicId, partition)?.tell({ kind: "assign", assignment });
+    const held = this.#options.partitions.find(topicId, partition);
+    if (held !== undefined && held !== OFFLINE) held.tell({ kind: "assign", assignment });
   }
 
   /** Hands on the new configs of a topic. */
   configure(topicId: Uuid, config: PartitionConfig): void {
+    for (const [folder, replica] of this.#afterDeletion) {
+      if (replica.topicId === topicId) this.#afterDeletion.set(folder, { ...replica, config });
+    }
     for (const ref of this.#options.partitions.ofTopic(topicId)) {
-      ref?.tell({ kind: "configure", config });
+      ref.tell({ kind: "configure", config });
     }
   }
 
@@ -144,28 +153,61 @@ export class ReplicaManager {
     const folder = partitionFolder(topic, partition);
     this.#afterDeletion.delete(folder);
     const replica = this.#held.get(folder);
-    if (replica === undefined) return;
+    if (replica === undefined) return this.#dropOffline(folder);
     replica.deleting = true;
     this.#toOpen.delete(folder);
     this.#options.partitions.remove(replica.topicId, partition);
     replica.ref.tell({ kind: "delete" });
   }
 
+  #dropOffline(folder: string): void {
+    const replica = this.#offline.get(folder);
+    if (replica === undefined) return;
+    this.#offline.delete(folder);
+    this.#options.partitions.remove(replica.topicId, replica.partition);
+    this.#removeFolder(folder, replica.topicId);
+  }
+
   /**
    * Removes the logs of topics that the metadata does not know: their deletion was committed, but
-   * the node stopped before it was done.
+   * the node stopped before it was done. What was not removed whole has no metadata any more, but
+   * the name of a folder that is being removed.
    */
   removeStrays(image: ClusterImage): void {
-    const { disk } = this.#options.resources;
-    const { logger } = this.#context.environment;
-    for (const { name, isDirectory } of disk.list("")) {
-      if (!isDirectory || name === METADATA_FOLDER) continue;
-      const topicId = readPartitionMetadata(disk, name);
-      if (topicId === undefined || image.topicById(topicId) !== undefined) continue;
-      disk.remove(name);
-      this.#options.directory.forget(name);
-      logger.log("info", "removed the log of a deleted topic", { partition: name, topicId });
+    for (const { name, isDirectory } of this.#options.resources.disk.list("")) {
+      // A partition that is held sees to its folder when it opens.
+      if (!isDirectory || name === METADATA_FOLDER || this.#held.has(name)) continue;
+      const topicId = this.#topicOf(name);
+      const isStray = name.endsWith(DELETED_FOLDER_SUFFIX) ||
+        topicId !== undefined && image.topicById(topicId) === undefined;
+      if (isStray) this.#removeFolder(name, topicId);
     }
+  }
+
+  #topicOf(folder: string): Uuid | undefined {
+    try {
+      return readPartitionMetadata(this.#options.resources.disk, folder);
+    } catch (error) {
+      if (!(error instanceof DiskError || error instanceof MalformedFileError)) throw error;
+      this.#log("warn", "folder not understood", folder, error.message);
+      return undefined;
+    }
+  }
+
+  /** What cannot be removed is tried again at the next start. */
+  #removeFolder(folder: string, topicId: Uuid | undefined): void {
+    try {
+      removePartitionFolder(this.#options.resources.disk, folder, topicId);
+      this.#options.directory.forget(folder);
+      this.#log("info", "removed the log of a deleted topic", folder, undefined);
+    } catch (error) {
+      if (!(error instanceof DiskError)) throw error;
+      this.#log("warn", "log of a deleted topic not removed", folder, error.message);
+    }
+  }
+
+  #log(level: LogLevel, event: string, partition: string, reason: string | undefined): void {
+    this.#context.environment.logger.log(level, event, { partition, reason });
   }
 
   /** Time for retention, rolls and flushes that are due. */
@@ -177,7 +219,7 @@ export class ReplicaManager {
   close(done: (outcome: ReplicasClosed) => void): void {
     this.#toOpen.clear();
     this.#afterDeletion.clear();
-    const outcome = { clean: this.#offline === 0, failures: [] };
+    const outcome = { clean: this.#offline.size === 0, failures: [] };
     this.#closing = { outcome, open: this.#held.size, done };
     for (const [folder, { ref }] of this.#held) {
       this.#context.ask<PartitionRequest, LogClosed>(
@@ -217,10 +259,11 @@ export class ReplicaManager {
 
   #opened(folder: string, result: AskResult<Opened>): void {
     this.#opening--;
-    const failure = result.kind === "reply" ? result.reply.failure : result.kind;
-    if (failure !== undefined && this.#held.get(folder)?.deleting === false) {
-      const { logger } = this.#context.environment;
-      logger.log("error", "partition offline", { partition: folder, reason: failure });
+    const replica = this.#held.get(folder);
+    if (replica !== undefined && !replica.deleting && this.#closing === undefined) {
+      const failure = result.kind === "reply" ? result.reply.failure : undefined;
+      replica.failure = failure;
+      if (failure !== undefined) this.#log("error", "partition not opened", folder, failure);
     }
     this.#openMore();
     if (this.#opening === 0) this.#options.resources.releaseScanBuffer();
@@ -230,11 +273,13 @@ export class ReplicaManager {
   #ended(folder: string): void {
     const replica = this.#held.get(folder);
     if (replica === undefined || this.#closing !== undefined) return;
-    this.#options.partitions.remove(replica.topicId, replica.partition);
+    const { topicId, partition } = replica;
     this.#held.delete(folder);
+    this.#toOpen.delete(folder);
     if (!replica.deleting) {
-      this.#offline++;
-      return;
+      this.#offline.set(folder, { topicId, partition });
+      this.#options.partitions.set(topicId, partition, OFFLINE);
+      return this.#log("error", "partition offline", folder, replica.failure ?? "it failed");
     }
     this.#options.directory.forget(folder);
     const next = this.#afterDeletion.get(folder);

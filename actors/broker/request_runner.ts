@@ -2,6 +2,11 @@
  * Runs requests for a session, whichever encoding they came in: finds the API, asks the authorizer
  * and the quota, calls the handler, and sees to it that each call ends once.
  *
+ * Owns which calls are open, which questions of theirs are under way, and when the bytes of a
+ * request may be given back: when its handler has returned and nobody holds them any more, however
+ * the call or the connection ends. A partition may hold the records of a request that was answered,
+ * as timed out, or whose client has gone.
+ *
  * @module
  */
 
@@ -27,8 +32,10 @@ export interface IncomingRequest {
   readonly bytes: number;
 }
 
-/** How a call ended, for the session to act on. */
+/** What a call comes back to its session with. */
 export interface CallEnd {
+  /** The bytes of the request are read no more. */
+  released(): void;
   reply(response: unknown, sent?: () => void): void;
   finish(): void;
   disconnect(reason: string): void;
@@ -44,6 +51,8 @@ export interface SessionIdentity {
 export class RequestRunner {
   readonly #context: ActorContext<Continue>;
   readonly #services: BrokerServices;
+  readonly #calls = new Set<RunningCall>();
+  #asks = 0;
   #timerNumber = 0;
 
   constructor(context: ActorContext<Continue>, services: BrokerServices) {
@@ -51,17 +60,42 @@ export class RequestRunner {
     this.#services = services;
   }
 
+  /** Calls that have not ended. */
+  get openCalls(): number {
+    return this.#calls.size;
+  }
+
+  /** Questions without an answer, also of calls that have ended. */
+  get openAsks(): number {
+    return this.#asks;
+  }
+
   run(incoming: IncomingRequest, identity: SessionIdentity, end: CallEnd): void {
     const { handler, version, request } = incoming;
     const { authorizer, quota } = this.#services;
     const call = new RunningCall(this, this.#services, identity, version, request, end);
-    const { principal, clientId } = identity;
-    if (!handler.access(request).every((access) => authorizer.allows(principal, access))) {
-      const code = ErrorCode.TOPIC_AUTHORIZATION_FAILED;
-      return call.reply(handler.failed(request, code, null));
+    this.#calls.add(call);
+    const handled = call.hold();
+    try {
+      const { principal, clientId } = identity;
+      if (!handler.access(request).every((access) => authorizer.allows(principal, access))) {
+        const code = ErrorCode.TOPIC_AUTHORIZATION_FAILED;
+        return call.reply(handler.failed(request, code, null));
+      }
+      call.throttleTimeMs = quota.throttleTimeMs(principal, clientId, incoming.bytes);
+      handler.handle(call);
+    } finally {
+      handled();
     }
-    call.throttleTimeMs = quota.throttleTimeMs(principal, clientId, incoming.bytes);
-    handler.handle(call);
+  }
+
+  /** The client has gone: every open call is cancelled. */
+  cancel(): void {
+    for (const call of [...this.#calls]) call.cancel();
+  }
+
+  ended(call: RunningCall): void {
+    this.#calls.delete(call);
   }
 
   ask<Question, Reply>(
@@ -70,12 +104,14 @@ export class RequestRunner {
     question: (replyTo: Ref<Reply>) => Question,
     answered: (result: AskResult<Reply>) => void,
   ): void {
-    this.#context.ask<Question, Reply>(
-      other,
-      timeoutMs,
-      question,
-      (result) => ({ kind: "continue", run: () => answered(result) }),
-    );
+    this.#asks++;
+    this.#context.ask<Question, Reply>(other, timeoutMs, question, (result) => ({
+      kind: "continue",
+      run: () => {
+        this.#asks--;
+        answered(result);
+      },
+    }));
   }
 
   adapt<Message>(received: (message: Message) => void): Ref<Message> {
@@ -97,7 +133,10 @@ class RunningCall implements Call<unknown, unknown> {
   readonly version: number;
   readonly request: unknown;
   throttleTimeMs = 0;
+  cancelled = false;
   #ended = false;
+  #holders = 0;
+  #onCancel: (() => void) | undefined;
 
   constructor(
     runner: RequestRunner,
@@ -127,20 +166,44 @@ class RunningCall implements Call<unknown, unknown> {
     return this.#identity.listener;
   }
 
+  hold(): () => void {
+    this.#holders++;
+    let held = true;
+    return () => {
+      if (!held) return;
+      held = false;
+      if (--this.#holders === 0) this.#end.released();
+    };
+  }
+
+  onCancel(run: () => void): void {
+    this.#onCancel = run;
+  }
+
+  cancel(): void {
+    this.cancelled = true;
+    this.#close();
+    this.#end.finish();
+    this.#onCancel?.();
+  }
+
   reply(response: unknown, sent?: () => void): void {
-    this.#endOnce();
+    if (this.cancelled) return sent?.();
+    this.#close();
     const { throttleTimeMs } = this;
     const throttled = throttleTimeMs > 0 ? { ...response as object, throttleTimeMs } : response;
     this.#end.reply(throttled, sent);
   }
 
   finish(): void {
-    this.#endOnce();
+    if (this.cancelled) return;
+    this.#close();
     this.#end.finish();
   }
 
   disconnect(reason: string): void {
-    this.#endOnce();
+    if (this.cancelled) return;
+    this.#close();
     this.#end.disconnect(reason);
   }
 
@@ -150,6 +213,7 @@ class RunningCall implements Call<unknown, unknown> {
     question: (replyTo: Ref<Reply>) => Question,
     answered: (result: AskResult<Reply>) => void,
   ): void {
+    if (this.cancelled) return;
     this.#runner.ask(other, timeoutMs, question, answered);
   }
 
@@ -161,8 +225,9 @@ class RunningCall implements Call<unknown, unknown> {
     return this.#runner.after(delayMs, run);
   }
 
-  #endOnce(): void {
+  #close(): void {
     if (this.#ended) throw new Error("Cannot end a call twice");
     this.#ended = true;
+    this.#runner.ended(this);
   }
 }

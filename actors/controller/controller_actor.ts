@@ -7,12 +7,15 @@
  * in a row see each other. Subscribers get committed records only, in order.
  *
  * With one voter a record is committed when it is durable here. A failed flush or append stops the
- * controller: what it answered is on the disk, and what it did not has an unknown outcome.
+ * controller: what it answered is on the disk, and what it did not has an unknown outcome. Except
+ * that a full disk does not: the append left the log as it was, nothing was replayed, so the
+ * request alone is refused. A node whose data have filled the disk goes on to serve what it has, and
+ * takes changes again once there is room, for which deleting records needs no metadata.
  *
  * @module
  */
 
-import type { NodeId, Offset } from "../../storage/bytes/ids.ts";
+import type { NodeId, Offset, Timestamp } from "../../storage/bytes/ids.ts";
 import type { LogDirectory } from "../../storage/log_directory.ts";
 import type { LogResources } from "../../storage/log_resources.ts";
 import type { DiskError } from "../../storage/disk.ts";
@@ -54,6 +57,8 @@ export interface Committed<Response> {
   /** Undefined where there is an error. */
   readonly response: Response | undefined;
   readonly error: ErrorCode;
+  /** For people, where there is an error. */
+  readonly errorMessage: string | null;
   /** Where the metadata log ended: whoever has applied it up to here sees what was decided. */
   readonly endOffset: Offset;
 }
@@ -102,6 +107,8 @@ export type ControllerRequest =
 
 export interface ControllerClosed {
   readonly kind: "controller-closed";
+  /** Why the log could not be closed in order. */
+  readonly failure: string | undefined;
 }
 
 type ControllerMessage =
@@ -117,6 +124,13 @@ export interface ControllerOptions {
   readonly directory: LogDirectory;
   readonly resources: LogResources;
   readonly defaults: ControllerDefaults;
+  /** Told why the controller has failed. */
+  readonly failed: Ref<ControllerFailed>;
+}
+
+export interface ControllerFailed {
+  readonly kind: "controller-failed";
+  readonly reason: string;
 }
 
 /** What was appended and is not committed. */
@@ -127,12 +141,25 @@ interface Pending {
 }
 
 export function controllerActor(options: ControllerOptions): Behaviour<ControllerRequest> {
-  return (context) =>
-    new ControllerActor(context as unknown as ActorContext<ControllerMessage>, options);
+  return (context) => {
+    try {
+      return new ControllerActor(context as unknown as ActorContext<ControllerMessage>, options);
+    } catch (error) {
+      throw tellFailure(options.failed, error);
+    }
+  };
+}
+
+/** Tells why the controller ends; returns what to throw for it to end. */
+function tellFailure(failed: Ref<ControllerFailed>, error: unknown): unknown {
+  const reason = error instanceof Error ? error.message : String(error);
+  failed.tell({ kind: "controller-failed", reason });
+  return error;
 }
 
 class ControllerActor implements Actor<ControllerMessage> {
   readonly #context: ActorContext<ControllerMessage>;
+  readonly #failed: Ref<ControllerFailed>;
   readonly #log: MetadataLog;
   readonly #quorum: QuorumState;
   readonly #image = new ClusterImage();
@@ -145,6 +172,7 @@ class ControllerActor implements Actor<ControllerMessage> {
   constructor(context: ActorContext<ControllerMessage>, options: ControllerOptions) {
     const { environment } = context;
     this.#context = context;
+    this.#failed = options.failed;
     this.#decisions = {
       image: this.#image,
       random: environment.random.stream("controller"),
@@ -201,8 +229,7 @@ class ControllerActor implements Actor<ControllerMessage> {
       case "flushed":
         return this.#flushed(message.endOffset, message.failure);
       case "close":
-        this.#log.close(this.#context.environment.clock.wall());
-        message.replyTo.tell({ kind: "controller-closed" });
+        message.replyTo.tell({ kind: "controller-closed", failure: this.#close() });
         return this.#context.stop();
     }
   }
@@ -213,14 +240,33 @@ class ControllerActor implements Actor<ControllerMessage> {
     replyTo: Ref<Committed<Response>>,
   ): void {
     if (records.length > 0) {
-      this.#log.append(records, this.#quorum.epoch, this.#context.environment.clock.wall());
+      const now = this.#context.environment.clock.wall();
+      const problem = this.#append(records, now);
+      if (problem !== undefined) return this.#refuse(problem, replyTo);
       for (const record of records) this.#image.replay(record);
     }
     const { endOffset } = this.#log;
-    const answer = () => void replyTo.tell({ response, error: ErrorCode.NONE, endOffset });
+    const answer = () =>
+      void replyTo.tell({ response, error: ErrorCode.NONE, errorMessage: null, endOffset });
     if (endOffset <= this.#committed) return answer();
     this.#pending.push({ endOffset, records, answer });
     this.#maybeFlush();
+  }
+
+  #append(records: readonly MetadataRecord[], now: Timestamp): string | undefined {
+    try {
+      return this.#log.append(records, this.#quorum.epoch, now);
+    } catch (error) {
+      throw tellFailure(this.#failed, error);
+    }
+  }
+
+  #refuse(errorMessage: string, replyTo: Ref<Committed<never>>): void {
+    const { logger } = this.#context.environment;
+    logger.log("warn", "metadata not written", { reason: errorMessage });
+    const { endOffset } = this.#log;
+    const error = ErrorCode.KAFKA_STORAGE_ERROR;
+    replyTo.tell({ response: undefined, error, errorMessage, endOffset });
   }
 
   /** One flush at a time: what is appended meanwhile is flushed together. */
@@ -238,7 +284,7 @@ class ControllerActor implements Actor<ControllerMessage> {
   }
 
   #flushed(endOffset: Offset, failure: DiskError | undefined): void {
-    if (failure !== undefined) throw failure;
+    if (failure !== undefined) throw tellFailure(this.#failed, failure);
     this.#flushing = false;
     this.#committed = endOffset;
     const committed: MetadataRecord[] = [];
@@ -251,6 +297,15 @@ class ControllerActor implements Actor<ControllerMessage> {
       subscriber.tell({ kind: "metadata-committed", records: committed, endOffset });
     }
     this.#maybeFlush();
+  }
+
+  #close(): string | undefined {
+    try {
+      this.#log.close(this.#context.environment.clock.wall());
+      return undefined;
+    } catch (error) {
+      return error instanceof Error ? error.message : String(error);
+    }
   }
 
   #subscribe(subscriber: Ref<MetadataCommitted>): void {

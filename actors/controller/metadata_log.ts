@@ -10,6 +10,7 @@
 import type { Epoch, NodeId, Offset, Timestamp, Uuid } from "../../storage/bytes/ids.ts";
 import { writePartitionMetadata } from "../../storage/meta_properties.ts";
 import { buildControlBatch } from "../../storage/control_record.ts";
+import { DiskError, type DiskErrorKind } from "../../storage/disk.ts";
 import type { FlushDone } from "../../storage/log_flush.ts";
 import { Log } from "../../storage/log.ts";
 import { logConfig } from "../../storage/log_config.ts";
@@ -35,6 +36,9 @@ const CONFIG = logConfig({
   retentionBytes: -1,
   maxMessageBytes: 64 * 1024 * 1024,
 });
+
+/** What an append may fail of, with the log as it was before, and work later. */
+const MAY_RECOVER: ReadonlySet<DiskErrorKind> = new Set(["no-space", "too-many-open-files"]);
 
 const READ_BYTES = 1024 * 1024;
 const BATCH_BYTES_MIN = 16 * 1024;
@@ -74,16 +78,21 @@ export class MetadataLog {
     return this.#log.latestEpoch;
   }
 
-  /** Appends records as one batch. @throws {Error} when the disk does not take them */
-  append(records: readonly MetadataRecord[], epoch: Epoch, now: Timestamp): void {
+  /**
+   * Appends records as one batch. Returns why it could not, where nothing has changed and a later
+   * append may succeed: the disk is full.
+   *
+   * @throws {Error} when the log cannot be written to any more
+   */
+  append(records: readonly MetadataRecord[], epoch: Epoch, now: Timestamp): string | undefined {
     const values = records.map(encode);
     const bytes = values.reduce((sum, value) => sum + value.length + 32, BATCH_BYTES_MIN);
     const builder = new RecordBatchBuilder(new Uint8Array(bytes));
     for (const value of values) builder.tryAppend(now, null, value);
-    this.#append(builder.build(), epoch, now);
+    return this.#append(builder.build(), epoch, now);
   }
 
-  /** Opens a new leader's epoch, as the first record of it. */
+  /** Opens a new leader's epoch, as the first record of it. @throws {Error} */
   appendLeaderChange(epoch: Epoch, leaderId: NodeId, now: Timestamp): void {
     const voter = { voterId: leaderId, voterDirectoryId: this.#directory.directoryId };
     const value = encodeMessage(LEADER_CHANGE_MESSAGE, 1, {
@@ -94,16 +103,17 @@ export class MetadataLog {
     });
     this.#log.assignEpoch(epoch);
     const record = { kind: "LEADER_CHANGE", version: 0, value } as const;
-    this.#append(buildControlBatch([record], { timestamp: now }), epoch, now);
+    const problem = this.#append(buildControlBatch([record], { timestamp: now }), epoch, now);
+    if (problem !== undefined) throw new Error(problem);
   }
 
-  #append(batch: Uint8Array, leaderEpoch: Epoch, now: Timestamp): void {
+  #append(batch: Uint8Array, leaderEpoch: Epoch, now: Timestamp): string | undefined {
     const result = this.#log.append(batch, { origin: "coordinator", leaderEpoch, now });
-    if (result.kind === "refused") {
-      throw new Error(`Cannot write to the metadata log: ${result.reason}`, {
-        cause: result.failure,
-      });
-    }
+    if (result.kind === "appended") return undefined;
+    const { reason, failure } = result;
+    const problem = `Cannot write to the metadata log: ${reason}`;
+    if (failure instanceof DiskError && MAY_RECOVER.has(failure.kind)) return problem;
+    throw new Error(problem, { cause: failure });
   }
 
   /**

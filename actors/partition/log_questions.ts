@@ -117,6 +117,7 @@ export function readFailure(error: ErrorCode, log?: Log, replica?: Replica): Rea
 export function refuse(question: PartitionRequest, error: ErrorCode): void {
   switch (question.kind) {
     case "append":
+      question.release();
       return void question.replyTo.tell(appendFailure(error, null));
     case "read":
       return void question.replyTo.tell(readFailure(error));

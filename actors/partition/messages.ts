@@ -1,8 +1,8 @@
 /**
  * What a partition can be told and asked. A question carries `replyTo`; each gets one reply.
  *
- * The records of an append are the partition's until it replies, and the records of a read are the
- * asker's: views into a pooled buffer that the asker releases.
+ * The records of an append are the partition's until it releases them, and the records of a read
+ * are the asker's until it does: views into pooled buffers.
  *
  * @module
  */
@@ -37,6 +37,8 @@ export interface Append {
   readonly records: Uint8Array;
   readonly acks: RequiredAcks;
   readonly replyTo: Ref<AppendReply>;
+  /** Gives the bytes of the records back; called once, when they are no longer read. */
+  release(): void;
 }
 
 export interface AppendReply {

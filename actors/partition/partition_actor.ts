@@ -6,19 +6,20 @@
  * where the producer asked for less. What the protocol says is in replica.ts.
  *
  * Fail-stop: a throw takes the partition offline until it recovers in another life. A failed flush
- * takes the whole data folder with it: what a disk lost once it may not report again.
+ * takes the whole data folder with it: what a disk lost once it may not report again. A disk that
+ * is full, or out of descriptors, is neither: what could not be done then is refused, or tried
+ * again when it is asked for the next time.
  *
  * @module
  */
 
 import type { NodeId, Offset } from "../../storage/bytes/ids.ts";
-import { partitionFolder } from "../../storage/checkpoint.ts";
-import { DiskError } from "../../storage/disk.ts";
+import { MalformedFileError, partitionFolder } from "../../storage/checkpoint.ts";
+import { DiskError, type File } from "../../storage/disk.ts";
 import { Log, type LogOpenSlices } from "../../storage/log.ts";
 import { UNLIMITED } from "../../storage/log_config.ts";
 import type { AppendRefused } from "../../storage/log_append.ts";
 import type { LogDirectory } from "../../storage/log_directory.ts";
-import { readPartitionMetadata, writePartitionMetadata } from "../../storage/meta_properties.ts";
 import { validateProducedBatch } from "../../storage/record_batch_validation.ts";
 import type { LogResources } from "../../storage/log_resources.ts";
 import type { BufferPool } from "../../net/buffer_pool.ts";
@@ -45,6 +46,7 @@ import type {
   Read,
   TopicPartition,
 } from "./messages.ts";
+import { claimPartitionFolder, removePartitionFolder } from "./partition_folder.ts";
 import { PendingAcks } from "./pending_acks.ts";
 import { Replica } from "./replica.ts";
 
@@ -99,11 +101,15 @@ class PartitionActor implements Actor<PartitionMessage> {
   #assignment: PartitionAssignment;
   #opening: LogOpenSlices | undefined;
   #log: Log | undefined;
+  /** Whether the high watermark is known again, so that no reader sees it fall. */
+  #serving = false;
   /** What arrived while the log was not open. */
   #waiting: PartitionRequest[] = [];
   #openers: Ref<Opened>[] = [];
   #flushing = false;
   #flushPlanned = false;
+  /** What goes wrong with each request since the disk fails: said once. */
+  readonly #troubles = new Set<string>();
 
   constructor(context: ActorContext<PartitionMessage>, options: PartitionOptions) {
     this.#context = context;
@@ -138,16 +144,18 @@ class PartitionActor implements Actor<PartitionMessage> {
       case "continue":
         return message.run();
       default:
-        if (this.#log !== undefined) return this.#serve(message, this.#log);
+        if (this.#log !== undefined && this.#serving) return this.#serve(message, this.#log);
+        if (message.kind === "maintain") return;
         if (this.#waiting.length >= WAITING_MAX) {
           return refuse(message, ErrorCode.NOT_LEADER_OR_FOLLOWER);
         }
         this.#waiting.push(message);
-        return message.kind === "maintain" ? undefined : this.#startOpening();
+        return this.#startOpening();
     }
   }
 
   stopped(): void {
+    for (const message of this.#waiting) refuse(message, ErrorCode.NOT_LEADER_OR_FOLLOWER);
     // The outcome of what was appended is unknown; nothing of it may be answered as done.
     this.#acks.fail(appendFailure(ErrorCode.NOT_LEADER_OR_FOLLOWER, null));
     this.#waiters.release();
@@ -180,9 +188,14 @@ class PartitionActor implements Actor<PartitionMessage> {
   }
 
   #startOpening(): void {
-    if (this.#opening !== undefined) return;
+    if (this.#opening !== undefined || this.#log !== undefined) return;
     const { directory, resources } = this.#options;
-    this.#claimFolder();
+    try {
+      claimPartitionFolder(directory, this.#folder, this.#options.topicId);
+    } catch (error) {
+      if (error instanceof DiskError) return this.#cannotOpen(error);
+      throw error instanceof MalformedFileError ? this.#offline(error.message) : error;
+    }
     this.#opening = Log.opening({
       resources,
       folder: this.#folder,
@@ -195,19 +208,6 @@ class PartitionActor implements Actor<PartitionMessage> {
     this.#openMore();
   }
 
-  /** The folder is this topic's: another topic's of the same name, if it was left behind, goes. */
-  #claimFolder(): void {
-    const { directory, resources: { disk }, topicId } = this.#options;
-    const found = readPartitionMetadata(disk, this.#folder);
-    if (found === topicId) return;
-    if (found !== undefined) {
-      disk.remove(this.#folder);
-      directory.forget(this.#folder);
-    }
-    disk.makeDirectory(this.#folder);
-    writePartitionMetadata(disk, this.#folder, topicId);
-  }
-
   /** A slice of the opening; then messages of others get their turn. */
   #openMore(): void {
     const step = (this.#opening as LogOpenSlices).step(OPENING_SLICE_BYTES);
@@ -215,7 +215,7 @@ class PartitionActor implements Actor<PartitionMessage> {
       case "more":
         return void this.#self.tell({ kind: "open-more" });
       case "failed":
-        throw this.#offline(step.failure.message);
+        return this.#cannotOpen(step.failure);
       case "corrupt":
         throw this.#offline(
           `offset ${step.offset} cannot be read, ${step.file} at ${step.position}: ${step.reason}`,
@@ -230,9 +230,35 @@ class PartitionActor implements Actor<PartitionMessage> {
             reason: cutReason,
           });
         }
-        return this.#opened(step.log);
+        return this.#recovered(step.log);
       }
     }
+  }
+
+  /**
+   * What recovery found was visible before, and must be again: where only durable records may be,
+   * the log opens when all of it is.
+   */
+  #recovered(log: Log): void {
+    if (!this.#config.flushBeforeAck) return this.#opened(log);
+    const started = log.flush(
+      this.#context.callback((failure: DiskError | undefined) => ({
+        kind: "continue",
+        run: () => failure === undefined ? this.#opened(log) : this.#flushFailed(failure),
+      })),
+    );
+    if (started instanceof DiskError) return this.#flushFailed(started);
+    if (started === "nothing to do") this.#opened(log);
+  }
+
+  /** Tried again when somebody asks, if the disk may recover; else the partition is offline. */
+  #cannotOpen(failure: DiskError): void {
+    if (!mayRecover(failure)) throw this.#offline(failure.message);
+    this.#opening = undefined;
+    this.#tellOpeners(failure.message);
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const message of waiting) refuse(message, ErrorCode.KAFKA_STORAGE_ERROR);
   }
 
   #offline(reason: string): Error {
@@ -248,10 +274,18 @@ class PartitionActor implements Actor<PartitionMessage> {
     this.#takeAssignment(log);
     this.#note(log);
     this.#tellOpeners(undefined);
+    this.#maybeFlush();
+    this.#maybeServe();
+  }
+
+  /** With `flush.before.ack`, what was found is flushed first: it may have been visible before. */
+  #maybeServe(): void {
+    const log = this.#log;
+    if (this.#serving || log === undefined || this.#replica.awaitsFlush) return;
+    this.#serving = true;
     const waiting = this.#waiting;
     this.#waiting = [];
     for (const message of waiting) this.#serve(message, log);
-    this.#maybeFlush();
   }
 
   #tellOpeners(failure: string | undefined): void {
@@ -278,9 +312,19 @@ class PartitionActor implements Actor<PartitionMessage> {
     this.#replica.configure(config);
     this.#log?.configure(config.log);
     this.#maybeFlush();
+    this.#maybeServe();
   }
 
-  #append({ records, acks, replyTo }: Append, log: Log): void {
+  #append(message: Append, log: Log): void {
+    try {
+      this.#appendRecords(message, log);
+    } finally {
+      message.release();
+    }
+    this.#maybeFlush();
+  }
+
+  #appendRecords({ records, acks, replyTo }: Append, log: Log): void {
     const refusal = this.#replica.checkAppend(acks);
     if (refusal !== ErrorCode.NONE) return void replyTo.tell(appendFailure(refusal, null));
     const fault = validateProducedBatch(records, 0, records.length, {
@@ -295,6 +339,7 @@ class PartitionActor implements Actor<PartitionMessage> {
       now: this.#now(),
     });
     if (result.kind === "refused") return this.#refusedAppend(result, replyTo);
+    this.#troubleEnds("appends fail");
     const reply: AppendReply = {
       error: ErrorCode.NONE,
       errorMessage: null,
@@ -307,21 +352,29 @@ class PartitionActor implements Actor<PartitionMessage> {
     const advanced = this.#replica.appended(log.logEndOffset);
     if (advanced) this.#waiters.advanced(records.length);
     this.#acks.release(this.#replica.highWatermark);
-    this.#maybeFlush();
   }
 
   #refusedAppend({ error, reason, failure }: AppendRefused, replyTo: Ref<AppendReply>): void {
-    if (failure !== undefined) {
-      this.#context.environment.logger.log("warn", "append failed", {
-        partition: this.#folder,
-        reason,
-      });
-    }
+    if (failure !== undefined) this.#trouble("appends fail", reason);
     // A leader's batches are never refused for a follower's reasons.
     const code = error === "UNEXPECTED_APPEND_OFFSET" || error === "UNEXPECTED_LEADER_EPOCH"
       ? ErrorCode.UNKNOWN_SERVER_ERROR
       : ErrorCode[error];
     replyTo.tell(appendFailure(code, reason));
+  }
+
+  #trouble(event: string, reason: string): void {
+    if (this.#troubles.has(event)) return;
+    this.#troubles.add(event);
+    this.#warn(event, reason);
+  }
+
+  #troubleEnds(event: string): void {
+    if (this.#troubles.size > 0 && this.#troubles.delete(event)) this.#warn(event, "no longer");
+  }
+
+  #warn(event: string, reason: string): void {
+    this.#context.environment.logger.log("warn", event, { partition: this.#folder, reason });
   }
 
   #read(message: Read, log: Log): void {
@@ -335,6 +388,7 @@ class PartitionActor implements Actor<PartitionMessage> {
       minOneBatch: atLeastOneBatch,
     });
     if (located.kind === "refused") {
+      if (located.failure !== undefined) this.#trouble("reads fail", located.failure.message);
       return void replyTo.tell(readFailure(ErrorCode[located.error], log, this.#replica));
     }
     const reply = readFailure(ErrorCode.NONE, log, this.#replica);
@@ -345,12 +399,17 @@ class PartitionActor implements Actor<PartitionMessage> {
     const answer = (result: number | DiskError): void => {
       if (result === length) {
         const release = () => this.#options.buffers.give(buffer);
-        return void replyTo.tell({ ...reply, records, release });
+        this.#troubleEnds("reads fail");
+        // Nobody may be there any more to release it.
+        if (!replyTo.tell({ ...reply, records, release })) release();
+        return;
       }
       this.#options.buffers.give(buffer);
+      const missing = `Cannot read ${file.path} at ${position}: it ends after ${result} bytes`;
+      this.#trouble("reads fail", typeof result === "number" ? missing : result.message);
       replyTo.tell(readFailure(ErrorCode.KAFKA_STORAGE_ERROR, log, this.#replica));
     };
-    if (hot) return answer(file.read(records, position));
+    if (hot) return answer(tryRead(file, records, position));
     file.readLater(
       records,
       position,
@@ -375,8 +434,9 @@ class PartitionActor implements Actor<PartitionMessage> {
         failure,
       })),
     );
-    if (started instanceof DiskError) return this.#flushed(endOffset, started);
+    if (started instanceof DiskError) return this.#flushFailed(started);
     this.#flushing = started === "started";
+    if (!this.#flushing && this.#replica.flushed(log.flushedOffset)) this.#visible();
   }
 
   /** `flush.ms`: a timer only while something waits for it. */
@@ -392,28 +452,38 @@ class PartitionActor implements Actor<PartitionMessage> {
   #flushed(endOffset: Offset, failure: DiskError | undefined): void {
     this.#flushing = false;
     if (failure !== undefined) {
-      const reason = `Cannot make ${this.#folder} durable: ${failure.message}`;
-      this.#options.directoryFailed.tell({ kind: "directory-failed", reason });
-      throw failure;
+      if (this.#log?.failure !== undefined) this.#flushFailed(failure);
+      this.#notCheckpointed(failure);
+      return this.#maybeFlush();
     }
-    if (this.#replica.flushed(endOffset)) {
-      // How many bytes became visible is not worth finding out: whoever waits reads again.
-      this.#waiters.release();
-      this.#acks.release(this.#replica.highWatermark);
-    }
+    if (this.#replica.flushed(endOffset)) this.#visible();
     if (this.#log !== undefined) this.#note(this.#log);
     this.#maybeFlush();
+    this.#maybeServe();
+  }
+
+  /** How many bytes became visible is not worth finding out: whoever waits reads again. */
+  #visible(): void {
+    this.#waiters.release();
+    this.#acks.release(this.#replica.highWatermark);
+  }
+
+  /** Nothing was synced yet, so nothing is in doubt: a checkpoint wrote what did not fit. */
+  #notCheckpointed(failure: DiskError): void {
+    this.#warn("checkpoint not written", failure.message);
+  }
+
+  /** What is on the disk is in doubt. @throws {DiskError} always */
+  #flushFailed(failure: DiskError): never {
+    const reason = `Cannot make ${this.#folder} durable: ${failure.message}`;
+    this.#options.directoryFailed.tell({ kind: "directory-failed", reason });
+    throw failure;
   }
 
   #maintain(log: Log): void {
     const now = this.#now();
     const { failure } = log.applyRetention(this.#replica.highWatermark, now);
-    if (failure !== undefined) {
-      this.#context.environment.logger.log("warn", "retention failed", {
-        partition: this.#folder,
-        reason: failure.message,
-      });
-    }
+    if (failure !== undefined) this.#warn("retention failed", failure.message);
     log.removeExpiredProducers(now);
     if (log.checkpointDue) this.#checkpoint(log, now);
     this.#note(log);
@@ -432,12 +502,8 @@ class PartitionActor implements Actor<PartitionMessage> {
       })),
     );
     if (!(started instanceof DiskError)) return;
-    if (log.failure !== undefined) return this.#flushed(endOffset, started);
-    // Nothing was synced yet, so nothing can be in doubt: the next time may be better.
-    this.#context.environment.logger.log("warn", "checkpoint not written", {
-      partition: this.#folder,
-      reason: started.message,
-    });
+    if (log.failure !== undefined) this.#flushFailed(started);
+    this.#notCheckpointed(started);
   }
 
   /** Says how far the log is, for the next checkpoint. */
@@ -460,8 +526,10 @@ class PartitionActor implements Actor<PartitionMessage> {
 
   #closeLog(log: Log): LogClosed {
     try {
-      log.close({ clean: true, now: this.#now() });
+      // First what is acknowledged: a full disk may have no room for what closing writes.
+      log.flushSync();
       if (this.#replica.flushed(log.logEndOffset)) this.#acks.release(this.#replica.highWatermark);
+      log.close({ clean: true, now: this.#now() });
       this.#note(log);
       this.#log = undefined;
       return { kind: "closed", clean: true, failure: undefined };
@@ -471,16 +539,26 @@ class PartitionActor implements Actor<PartitionMessage> {
     }
   }
 
-  /** The topic is gone. Its folder is renamed first, so that a crash leaves nothing half removed. */
+  /** The topic is gone. */
   #delete(): void {
     this.#log?.close({ clean: false, now: this.#now() });
     this.#log = undefined;
-    const { disk } = this.#options.resources;
-    const doomed = `${this.#folder}.${this.#options.topicId}-delete`;
-    if (disk.status(this.#folder) !== undefined) {
-      disk.rename(this.#folder, doomed);
-      disk.remove(doomed);
-    }
+    const { directory, topicId } = this.#options;
+    removePartitionFolder(directory.disk, this.#folder, topicId);
     this.#context.stop();
+  }
+}
+
+/** Whether what failed may work later, without a restart and with nothing lost. */
+function mayRecover({ kind }: DiskError): boolean {
+  return kind === "no-space" || kind === "too-many-open-files";
+}
+
+function tryRead(file: File, target: Uint8Array, position: number): number | DiskError {
+  try {
+    return file.read(target, position);
+  } catch (error) {
+    if (error instanceof DiskError) return error;
+    throw error;
   }
 }

@@ -27,8 +27,10 @@ export const alterConfigs: ApiHandler<AlterConfigsRequest, AlterConfigsResponse>
       call,
       call.broker.config.requestTimeoutMs,
       (replyTo) => ({ kind: "alter-configs", request, replyTo }),
-      (response) =>
-        call.reply(typeof response === "number" ? failed(request, response, null) : response),
+      {
+        answered: (response) => call.reply(response),
+        failed: (error, message) => call.reply(failed(request, error, message)),
+      },
     );
   },
   failed,
@@ -46,8 +48,10 @@ export const incrementalAlterConfigs: ApiHandler<
       call,
       call.broker.config.requestTimeoutMs,
       (replyTo) => ({ kind: "incremental-alter-configs", request, replyTo }),
-      (response) =>
-        call.reply(typeof response === "number" ? failed(request, response, null) : response),
+      {
+        answered: (response) => call.reply(response),
+        failed: (error, message) => call.reply(failed(request, error, message)),
+      },
     );
   },
   failed,

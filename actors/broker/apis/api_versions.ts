@@ -9,20 +9,20 @@ import {
   type ApiVersionsRequest,
   type ApiVersionsResponse,
 } from "../../../net/messages/api_versions.ts";
-import { APIS } from "../../../net/messages/table.ts";
+import type { Api } from "../../../net/schema.ts";
 import type { ApiHandler } from "../call.ts";
 
 export const apiVersions: ApiHandler<ApiVersionsRequest, ApiVersionsResponse> = {
   api: API_VERSIONS,
   access: () => [],
-  handle: (call) => call.reply(response(0)),
-  failed: (_request, errorCode) => response(errorCode),
+  handle: (call) => call.reply(response(0, call.broker.apis)),
+  failed: (_request, errorCode) => response(errorCode, []),
 };
 
-function response(errorCode: number): ApiVersionsResponse {
+function response(errorCode: number, apis: readonly Api[]): ApiVersionsResponse {
   return {
     errorCode,
-    apiKeys: errorCode !== 0 ? [] : APIS.map(({ key, advertisedVersions }) => ({
+    apiKeys: apis.map(({ key, advertisedVersions }) => ({
       apiKey: key,
       minVersion: advertisedVersions.min,
       maxVersion: advertisedVersions.max,

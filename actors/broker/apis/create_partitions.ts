@@ -26,12 +26,10 @@ export const createPartitions: ApiHandler<CreatePartitionsRequest, CreatePartiti
       call,
       request.timeoutMs,
       (replyTo) => ({ kind: "create-partitions", request, replyTo }),
-      (response) =>
-        call.reply(
-          typeof response === "number"
-            ? createPartitions.failed(request, response, null)
-            : response,
-        ),
+      {
+        answered: (response) => call.reply(response),
+        failed: (error, message) => call.reply(createPartitions.failed(request, error, message)),
+      },
     );
   },
   failed: (request, errorCode, errorMessage) => ({

@@ -27,10 +27,10 @@ export const createTopics: ApiHandler<CreateTopicsRequest, CreateTopicsResponse>
       call,
       request.timeoutMs,
       (replyTo) => ({ kind: "create-topics", request, replyTo }),
-      (response) =>
-        call.reply(
-          typeof response === "number" ? createTopics.failed(request, response, null) : response,
-        ),
+      {
+        answered: (response) => call.reply(response),
+        failed: (error, message) => call.reply(createTopics.failed(request, error, message)),
+      },
     );
   },
   failed: (request, errorCode, errorMessage) => ({

@@ -27,10 +27,10 @@ export const deleteTopics: ApiHandler<DeleteTopicsRequest, DeleteTopicsResponse>
       call,
       request.timeoutMs,
       (replyTo) => ({ kind: "delete-topics", request, replyTo }),
-      (response) =>
-        call.reply(
-          typeof response === "number" ? deleteTopics.failed(request, response, null) : response,
-        ),
+      {
+        answered: (response) => call.reply(response),
+        failed: (error, message) => call.reply(deleteTopics.failed(request, error, message)),
+      },
     );
   },
   failed: (request, errorCode, errorMessage) => ({

@@ -18,9 +18,10 @@ const NO_OPERATIONS = -2147483648;
 export const describeCluster: ApiHandler<DescribeClusterRequest, DescribeClusterResponse> = {
   api: DESCRIBE_CLUSTER,
   access: () => [{ operation: "describe", resourceType: "cluster", resourceName: "kafka-cluster" }],
-  handle({ broker, listener, reply }) {
+  handle(call) {
+    const { broker, listener } = call;
     const brokers = [...broker.image.brokers.values()].sort((a, b) => a.id - b.id);
-    reply({
+    call.reply({
       ...describeCluster.failed({} as DescribeClusterRequest, 0, null),
       clusterId: broker.clusterId,
       controllerId: broker.nodeId,

@@ -34,8 +34,9 @@ export const describeConfigs: ApiHandler<DescribeConfigsRequest, DescribeConfigs
       resourceType: resourceType === CONFIG_RESOURCE.topic ? "topic" : "cluster",
       resourceName,
     })),
-  handle({ request, broker, reply }) {
-    reply({
+  handle(call) {
+    const { request, broker } = call;
+    call.reply({
       throttleTimeMs: 0,
       results: request.resources.map((resource) => describeResource(resource, request, broker)),
     });

@@ -19,6 +19,7 @@ import {
 import type { ReadReply } from "../../partition/messages.ts";
 import type { ApiHandler, Call } from "../call.ts";
 import { FetchOperation, type FetchTarget } from "../fetch_operation.ts";
+import { OFFLINE } from "../services.ts";
 
 /** The first version that names topics by id (KIP-516). */
 const TOPIC_IDS = 13;
@@ -62,12 +63,15 @@ function findTarget(
   const { partition, fetchOffset, partitionMaxBytes, currentLeaderEpoch } = asked;
   const byId = version >= TOPIC_IDS;
   const topic = byId ? broker.image.topicById(topicId) : broker.image.topicByName(name);
-  const ref = topic && broker.partitions.find(topic.id, partition);
+  const held = topic && broker.partitions.find(topic.id, partition);
   const base = { fetchOffset, maxBytes: partitionMaxBytes, currentLeaderEpoch };
-  if (ref !== undefined) return { ...base, partition: ref, error: ErrorCode.NONE };
-  return { ...base, partition: undefined, error: missing() };
+  if (held === undefined || held === OFFLINE) {
+    return { ...base, partition: undefined, error: missing() };
+  }
+  return { ...base, partition: held, error: ErrorCode.NONE };
 
   function missing(): ErrorCode {
+    if (held === OFFLINE) return ErrorCode.KAFKA_STORAGE_ERROR;
     if (topic?.partitions[partition] !== undefined) return ErrorCode.NOT_LEADER_OR_FOLLOWER;
     if (topic === undefined && byId) return ErrorCode.UNKNOWN_TOPIC_ID;
     return ErrorCode.UNKNOWN_TOPIC_OR_PARTITION;

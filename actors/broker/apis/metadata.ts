@@ -49,7 +49,10 @@ export const metadata: ApiHandler<MetadataRequest, MetadataResponse> = {
         },
         replyTo,
       }),
-      (created) => call.reply(response(call, creationErrors(missing, created))),
+      {
+        answered: (created) => call.reply(response(call, creationErrors(created))),
+        failed: () => call.reply(response(call, sameError(missing))),
+      },
     );
   },
   failed: (request, errorCode) => ({
@@ -75,14 +78,13 @@ function newTopic(name: string) {
   return { name, numPartitions: -1, replicationFactor: -1, assignments: [], configs: [] };
 }
 
+/** None of them could be created now: worth another try. */
+function sameError(names: readonly string[]): Map<string, number> {
+  return new Map(names.map((name) => [name, ErrorCode.LEADER_NOT_AVAILABLE]));
+}
+
 /** What went wrong with each topic that could not be created. */
-function creationErrors(
-  names: readonly string[],
-  created: CreateTopicsResponse | ErrorCode,
-): Map<string, number> {
-  if (typeof created === "number") {
-    return new Map(names.map((name) => [name, ErrorCode.LEADER_NOT_AVAILABLE]));
-  }
+function creationErrors(created: CreateTopicsResponse): Map<string, number> {
   const failed = created.topics.filter(({ errorCode }) =>
     errorCode !== ErrorCode.NONE && errorCode !== ErrorCode.TOPIC_ALREADY_EXISTS
   );

@@ -71,15 +71,24 @@ function append(
   done: (response: PartitionProduceResponse) => void,
 ): void {
   const partition = findPartition(call, topicName, index);
-  if (typeof partition === "number") return done(failure(index, partition, null));
+  if (typeof partition === "number") {
+    const offline = partition === ErrorCode.KAFKA_STORAGE_ERROR;
+    const message = offline ? `Partition ${topicName}-${index} is offline` : null;
+    return done(failure(index, partition, message));
+  }
   if (records === null || records.length === 0) {
     return done(failure(index, ErrorCode.INVALID_RECORD, "A produce request holds no batch"));
   }
+  // Released by the partition, which may come to it after the call has timed out.
+  const release = call.hold();
   call.ask<PartitionRequest, AppendReply>(
     partition,
-    call.request.timeoutMs,
-    (replyTo) => ({ kind: "append", records, acks, replyTo }),
-    (result) => done(partitionResponse(index, result)),
+    acks === "all" ? call.request.timeoutMs : call.broker.config.requestTimeoutMs,
+    (replyTo) => ({ kind: "append", records, acks, replyTo, release }),
+    (result) => {
+      if (result.kind === "terminated" || result.kind === "refused") release();
+      done(partitionResponse(index, result));
+    },
   );
 }
 

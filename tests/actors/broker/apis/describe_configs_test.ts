@@ -38,7 +38,7 @@ function describe(
     request,
     broker: { image, config, nodeId: 1 } as Partial<BrokerServices>,
     reply: (given: DescribeConfigsResponse) => response = given,
-  } as Call<DescribeConfigsRequest, DescribeConfigsResponse>);
+  } as unknown as Call<DescribeConfigsRequest, DescribeConfigsResponse>);
   const result = response?.results[0];
   if (result === undefined) throw new Error("No answer was given");
   return result;
