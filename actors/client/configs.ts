@@ -116,6 +116,10 @@ export interface ConsumerConfig<K = Uint8Array | null, V = Uint8Array | null> ex
   readonly isolationLevel?: "read_uncommitted" | "read_committed";
   /** Whether each batch's checksum is verified. True. */
   readonly checkCrcs?: boolean;
+  /** How long a question may take, and a topic be unknown before that is an error. 60,000. */
+  readonly defaultApiTimeoutMs?: number;
+  /** Whether asking for a topic may make it, if the brokers allow that. True. */
+  readonly allowAutoCreateTopics?: boolean;
   readonly interceptors?: readonly ConsumerInterceptor<K, V>[];
   readonly keyDeserializer?: Deserializer<K>;
   readonly valueDeserializer?: Deserializer<V>;
@@ -161,6 +165,7 @@ const CONSUMER = {
   fetchMaxWaitMs: [500, ...DURATION],
   maxPartitionFetchBytes: [1_048_576, 1, INT32_MAX],
   maxPollRecords: [500, 1, INT32_MAX],
+  defaultApiTimeoutMs: [60_000, 1, INT32_MAX],
 } as const satisfies Record<string, Bounds>;
 
 type Numbers<T> = { readonly [Name in keyof T]: number };
@@ -257,11 +262,18 @@ export function consumerSettings<K, V>(config: ConsumerConfig<K, V>) {
   if (from !== undefined && from !== "earliest" && from !== "latest") {
     integer("from.timestamp", from.timestamp, 0, Number.MAX_SAFE_INTEGER);
   }
+  const hasStart = from !== undefined ||
+    config.assign?.every(({ offset }) => offset !== undefined) === true;
+  if (config.autoOffsetReset === "none" && !hasStart) {
+    throw new InvalidConfigError(
+      "Cannot use autoOffsetReset none: neither from nor offsets say where to begin",
+    );
+  }
   const isolation = oneOf("isolationLevel", config.isolationLevel ?? "read_uncommitted", [
     "read_uncommitted",
     "read_committed",
   ]);
-  const autoOffsetReset = oneOf(
+  const autoOffsetReset = oneOf<"earliest" | "latest" | "none">(
     "autoOffsetReset",
     config.autoOffsetReset ?? (from === "earliest" ? "earliest" : "latest"),
     ["earliest", "latest", "none"],
@@ -269,10 +281,11 @@ export function consumerSettings<K, V>(config: ConsumerConfig<K, V>) {
   return {
     ...clientSettings(config),
     ...numbers(CONSUMER, config),
-    from: from ?? autoOffsetReset,
+    from: from ?? (autoOffsetReset === "none" ? "latest" : autoOffsetReset),
     autoOffsetReset,
     isReadCommitted: isolation === "read_committed",
     checkCrcs: config.checkCrcs ?? true,
+    allowAutoCreateTopics: config.allowAutoCreateTopics ?? true,
   };
 }
 

@@ -15,6 +15,7 @@
 import { type Epoch, type NodeId, NONE, type Offset } from "../../storage/bytes/ids.ts";
 import type { CompletedFetch } from "./completed_fetch.ts";
 import type { StartPosition } from "./configs.ts";
+import type { ClientError } from "./errors.ts";
 
 /** One partition of the assignment. */
 export class AssignedState {
@@ -37,6 +38,8 @@ export class AssignedState {
   /** Monotonic time before which it is not asked for again. */
   notBefore = 0;
   failures = 0;
+  /** To be told to the user after what was fetched; until then nothing is fetched. */
+  error: ClientError | undefined;
 
   leader: NodeId = NONE;
   leaderEpoch: Epoch = NONE;
@@ -87,6 +90,7 @@ export class AssignedState {
     this.isAsked = false;
     this.notBefore = 0;
     this.failures = 0;
+    this.error = undefined;
   }
 }
 

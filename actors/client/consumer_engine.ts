@@ -1,0 +1,271 @@
+/**
+ * What is beneath a consumer: joins the cluster's metadata, the subscription, the fetcher and the
+ * feed.
+ *
+ * Owns what is assigned, and the errors that concern no single partition. Calls back when there may
+ * be something to take.
+ *
+ * @module
+ */
+
+import { ErrorCode, isRetriable } from "../../net/messages/errors.ts";
+import { NONE } from "../../storage/bytes/ids.ts";
+import type { Timer } from "../runtime/environment.ts";
+import type { Cluster } from "./cluster.ts";
+import type { AssignedPartition, ConsumerConfig, ConsumerSettings } from "./configs.ts";
+import type { ConsumerRecord } from "./consumer_record.ts";
+import { type ClientError, errorForCode, UnknownTopicError } from "./errors.ts";
+import type { FetchedBatch } from "./fetched_batch.ts";
+import { Fetcher } from "./fetcher.ts";
+import { ConsumerInterceptors } from "./interceptors.ts";
+import type { TopicInfo } from "./metadata.ts";
+import { PositionLookup } from "./position_lookup.ts";
+import { RecordFeed } from "./record_feed.ts";
+import { Subscription } from "./subscription.ts";
+
+/** The engine of one consumer. */
+export class ConsumerEngine<K, V> {
+  readonly subscription = new Subscription();
+  readonly #cluster: Cluster;
+  readonly #settings: ConsumerSettings;
+  /** Topics of which all partitions are read, or just the partitions that are. */
+  readonly #topics: ReadonlySet<string>;
+  readonly #assigned: readonly AssignedPartition[];
+  readonly #fetcher: Fetcher;
+  readonly #feed: RecordFeed<K, V>;
+  readonly #positions: PositionLookup;
+  readonly #interceptors: ConsumerInterceptors<K, V> | undefined;
+  /** What interceptors let through and nobody took yet. */
+  #intercepted: ConsumerRecord<K, V>[] = [];
+  readonly #errors: ClientError[] = [];
+  readonly #unknownSince = new Map<string, number>();
+  /** Topics whose partitions were there at the first look: later ones are read from their start. */
+  readonly #seenTopics = new Set<string>();
+  #waiters: (() => void)[] = [];
+  #started: (() => void) | undefined;
+  #startTimer: Timer | undefined;
+  #isClosed = false;
+
+  constructor(cluster: Cluster, config: ConsumerConfig<K, V>, settings: ConsumerSettings) {
+    const { subscription } = this;
+    this.#cluster = cluster;
+    this.#settings = settings;
+    this.#topics = new Set(config.topics);
+    this.#assigned = config.assign ?? [];
+    const { interceptors = [] } = config;
+    this.#interceptors = interceptors.length === 0
+      ? undefined
+      : new ConsumerInterceptors(interceptors, cluster.environment.logger);
+    this.#fetcher = new Fetcher({
+      cluster,
+      settings,
+      subscription,
+      fetched: (state) => {
+        this.#feed.arrived(state);
+        this.#changed();
+      },
+      positionLost: () => this.#positions.wake(),
+    });
+    this.#feed = new RecordFeed({
+      checkCrcs: settings.checkCrcs,
+      isReadCommitted: settings.isReadCommitted,
+      keyDeserializer: config.keyDeserializer,
+      valueDeserializer: config.valueDeserializer,
+      roomMade: () => this.#fetcher.wake(),
+    });
+    this.#positions = new PositionLookup({
+      cluster,
+      settings,
+      subscription,
+      found: (states) => {
+        for (const state of states) if (state.error !== undefined) this.#feed.arrived(state);
+        this.#fetcher.wake();
+        this.#maybeStarted();
+        this.#changed();
+      },
+    });
+    cluster.observe({
+      linksChanged: () => this.#fetcher.wake(),
+      metadataUpdated: () => this.#metadataUpdated(),
+    });
+  }
+
+  /**
+   * Begins, on a cluster that was connected to. `started` is called when every position was found
+   * of the topics that exist, or when that takes too long.
+   */
+  start(started: () => void): void {
+    const { metadata, environment } = this.#cluster;
+    this.#started = started;
+    this.#startTimer = environment.timers.schedule(this.#settings.defaultApiTimeoutMs, () => {
+      this.#endStart();
+    });
+    for (const { topic, partition, offset } of this.#assigned) {
+      const state = this.subscription.add(topic, partition, this.#settings.from);
+      if (offset !== undefined) state.seek(offset);
+      metadata.want(topic);
+    }
+    for (const topic of this.#topics) metadata.want(topic);
+    this.#maybeStarted();
+  }
+
+  /** The next record; undefined when none has come. @throws {ClientError} */
+  take(): ConsumerRecord<K, V> | undefined {
+    if (this.#errors.length > 0) throw this.#errors.shift();
+    if (this.#interceptors === undefined) return this.#feed.take();
+    if (this.#intercepted.length === 0) this.#intercept(this.#settings.maxPollRecords);
+    return this.#intercepted.shift();
+  }
+
+  /** At most so many records. @throws {ClientError} when there is an error before the first. */
+  takeMany(count: number): ConsumerRecord<K, V>[] {
+    const records: ConsumerRecord<K, V>[] = [];
+    while (records.length < count) {
+      try {
+        const record = this.take();
+        if (record === undefined) break;
+        records.push(record);
+      } catch (error) {
+        if (records.length === 0) throw error;
+        this.#errors.unshift(error as ClientError);
+        break;
+      }
+    }
+    return records;
+  }
+
+  /** The next batch; undefined when none has come. @throws {ClientError} */
+  takeBatch(): FetchedBatch<K, V> | undefined {
+    if (this.#errors.length > 0) throw this.#errors.shift();
+    return this.#feed.takeBatch();
+  }
+
+  /** To be called when the subscription was changed. */
+  wake(): void {
+    this.#positions.wake();
+    this.#fetcher.wake();
+    this.#changed();
+  }
+
+  /** Resolves when there may be something to take, or after a while. */
+  changed(timeoutMs = Infinity): Promise<void> {
+    return new Promise((resolve) => {
+      if (timeoutMs === Infinity) {
+        this.#waiters.push(resolve);
+        return;
+      }
+      const timer = this.#cluster.environment.timers.schedule(timeoutMs, resolve);
+      this.#waiters.push(() => {
+        timer.cancel();
+        resolve();
+      });
+    });
+  }
+
+  /** Resolves after the event loop has turned. */
+  turned(): Promise<void> {
+    const { dispatcher } = this.#cluster.environment;
+    // What the end of a turn asks for runs at the end of the next, after I/O was let in.
+    return new Promise((resolve) => {
+      dispatcher.atEndOfTurn(() => dispatcher.atEndOfTurn(resolve));
+    });
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.#fetcher.close();
+    this.#positions.close();
+    this.subscription.clear();
+    this.#endStart();
+    this.#changed();
+  }
+
+  #intercept(count: number): void {
+    const records: ConsumerRecord<K, V>[] = [];
+    while (records.length < count) {
+      const record = this.#feed.take();
+      if (record === undefined) break;
+      records.push(record);
+    }
+    if (records.length > 0) this.#intercepted = [...this.#interceptors!.onConsume(records)];
+  }
+
+  #changed(): void {
+    if (this.#waiters.length === 0) return;
+    const waiters = this.#waiters;
+    this.#waiters = [];
+    for (const waiter of waiters) waiter();
+  }
+
+  #metadataUpdated(): void {
+    if (this.#isClosed) return;
+    const { metadata } = this.#cluster;
+    for (const name of metadata.wanted) {
+      const info = metadata.topic(name);
+      if (info === undefined) continue;
+      this.#checkTopic(info);
+      if (this.#topics.has(name)) this.#addPartitions(info);
+    }
+    this.#fetcher.leadersChanged();
+    this.#positions.wake();
+    this.#maybeStarted();
+  }
+
+  #addPartitions({ name, partitions }: TopicInfo): void {
+    if (partitions.length === 0) return;
+    const start = this.#seenTopics.has(name) ? "earliest" : this.#settings.from;
+    this.#seenTopics.add(name);
+    for (const { partition } of partitions) this.subscription.add(name, partition, start);
+  }
+
+  /** A topic that cannot be had is an error, at once or when that has lasted. */
+  #checkTopic({ name, errorCode, partitions }: TopicInfo): void {
+    const missing = this.#assigned.find(({ topic, partition }) =>
+      topic === name && partition >= partitions.length
+    );
+    const isUnknown = errorCode === ErrorCode.UNKNOWN_TOPIC_OR_PARTITION ||
+      (errorCode === ErrorCode.NONE && missing !== undefined);
+    if (!isUnknown) {
+      this.#unknownSince.delete(name);
+      if (errorCode === ErrorCode.NONE || isRetriable(errorCode)) return;
+      this.#cluster.metadata.unwant(name);
+      this.#fail(errorForCode(errorCode, `Cannot consume ${name}`));
+      return;
+    }
+    const now = this.#cluster.environment.clock.monotonic();
+    const since = this.#unknownSince.get(name) ?? now;
+    this.#unknownSince.set(name, since);
+    if (missing !== undefined && errorCode === ErrorCode.NONE) {
+      this.#cluster.metadata.requestUpdate();
+    }
+    if (now - since < this.#settings.defaultApiTimeoutMs) return;
+    this.#unknownSince.set(name, now);
+    const what = missing === undefined || errorCode !== ErrorCode.NONE
+      ? "there is no such topic"
+      : `it has no partition ${missing.partition}`;
+    this.#fail(new UnknownTopicError(`Cannot consume ${name}: ${what}`));
+  }
+
+  #fail(error: ClientError): void {
+    this.#errors.push(error);
+    this.#changed();
+  }
+
+  #maybeStarted(): void {
+    if (this.#started === undefined) return;
+    const { metadata } = this.#cluster;
+    for (const name of metadata.wanted) {
+      if (metadata.topic(name) === undefined) return;
+    }
+    const isLooking = this.subscription.partitions.some((state) =>
+      state.position === NONE && state.error === undefined && state.leader !== NONE
+    );
+    if (!isLooking) this.#endStart();
+  }
+
+  #endStart(): void {
+    this.#startTimer?.cancel();
+    this.#started?.();
+    this.#started = undefined;
+  }
+}

@@ -1,0 +1,280 @@
+/**
+ * Fetches ahead for a consumer: keeps a request on its way for every partition that has room.
+ *
+ * Owns when and what is fetched, the answers' errors, and the looking up of positions that are not
+ * known. Does not own positions (subscription.ts) nor what becomes of records (record_feed.ts).
+ *
+ * The next fetch of a partition leaves as soon as the last answer was taken in, before any of its
+ * records was looked at: only the batches' headers are, which say where to go on. A request carries
+ * all partitions of one broker that are free to be asked for; those of a request that waits for
+ * data hold up nobody else's.
+ *
+ * Invariants: a partition is in at most one request; data are taken in order and only if nothing
+ * was sought meanwhile; no more is fetched of a partition that has two fetches' worth of bytes
+ * waiting, nor of any while `fetchMaxBytes` wait in all.
+ *
+ * @module
+ */
+
+import { type NodeId, NONE, ZERO_UUID } from "../../storage/bytes/ids.ts";
+import { BatchCursor } from "../../storage/record_batch.ts";
+import { ErrorCode } from "../../net/messages/errors.ts";
+import {
+  FETCH,
+  type FetchRequest,
+  type FetchResponse,
+  type PartitionData,
+} from "../../net/messages/fetch.ts";
+import { make } from "../../net/schema/make.ts";
+import type { RandomStream, Timer } from "../runtime/environment.ts";
+import { backoffMs } from "./backoff.ts";
+import type { Hold } from "./broker_link.ts";
+import type { Cluster } from "./cluster.ts";
+import { CompletedFetch, SharedHold } from "./completed_fetch.ts";
+import type { ConsumerSettings } from "./configs.ts";
+import {
+  type ClientError,
+  CorruptRecordError,
+  errorForCode,
+  OffsetOutOfRangeError,
+} from "./errors.ts";
+import type { AssignedState, Subscription } from "./subscription.ts";
+
+export interface FetcherOptions {
+  readonly cluster: Cluster;
+  readonly settings: ConsumerSettings;
+  readonly subscription: Subscription;
+  /** Data of a partition came, or an error for it: see its state. */
+  fetched(state: AssignedState): void;
+  /** A position must be looked up. */
+  positionLost(): void;
+}
+
+/** Fetches of so many partitions' worth may wait for the user in one partition. */
+const FETCHES_AHEAD = 2;
+
+/** A partition in a request, and which of its generations asked. */
+interface Asked {
+  readonly state: AssignedState;
+  readonly generation: number;
+}
+
+/** Keeps data coming. */
+export class Fetcher {
+  readonly #options: FetcherOptions;
+  readonly #settings: ConsumerSettings;
+  readonly #random: RandomStream;
+  #bufferedBytes = 0;
+  #isWoken = false;
+  #timer: Timer | undefined;
+  #timerDue = Infinity;
+  #isClosed = false;
+
+  constructor(options: FetcherOptions) {
+    this.#options = options;
+    this.#settings = options.settings;
+    this.#random = options.cluster.environment.random.stream("consumer");
+  }
+
+  /** Looks at the end of the turn for what can be fetched. */
+  wake(): void {
+    if (this.#isWoken || this.#isClosed) return;
+    this.#isWoken = true;
+    this.#options.cluster.environment.dispatcher.atEndOfTurn(() => {
+      this.#isWoken = false;
+      if (!this.#isClosed) this.#fetchAll();
+    });
+  }
+
+  /** To be called when the assignment's metadata may have changed. */
+  leadersChanged(): void {
+    const { subscription, cluster } = this.#options;
+    for (const state of subscription.partitions) {
+      const info = cluster.metadata.topic(state.topic)?.partitions[state.partition];
+      state.leader = info?.leader ?? NONE;
+      state.leaderEpoch = info?.leaderEpoch ?? NONE;
+    }
+    this.wake();
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.#timer?.cancel();
+  }
+
+  #fetchAll(): void {
+    const now = this.#options.cluster.environment.clock.monotonic();
+    const byLeader = new Map<NodeId, AssignedState[]>();
+    this.#bufferedBytes = 0;
+    let next = Infinity;
+    for (const state of this.#options.subscription.partitions) {
+      this.#bufferedBytes += state.fetchedBytes;
+      if (!this.#mayFetch(state)) continue;
+      if (state.notBefore > now) {
+        next = Math.min(next, state.notBefore);
+        continue;
+      }
+      const states = byLeader.get(state.leader);
+      if (states === undefined) byLeader.set(state.leader, [state]);
+      else states.push(state);
+    }
+    if (next !== Infinity) this.#arm(next, now);
+    if (this.#bufferedBytes >= this.#settings.fetchMaxBytes) return;
+    for (const [leader, states] of byLeader) this.#fetch(leader, states);
+  }
+
+  #mayFetch(state: AssignedState): boolean {
+    return state.fetchOffset !== NONE && !state.isAsked && !state.isPaused &&
+      state.error === undefined && state.leader !== NONE &&
+      state.fetchedBytes < FETCHES_AHEAD * this.#settings.maxPartitionFetchBytes;
+  }
+
+  #fetch(leader: NodeId, states: readonly AssignedState[]): void {
+    const link = this.#options.cluster.link(leader);
+    if (link === undefined || !link.isReady) return;
+    const asked = states.map((state): Asked => {
+      state.isAsked = true;
+      return { state, generation: state.generation };
+    });
+    const { requestTimeoutMs, fetchMaxWaitMs } = this.#settings;
+    const timeoutMs = Math.max(requestTimeoutMs, fetchMaxWaitMs + requestTimeoutMs / 2);
+    link.sendHolding(FETCH, this.#request(states), timeoutMs, (result) => {
+      for (const { state, generation } of asked) {
+        if (state.generation === generation) state.isAsked = false;
+      }
+      if (result instanceof Error) this.#failed(asked, result);
+      else this.#answered(asked, result.response, result.hold);
+      this.wake();
+    });
+  }
+
+  #request(states: readonly AssignedState[]): FetchRequest {
+    const { metadata } = this.#options.cluster;
+    const { fetchMaxWaitMs, fetchMinBytes, fetchMaxBytes, maxPartitionFetchBytes } = this.#settings;
+    const byTopic = Map.groupBy(states, ({ topic }) => topic);
+    return make(FETCH.request, {
+      maxWaitMs: fetchMaxWaitMs,
+      minBytes: fetchMinBytes,
+      maxBytes: fetchMaxBytes,
+      isolationLevel: this.#settings.isReadCommitted ? 1 : 0,
+      topics: Array.from(byTopic, ([topic, states]) => ({
+        topic,
+        topicId: metadata.topic(topic)?.topicId ?? ZERO_UUID,
+        partitions: states.map(({ partition, leaderEpoch, fetchOffset }) => ({
+          partition,
+          currentLeaderEpoch: leaderEpoch,
+          fetchOffset,
+          partitionMaxBytes: maxPartitionFetchBytes,
+        })),
+      })),
+    });
+  }
+
+  #failed(asked: readonly Asked[], error: ClientError): void {
+    for (const { state, generation } of asked) {
+      if (state.generation !== generation) continue;
+      if (error.retriable) this.#backOff(state);
+      else this.#refuse(state, error);
+    }
+  }
+
+  #answered(asked: readonly Asked[], response: FetchResponse, hold: Hold): void {
+    const shared = new SharedHold(hold);
+    const { metadata } = this.#options.cluster;
+    const open = new Map(asked.map((entry) => [keyOf(entry.state), entry]));
+    if (response.errorCode === ErrorCode.NONE) {
+      const names = new Map(
+        asked.map(({ state }) => [metadata.topic(state.topic)?.topicId, state.topic]),
+      );
+      for (const { topic, topicId, partitions } of response.responses) {
+        const name = topic === "" ? names.get(topicId) : topic;
+        for (const data of partitions) {
+          const key = `${name}-${data.partitionIndex}`;
+          const entry = open.get(key);
+          open.delete(key);
+          if (entry?.state.generation === entry?.generation && entry !== undefined) {
+            this.#take(entry.state, data, shared);
+          }
+        }
+      }
+    }
+    // A broker that leaves partitions out, or refuses all, is asked again a little later.
+    for (const { state, generation } of open.values()) {
+      if (state.generation === generation) this.#backOff(state);
+    }
+    shared.release();
+  }
+
+  #take(state: AssignedState, data: PartitionData, hold: SharedHold): void {
+    if (data.errorCode !== ErrorCode.NONE) return this.#takeError(state, data.errorCode);
+    state.failures = 0;
+    state.highWatermark = data.highWatermark;
+    state.lastStableOffset = data.lastStableOffset;
+    state.logStartOffset = data.logStartOffset;
+    const records = data.records;
+    if (records === null || records.length === 0) return;
+    const cursor = new BatchCursor(records);
+    let nextOffset = state.fetchOffset;
+    while (cursor.next()) nextOffset = Math.max(nextOffset, cursor.batch.nextOffset);
+    const end = cursor.position;
+    if (end === 0 || cursor.stoppedBy === "malformed") {
+      const where = `${state.topic}-${state.partition} from offset ${state.fetchOffset}`;
+      const what = end === 0 ? "the first batch is cut off" : "what follows a batch is none";
+      return this.#refuse(state, new CorruptRecordError(`Cannot read ${where}: ${what}`));
+    }
+    const bytes = end === records.length ? records : records.subarray(0, end);
+    state.add(new CompletedFetch(bytes, nextOffset, data.abortedTransactions, hold));
+    this.#options.fetched(state);
+  }
+
+  #takeError(state: AssignedState, errorCode: number): void {
+    const action = `Cannot fetch ${state.topic}-${state.partition}`;
+    const error = errorForCode(errorCode, action);
+    if (errorCode === ErrorCode.OFFSET_OUT_OF_RANGE) this.#outOfRange(state);
+    else if (error.retriable) this.#backOff(state);
+    else this.#refuse(state, error);
+  }
+
+  #outOfRange(state: AssignedState): void {
+    // What waits is older and comes first; the same answer will come again after it.
+    if (state.fetched.length > 0) return this.#backOff(state);
+    const { autoOffsetReset } = this.#settings;
+    if (autoOffsetReset !== "none") {
+      state.reset(autoOffsetReset);
+      this.#options.positionLost();
+      return;
+    }
+    const { topic, partition, fetchOffset } = state;
+    const message = `Cannot fetch ${topic}-${partition}: offset ${fetchOffset} is out of range`;
+    this.#refuse(state, new OffsetOutOfRangeError(message, topic, partition, fetchOffset));
+  }
+
+  /** The user is told, after what waits; until then the partition rests. */
+  #refuse(state: AssignedState, error: ClientError): void {
+    state.error = error;
+    this.#backOff(state);
+    this.#options.fetched(state);
+  }
+
+  #backOff(state: AssignedState): void {
+    const { cluster } = this.#options;
+    state.failures++;
+    const waitMs = backoffMs(this.#settings.retryBackoff, state.failures, this.#random);
+    state.notBefore = cluster.environment.clock.monotonic() + waitMs;
+    cluster.metadata.requestUpdate();
+  }
+
+  #arm(due: number, now: number): void {
+    if (this.#timerDue <= due) return;
+    this.#timer?.cancel();
+    this.#timerDue = due;
+    this.#timer = this.#options.cluster.environment.timers.schedule(due - now, () => {
+      this.#timerDue = Infinity;
+      if (!this.#isClosed) this.#fetchAll();
+    });
+  }
+}
+
+function keyOf({ topic, partition }: AssignedState): string {
+  return `${topic}-${partition}`;
+}
