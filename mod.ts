@@ -28,8 +28,27 @@
 export { type Node, type NodeOptions, startNode } from "./actors/start_node.ts";
 export { ConfigError } from "./actors/config/definition.ts";
 export { WrongNodeError } from "./storage/log_directory.ts";
-export { DiskError, type DiskErrorKind } from "./storage/disk.ts";
-export { NetworkError, type SocketAddress } from "./net/network.ts";
+export {
+  type DirectoryEntry,
+  type Disk,
+  DiskError,
+  type DiskErrorKind,
+  type DiskLock,
+  type File,
+  type FileStatus,
+} from "./storage/disk.ts";
+export {
+  type Connection,
+  type ConnectionHandler,
+  type Listener,
+  type Network,
+  NetworkError,
+  type NetworkErrorKind,
+  type SocketAddress,
+  type TlsOptions,
+} from "./net/network.ts";
+export type { Epoch, NodeId, Offset, ProducerId, Timestamp, Uuid } from "./storage/bytes/ids.ts";
+export type { Compression } from "./storage/compression.ts";
 
 // Clients.
 export { Producer } from "./actors/client/producer.ts";
@@ -49,6 +68,7 @@ export type {
   RecordHeaders,
   SendCallback,
 } from "./actors/client/records.ts";
+export type { SentRecords } from "./actors/client/send_group.ts";
 export { RecordMetadata } from "./actors/client/records.ts";
 export { ConsumerRecord, type RecordHeader } from "./actors/client/consumer_record.ts";
 export type { ConsumerInterceptor, ProducerInterceptor } from "./actors/client/interceptors.ts";
@@ -61,7 +81,7 @@ export {
   textDeserializer,
 } from "./actors/client/serializers.ts";
 export * from "./actors/client/errors.ts";
-export { ErrorCode, type ErrorName } from "./net/messages/errors.ts";
+export { ErrorCode, type ErrorName, KAFKA_ERRORS } from "./net/messages/errors.ts";
 
 // The actor runtime.
 export { ActorSystem, type ActorSystemOptions, type Probe } from "./actors/runtime/system.ts";
@@ -97,9 +117,42 @@ export type {
   Metrics,
 } from "./actors/runtime/metrics.ts";
 export { denoEnvironment, type DenoEnvironmentOptions } from "./actors/runtime/deno_environment.ts";
+export type { LogFormat } from "./actors/runtime/line_logger.ts";
 
 // The simulated world.
-export * from "./actors/sim/simulation.ts";
-export * from "./actors/sim/node_simulation.ts";
-export * from "./actors/sim/world_options.ts";
-export * from "./actors/sim/faults.ts";
+export {
+  type EventView,
+  type RunLimits,
+  type RunResult,
+  Simulation,
+  SimulationFailure,
+  type SimulationOptions,
+} from "./actors/sim/simulation.ts";
+export {
+  type NodeSimulationOptions,
+  type NodeSimulationResult,
+  simulateNode,
+} from "./actors/sim/node_simulation.ts";
+export type { Violation } from "./actors/sim/record_checker.ts";
+export type { WorkloadCounts } from "./actors/sim/record_workload.ts";
+export {
+  type Boot,
+  type NodeState,
+  SimulatedNode,
+  type Stoppable,
+} from "./actors/sim/simulated_node.ts";
+export { CALM_WORLD, drawWorld, type WorldOptions } from "./actors/sim/world_options.ts";
+export {
+  drawFaultPlan,
+  drawFaults,
+  type Fault,
+  FAULT_KINDS,
+  type FaultKind,
+  type FaultPlan,
+  type FaultTargets,
+} from "./actors/sim/faults.ts";
+export { FaultInjector } from "./actors/sim/fault_injector.ts";
+export type { Links } from "./actors/sim/links.ts";
+export type { LinkFaults } from "./net/memory_network.ts";
+export type { CrashModel } from "./storage/disk_faults.ts";
+export type { SeededRandom } from "./actors/sim/random.ts";

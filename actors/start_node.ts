@@ -27,10 +27,13 @@ export interface NodeOptions {
 
 /** A node that serves. */
 export interface Node extends AsyncDisposable {
+  /** `node.id` */
   readonly nodeId: NodeId;
   /** `host:port` of the native listener: what clients connect to. */
   readonly address: string;
+  /** Drawn when the data folder was first used. */
   readonly clusterId: string;
+  /** As it was given. */
   readonly dataFolder: string;
   /** Resolves with the reason if the node fails by itself; pending while it serves. */
   readonly failed: Promise<string>;

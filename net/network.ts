@@ -35,6 +35,7 @@ export type NetworkErrorKind =
 
 /** A network operation that failed; the message names the operation and the address. */
 export class NetworkError extends Error {
+  /** @ignore */
   override readonly name = "NetworkError";
   /** Of a kind, with a message for people. */
   constructor(
@@ -62,8 +63,11 @@ export interface ConnectionHandler {
   closed(error: NetworkError | undefined): void;
 }
 
+/** A connection; bytes arrive in the order they were sent, or not at all. */
 export interface Connection {
+  /** This end. */
   readonly local: SocketAddress;
+  /** The other end. */
   readonly remote: SocketAddress;
 
   /** Begins to read; called once, by whoever accepted or made the connection. */
@@ -85,21 +89,27 @@ export interface Connection {
   close(options?: { readonly abort?: boolean }): void;
 }
 
+/** Something that connections are made to. */
 export interface Listener {
   /** The address listened on, with the port the system chose when 0 was asked for. */
   readonly address: SocketAddress;
+  /** Accepts no more; connections that were accepted stay. */
   close(): void;
 }
 
 /** The certificate chain and key of a listener, or the trusted roots of a client, in PEM. */
 export interface TlsOptions {
+  /** The chain, the own certificate first. */
   readonly cert?: string;
+  /** The private key of `cert`. */
   readonly key?: string;
+  /** What a client trusts; the system's roots when absent. */
   readonly caCerts?: readonly string[];
   /** The name to verify; the host connected to when absent. */
   readonly serverName?: string;
 }
 
+/** The way to others. */
 export interface Network {
   /**
    * Listens at once; `accepted` is called for each connection, before its `start`.

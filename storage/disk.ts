@@ -25,7 +25,9 @@ export type DiskErrorKind =
 
 /** A disk operation that failed. The message names the operation and the path. */
 export class DiskError extends Error {
+  /** @ignore */
   override readonly name = "DiskError";
+  /** Of a kind, with a message for people. */
   constructor(
     readonly kind: DiskErrorKind,
     message: string,
@@ -41,6 +43,7 @@ export class DiskError extends Error {
  * renamed onto its path, it answers every call with `not-found`, for good.
  */
 export interface File {
+  /** Where it stands, from the root. */
   readonly path: string;
 
   /** Length in bytes. */
@@ -69,6 +72,7 @@ export interface File {
    */
   write(source: Uint8Array, position: number): void;
 
+  /** Cuts it, or fills it up with zeros. */
   truncate(size: number): void;
 
   /** Makes the content durable before it returns. Never retried after a failure (fsyncgate). */
@@ -81,12 +85,17 @@ export interface File {
   close(): void;
 }
 
+/** What stands in a folder. */
 export interface DirectoryEntry {
+  /** Without the folder's path. */
   readonly name: string;
+  /** Whether it is a folder. */
   readonly isDirectory: boolean;
 }
 
+/** What stands at a path. */
 export interface FileStatus {
+  /** Whether it is a folder. */
   readonly isDirectory: boolean;
   /** Length in bytes; 0 for a folder. */
   readonly size: number;
@@ -94,9 +103,11 @@ export interface FileStatus {
 
 /** A claim on a folder that no other process has. */
 export interface DiskLock {
+  /** Gives the folder up. */
   release(): void;
 }
 
+/** A place for files. */
 export interface Disk {
   /** Opens a file, creating it empty where `create` is set; else a missing one is `not-found`. */
   open(path: string, options?: { readonly create?: boolean }): File;

@@ -41,6 +41,7 @@ export interface LogDirectoryOptions {
 
 /** A folder that belongs to another node. */
 export class WrongNodeError extends Error {
+  /** @ignore */
   override readonly name = "WrongNodeError";
 }
 

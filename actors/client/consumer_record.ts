@@ -12,6 +12,7 @@ export type { RecordHeader } from "../../storage/record.ts";
 
 /** One record. Its bytes stay as they are for as long as it is kept. */
 export class ConsumerRecord<K = Uint8Array | null, V = Uint8Array | null> {
+  /** Made by the consumer. */
   constructor(
     readonly topic: string,
     readonly partition: number,

@@ -18,6 +18,7 @@ import {
 
 /** The base of all errors that a producer, consumer or admin client rejects with. */
 export class ClientError extends Error {
+  /** @ignore */
   override readonly name: string = "ClientError";
   /** The number of the error in Kafka's table. */
   readonly code: number;
@@ -26,6 +27,7 @@ export class ClientError extends Error {
   /** Whether the same call may succeed later. */
   readonly retriable: boolean;
 
+  /** @ignore */
   constructor(code: number, message: string, options?: ErrorOptions) {
     super(message, options);
     this.code = code;
@@ -36,12 +38,15 @@ export class ClientError extends Error {
 
 /** The broker answered with an error that has no class of its own here. */
 export class ApiError extends ClientError {
+  /** @ignore */
   override readonly name: string = "ApiError";
 }
 
 /** A deadline passed: of a request, of a delivery, or of a wait for metadata. */
 export class TimeoutError extends ClientError {
+  /** @ignore */
   override readonly name: string = "TimeoutError";
+  /** @ignore */
   constructor(message: string, options?: ErrorOptions) {
     super(ErrorCode.REQUEST_TIMED_OUT, message, options);
   }
@@ -49,12 +54,15 @@ export class TimeoutError extends ClientError {
 
 /** The buffer stayed full for `maxBlockMs`; the record was not taken. */
 export class BufferExhaustedError extends TimeoutError {
+  /** @ignore */
   override readonly name: string = "BufferExhaustedError";
 }
 
 /** The topic or the partition does not exist. */
 export class UnknownTopicError extends ClientError {
+  /** @ignore */
   override readonly name: string = "UnknownTopicError";
+  /** @ignore */
   constructor(message: string, options?: ErrorOptions) {
     super(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, message, options);
   }
@@ -62,7 +70,9 @@ export class UnknownTopicError extends ClientError {
 
 /** The record is larger than `maxRequestSize`, `bufferMemory`, or what the topic accepts. */
 export class RecordTooLargeError extends ClientError {
+  /** @ignore */
   override readonly name: string = "RecordTooLargeError";
+  /** @ignore */
   constructor(message: string, options?: ErrorOptions) {
     super(ErrorCode.MESSAGE_TOO_LARGE, message, options);
   }
@@ -70,7 +80,9 @@ export class RecordTooLargeError extends ClientError {
 
 /** No broker can be reached. The causes, one for each address, are in the message. */
 export class BrokerNotAvailableError extends ClientError {
+  /** @ignore */
   override readonly name: string = "BrokerNotAvailableError";
+  /** @ignore */
   constructor(message: string, options?: ErrorOptions) {
     super(ErrorCode.BROKER_NOT_AVAILABLE, message, options);
   }
@@ -78,7 +90,9 @@ export class BrokerNotAvailableError extends ClientError {
 
 /** The connection was lost before the response came: what was asked may have been done. */
 export class DisconnectedError extends ClientError {
+  /** @ignore */
   override readonly name: string = "DisconnectedError";
+  /** @ignore */
   constructor(message: string, options?: ErrorOptions) {
     super(ErrorCode.NETWORK_EXCEPTION, message, options);
   }
@@ -86,12 +100,15 @@ export class DisconnectedError extends ClientError {
 
 /** The broker, or the secret it asks for, does not let this client in. */
 export class AuthorizationError extends ClientError {
+  /** @ignore */
   override readonly name: string = "AuthorizationError";
 }
 
 /** The position lies outside the log and `autoOffsetReset` is `none`. */
 export class OffsetOutOfRangeError extends ClientError {
+  /** @ignore */
   override readonly name: string = "OffsetOutOfRangeError";
+  /** @ignore */
   constructor(
     message: string,
     readonly topic: string,
@@ -104,7 +121,9 @@ export class OffsetOutOfRangeError extends ClientError {
 
 /** Bytes from a broker are torn, fail their checksum, or cannot be read. */
 export class CorruptRecordError extends ClientError {
+  /** @ignore */
   override readonly name: string = "CorruptRecordError";
+  /** @ignore */
   constructor(message: string, options?: ErrorOptions) {
     super(ErrorCode.CORRUPT_MESSAGE, message, options);
   }
@@ -112,7 +131,9 @@ export class CorruptRecordError extends ClientError {
 
 /** A config, or an argument of a call, cannot be used; the message names it. */
 export class InvalidConfigError extends ClientError {
+  /** @ignore */
   override readonly name: string = "InvalidConfigError";
+  /** @ignore */
   constructor(message: string, options?: ErrorOptions) {
     super(ErrorCode.INVALID_CONFIG, message, options);
   }
@@ -120,7 +141,9 @@ export class InvalidConfigError extends ClientError {
 
 /** A serializer, partitioner or interceptor threw or gave what cannot be used; see `cause`. */
 export class SerializationError extends ClientError {
+  /** @ignore */
   override readonly name: string = "SerializationError";
+  /** @ignore */
   constructor(message: string, options?: ErrorOptions) {
     super(ErrorCode.INVALID_RECORD, message, options);
   }
@@ -128,7 +151,9 @@ export class SerializationError extends ClientError {
 
 /** The client was closed. */
 export class ClosedError extends ClientError {
+  /** @ignore */
   override readonly name: string = "ClosedError";
+  /** @ignore */
   constructor(message: string) {
     super(ErrorCode.UNKNOWN_SERVER_ERROR, message);
   }

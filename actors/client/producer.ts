@@ -139,6 +139,7 @@ export class Producer<K = Data, V = Data> implements AsyncDisposable {
    * which is faster; it is called in its place.
    */
   send(record: ProducerRecord<K, V>): Promise<RecordMetadata>;
+  /** Sends a record and has `callback` told what came of it. */
   send(record: ProducerRecord<K, V>, callback: SendCallback): void;
   send(
     record: ProducerRecord<K, V>,
@@ -202,6 +203,7 @@ export class Producer<K = Data, V = Data> implements AsyncDisposable {
     return this.#closing ??= this.#close(options.timeoutMs);
   }
 
+  /** Closes it. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }

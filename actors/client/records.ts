@@ -20,6 +20,7 @@ export interface BatchRecord<K = Data, V = Data> {
   readonly key?: K | null;
   /** Null is a tombstone: it removes the key from a compacted topic. */
   readonly value: V | null;
+  /** What travels with the record. */
   readonly headers?: RecordHeaders | undefined;
   /** Milliseconds since 1970-01-01 UTC; the time of the call when absent. */
   readonly timestamp?: Timestamp | undefined;
@@ -29,11 +30,13 @@ export interface BatchRecord<K = Data, V = Data> {
 
 /** A record to be sent. */
 export interface ProducerRecord<K = Data, V = Data> extends BatchRecord<K, V> {
+  /** Where it goes. */
   readonly topic: string;
 }
 
 /** Where and when a record was stored. */
 export class RecordMetadata {
+  /** Made by the producer. */
   constructor(
     readonly topic: string,
     readonly partition: number,

@@ -13,6 +13,7 @@ import type { RecordMetadata } from "./records.ts";
 
 /** Where the records of a `sendBatch` are, in the order they were given. */
 export interface SentRecords extends Iterable<RecordMetadata> {
+  /** How many records they are. */
   readonly length: number;
   /** Of the record at `index`; undefined past the end. */
   at(index: number): RecordMetadata | undefined;

@@ -46,9 +46,12 @@ export type ConfigValues<Table> = {
 
 /** Configs that are unknown or malformed: the message has one line for each. */
 export class ConfigError extends Error {
+  /** @ignore */
   override readonly name = "ConfigError";
+  /** One line for each. */
   readonly problems: readonly string[];
 
+  /** Of these problems. */
   constructor(problems: readonly string[]) {
     super(
       problems.length === 1

@@ -8,6 +8,7 @@
 
 import type { LogFields, Logger, LogLevel } from "./environment.ts";
 
+/** How a log line is written: `key=value` pairs, or JSON. */
 export type LogFormat = "logfmt" | "json";
 
 export interface LineLoggerOptions {

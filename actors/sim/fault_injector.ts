@@ -24,12 +24,14 @@ export interface FaultHost {
   at(delayMs: number, what: string, run: () => void): void;
 }
 
+/** Brings faults upon the nodes of a simulation. */
 export class FaultInjector {
   readonly #host: FaultHost;
   readonly #counts = new Map<FaultKind, number>();
   /** Rises with `healAll`: what was begun before neither comes nor ends any more. */
   #era = 0;
 
+  /** @ignore */
   constructor(host: FaultHost) {
     this.#host = host;
   }

@@ -85,8 +85,10 @@ export type Fault =
     | { readonly kind: "handler-throw"; readonly node: string; readonly nthMessage: number }
   );
 
+/** The name of a kind of fault. */
 export type FaultKind = Fault["kind"];
 
+/** All kinds of fault. */
 export const FAULT_KINDS: readonly FaultKind[] = [
   "crash",
   "power-loss",

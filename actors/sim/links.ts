@@ -24,12 +24,14 @@ interface Link {
   resetsOf65536: number;
 }
 
+/** The wires between the nodes of a simulation: cut, slow, or whole. */
 export class Links implements LinkFaults {
   readonly #world: WorldOptions;
   readonly #random: Random;
   readonly #nowMs: () => number;
   readonly #links = new Map<string, Map<string, Link>>();
 
+  /** @ignore */
   constructor(world: WorldOptions, random: Random, nowMs: () => number) {
     this.#world = world;
     this.#random = random;
@@ -73,6 +75,7 @@ export class Links implements LinkFaults {
     this.#link(from, to).partitions++;
   }
 
+  /** Ends what was done to one direction of a link. */
   heal(from: string, to: string): void {
     const link = this.#link(from, to);
     link.partitions = Math.max(0, link.partitions - 1);

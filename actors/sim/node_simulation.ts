@@ -17,7 +17,9 @@ import { RecordWorkload, type WorkloadCounts } from "./record_workload.ts";
 import { Simulation } from "./simulation.ts";
 import type { SimulatedNode, Stoppable } from "./simulated_node.ts";
 
+/** What one run of a node in the simulated world is made of. */
 export interface NodeSimulationOptions {
+  /** The same seed gives the same run. */
   readonly seed: number | string;
   /** Virtual time with faults; 60 seconds when absent. */
   readonly faultsForMs?: number;
@@ -25,6 +27,7 @@ export interface NodeSimulationOptions {
   readonly kinds?: readonly FaultKind[];
   /** Instead of what the seed would draw. */
   readonly faults?: readonly Fault[];
+  /** `flush.before.ack` of the node; drawn when absent. */
   readonly flushBeforeAck?: boolean;
   /** Takes a line for each event. */
   readonly trace?: (line: string) => void;
@@ -34,19 +37,29 @@ export interface NodeSimulationOptions {
 
 /** What a run did and whether anything was wrong. */
 export interface NodeSimulationResult {
+  /** What it was made from: the same gives the same again. */
   readonly seed: number | string;
+  /** `flush.before.ack` of the node. */
   readonly flushBeforeAck: boolean;
+  /** What befell the node. */
   readonly faults: readonly Fault[];
+  /** How long it took in the simulated world. */
   readonly virtualMs: number;
+  /** How many things happened. */
   readonly events: number;
+  /** Tells runs apart: the same run has the same. */
   readonly traceHash: string;
+  /** What clients asked for, and what came of it. */
   readonly operations: WorkloadCounts;
+  /** How often each kind of fault took effect. */
   readonly faultCounts: Readonly<Record<string, number>>;
   /** How often each rule was held against something. */
   readonly evaluations: Readonly<Record<string, number>>;
-  /** How often the node started, and how often a start found a torn log and cut it. */
+  /** How often the node started. */
   readonly starts: number;
+  /** How often a start found a torn log and cut it. */
   readonly tornLogsCut: number;
+  /** Promises that were broken: none, unless there is a bug. */
   readonly violations: readonly Violation[];
 }
 

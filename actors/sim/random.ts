@@ -17,6 +17,7 @@ export class SeededRandom implements Random {
   readonly #seed: string;
   readonly #streams = new Map<string, SeededStream>();
 
+  /** Chance from a seed: a number, or any text. */
   constructor(seed: number | string) {
     this.#seed = String(seed);
   }

@@ -24,7 +24,9 @@ export type SendOutcome =
 
 /** A rule that was broken. */
 export interface Violation {
+  /** The promise that was broken. */
   readonly rule: string;
+  /** What was seen. */
   readonly message: string;
 }
 

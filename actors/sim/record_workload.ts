@@ -42,9 +42,13 @@ export interface WorkloadOptions {
 
 /** How the operations of a workload ended. */
 export interface WorkloadCounts {
+  /** Sends that were acknowledged. */
   readonly ok: number;
+  /** Sends that were refused. */
   readonly fail: number;
+  /** Sends whose outcome nobody knows. */
   readonly info: number;
+  /** Records that were read. */
   readonly recordsRead: number;
 }
 

@@ -34,6 +34,7 @@ export interface Stoppable {
 /** Starts the process of a node. What it throws ends the process. */
 export type Boot = (environment: Environment) => Stoppable;
 
+/** Whether the process of a node runs. */
 export type NodeState = "down" | "up" | "paused";
 
 /** What a node needs of its world. */
@@ -53,9 +54,19 @@ export interface NodeHost {
 /** What the throws of a fault say. */
 export const INJECTED_FAILURE = "Injected failure";
 
+/** A machine of the simulated world: its disk stays, its processes come and go. */
 export class SimulatedNode {
+  /** Its name, and its host's. */
   readonly name: string;
+  /**
+   * The machine's clock.
+   * @internal
+   */
   readonly clock: NodeClock;
+  /**
+   * The machine's disk.
+   * @internal
+   */
   readonly disk: SimulatedDisk;
   /**
    * For `ActorSystemOptions.probe`: takes every message into the trace, and throws where a fault
@@ -72,12 +83,14 @@ export class SimulatedNode {
   #dispatcher: SimulatedDispatcher | undefined;
   #throwIn = 0;
   #stopping = false;
-  /** How often it was started, and how often it ended otherwise than by `stop`. */
+  /** How often it was started. */
   starts = 0;
+  /** How often it ended otherwise than by `stop`. */
   crashes = 0;
   /** Throws injected into handlers. */
   throws = 0;
 
+  /** @ignore */
   constructor(host: NodeHost, owner: Owner) {
     this.#host = host;
     this.#owner = owner;
@@ -99,6 +112,7 @@ export class SimulatedNode {
     this.probe = (actor, message) => this.#probe(actor, message);
   }
 
+  /** Whether its process runs. */
   get state(): NodeState {
     if (this.#environment === undefined) return "down";
     return this.#owner.paused ? "paused" : "up";
@@ -184,6 +198,7 @@ export class SimulatedNode {
     if (this.#environment !== undefined) this.#owner.paused = true;
   }
 
+  /** Lets a paused process go on. */
   resume(): void {
     if (!this.#owner.paused) return;
     this.#owner.paused = false;

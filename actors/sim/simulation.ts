@@ -26,7 +26,9 @@ import { type NodeHost, SimulatedNode } from "./simulated_node.ts";
 import { Trace } from "./trace.ts";
 import { drawWorld, type WorldOptions } from "./world_options.ts";
 
+/** What a simulated world is made of. */
 export interface SimulationOptions {
+  /** The same seed gives the same run. */
   readonly seed: number | string;
   /** Instead of what the seed would draw; what is left out is drawn. */
   readonly world?: Partial<WorldOptions>;
@@ -34,6 +36,7 @@ export interface SimulationOptions {
   readonly trace?: (line: string) => void;
   /** Takes the lines that nodes log, from `logLevel` (default `warn`) on. */
   readonly log?: (node: string, line: string) => void;
+  /** The least that `log` takes. */
   readonly logLevel?: LogLevel;
   /** Takes what ended a process: its boot threw, or it chose to. By default that fails the run. */
   readonly exited?: (node: SimulatedNode, error: unknown) => void;
@@ -43,7 +46,9 @@ export interface SimulationOptions {
   readonly instantMax?: number;
   /** As in `MemoryNetworkOptions`. */
   readonly connectTimeoutMs?: number;
+  /** As in `MemoryNetworkOptions`. */
   readonly retransmitTimeoutMs?: number;
+  /** As in `MemoryNetworkOptions`. */
   readonly windowBytes?: number;
 }
 
@@ -51,23 +56,37 @@ export interface SimulationOptions {
 export interface RunLimits {
   /** Virtual milliseconds from now. */
   readonly forMs?: number;
+  /** So many events from now. */
   readonly events?: number;
   /** Looked at before each event. */
   readonly until?: () => boolean;
 }
 
+/** How a run ended. */
 export interface RunResult {
+  /** Which limit was reached; `idle` when nothing was left to happen. */
   readonly reason: "time" | "events" | "condition" | "idle";
+  /** Events of this run. */
   readonly events: number;
 }
 
 /** What an after-event hook is told; valid during the call. */
-export type EventView = Readonly<Pick<SimulatedEvent, "time" | "order" | "what" | "detail">> & {
+export interface EventView {
+  /** Microseconds. */
+  readonly time: number;
+  /** Its number in the run. */
+  readonly order: number;
+  /** What happened, in one fixed word. */
+  readonly what: string;
+  /** A number that goes with it: bytes, a mailbox. */
+  readonly detail: number;
+  /** Whose event it was. */
   readonly owner: { readonly name: string };
-};
+}
 
 /** A run that failed: its message names the seed, the event and the time. */
 export class SimulationFailure extends Error {
+  /** @ignore */
   override readonly name = "SimulationFailure";
 }
 
@@ -75,13 +94,22 @@ export class SimulationFailure extends Error {
 const QUIET_TURNS = 64;
 const SETTLE_ROUNDS_MAX = 10_000;
 
+/** A simulated world. */
 export class Simulation {
+  /** What it was made from. */
   readonly seed: number | string;
+  /** What it is like. */
   readonly world: WorldOptions;
   /** For the run's own draws: workloads, plans. Nodes draw from streams of theirs. */
   readonly random: SeededRandom;
+  /**
+   * The network beneath.
+   * @internal
+   */
   readonly network: MemoryNetwork;
+  /** The wires between nodes. */
   readonly links: Links;
+  /** Brings faults upon nodes, wires and disks. */
   readonly faults: FaultInjector;
   readonly #loop: EventLoop;
   readonly #trace: Trace;
@@ -94,6 +122,7 @@ export class Simulation {
   #operations = 0;
   #fatal: Error | undefined;
 
+  /** Makes a world without nodes. */
   constructor(options: SimulationOptions) {
     const random = new SeededRandom(options.seed);
     this.seed = options.seed;

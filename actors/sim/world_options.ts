@@ -11,14 +11,17 @@
 import type { RandomStream } from "../runtime/environment.ts";
 import { between, pick } from "./random.ts";
 
+/** What a simulated world is like. */
 export interface WorldOptions {
-  /** What a packet takes on a link, in microseconds: at least this, and on average so much more. */
+  /** What a packet takes on a link at least, in microseconds. */
   readonly linkMinUs: number;
+  /** What it takes beyond that on average. */
   readonly linkMeanUs: number;
   /** Kibibytes per millisecond on each link; 0 for no limit. */
   readonly linkKibPerMs: number;
-  /** Reads of 256 that give only a part of what came, and those that give one byte. */
+  /** Reads of 256 that give only a part of what came. */
   readonly partialReadsOf256: number;
+  /** Reads of 256 that give one byte. */
   readonly singleByteReadsOf256: number;
   /** Messages of 256 that are drawn among all that wait; else senders and actors take turns. */
   readonly drawnMessagesOf256: number;
@@ -26,8 +29,11 @@ export interface WorldOptions {
   readonly earlyTurnEndsOf256: number;
   /** What handling a message takes, in microseconds. */
   readonly messageUs: number;
+  /** What a cold read takes on average, in microseconds. */
   readonly diskReadMeanUs: number;
+  /** What a sync takes at least, in microseconds. */
   readonly diskSyncMinUs: number;
+  /** What it takes beyond that on average. */
   readonly diskSyncMeanUs: number;
   /** The most that a node's clock may be fast or slow, in millionths. */
   readonly driftPpmMax: number;

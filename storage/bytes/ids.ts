@@ -8,6 +8,7 @@
  * @module
  */
 
+/** @ignore */
 declare const flavour: unique symbol;
 type Flavoured<Base, Name extends string> = Base & {
   readonly [flavour]?: Name;
