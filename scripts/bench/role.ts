@@ -6,8 +6,16 @@
 
 import { type Node, startNode } from "../../actors/start_node.ts";
 import { jsonLine, readJsonLines } from "./lines.ts";
+import { type ConsumeLoad, ConsumeRunner } from "./load/consume.ts";
+import { type EndToEndLoad, ProbeReceiver, ProbeSender } from "./load/end_to_end.ts";
 import { type ProduceLoad, ProduceRunner } from "./load/produce.ts";
-import { type Address, listenAnywhere, receiveBytes, relayBytes, sendBytes } from "./load/sockets.ts";
+import {
+  type Address,
+  listenAnywhere,
+  receiveBytes,
+  relayBytes,
+  sendBytes,
+} from "./load/sockets.ts";
 
 /** What a process is to be. */
 export type Job =
@@ -17,6 +25,9 @@ export type Job =
     readonly properties?: Readonly<Record<string, string>>;
   }
   | { readonly role: "producer"; readonly load: ProduceLoad }
+  | { readonly role: "consumer"; readonly load: ConsumeLoad }
+  | { readonly role: "probe-sender"; readonly load: EndToEndLoad }
+  | { readonly role: "probe-receiver"; readonly load: EndToEndLoad }
   | { readonly role: "socket-receiver" }
   | { readonly role: "socket-relay"; readonly to: Address }
   | { readonly role: "socket-sender"; readonly to: Address };
@@ -38,7 +49,13 @@ function play(job: Job): Promise<Player> {
     case "node":
       return playNode(job);
     case "producer":
-      return playProducer(job.load);
+      return playRunner(ProduceRunner.connect(job.load));
+    case "consumer":
+      return playRunner(ConsumeRunner.connect(job.load));
+    case "probe-sender":
+      return playRunner(ProbeSender.connect(job.load));
+    case "probe-receiver":
+      return playRunner(ProbeReceiver.connect(job.load));
     case "socket-receiver":
       return playReceiver();
     case "socket-relay":
@@ -62,12 +79,17 @@ async function playNode(job: Extract<Job, { role: "node" }>): Promise<Player> {
   };
 }
 
-async function playProducer(load: ProduceLoad): Promise<Player> {
-  const runner = await ProduceRunner.connect(load);
+/** Something that is connected once and run many times. */
+interface Runner extends AsyncDisposable {
+  run(amount: number): Promise<unknown>;
+}
+
+async function playRunner(connecting: Promise<Runner>): Promise<Player> {
+  const runner = await connecting;
   return {
     ready: null,
-    round: (records) => runner.run(records),
-    end: () => runner[Symbol.asyncDispose](),
+    round: async (amount) => await runner.run(amount) ?? null,
+    end: async () => await runner[Symbol.asyncDispose](),
   };
 }
 
