@@ -1,0 +1,295 @@
+/**
+ * The admin client: topics, configs, offsets and the cluster itself.
+ *
+ * Owns the public face: a promise for each operation, and errors with their names. Operations that
+ * a broker answers item by item reject with the first item's error; which items that concerns is in
+ * the message. Does not own the asking (admin_calls.ts).
+ *
+ * @module
+ */
+
+import type { Offset } from "../../storage/bytes/ids.ts";
+import { ErrorCode } from "../../net/messages/errors.ts";
+import { CREATE_PARTITIONS } from "../../net/messages/create_partitions.ts";
+import { CREATE_TOPICS } from "../../net/messages/create_topics.ts";
+import { DELETE_RECORDS } from "../../net/messages/delete_records.ts";
+import { DELETE_TOPICS } from "../../net/messages/delete_topics.ts";
+import { DESCRIBE_CLUSTER } from "../../net/messages/describe_cluster.ts";
+import { DESCRIBE_CONFIGS } from "../../net/messages/describe_configs.ts";
+import { INCREMENTAL_ALTER_CONFIGS } from "../../net/messages/incremental_alter_configs.ts";
+import { METADATA } from "../../net/messages/metadata.ts";
+import { make } from "../../net/schema/make.ts";
+import { AdminCalls } from "./admin_calls.ts";
+import {
+  type AlterConfigs,
+  type ClusterDescription,
+  CONFIG_OPERATION,
+  type ConfigResource,
+  configsOf,
+  type DescribedConfigs,
+  type NewPartitions,
+  type NewTopic,
+  type OffsetSpec,
+  type RecordsToDelete,
+  RESOURCE_TYPE,
+  timestampOf,
+  type TopicDescription,
+  topicDescription,
+} from "./admin_types.ts";
+import { type Bootstrap, parseBootstrap } from "./bootstrap.ts";
+import { Cluster } from "./cluster.ts";
+import { type AdminConfig, adminSettings } from "./configs.ts";
+import { defaultEnvironment } from "./default_environment.ts";
+import { errorForCode } from "./errors.ts";
+import type { OffsetAnswer } from "./offset_lookup.ts";
+
+/** What a broker answers of one item. */
+interface ItemResult {
+  readonly errorCode: number;
+  readonly errorMessage?: string | null;
+}
+
+/** Looks after a cluster. Made by `Admin.connect`. */
+export class Admin implements AsyncDisposable {
+  readonly #cluster: Cluster;
+  readonly #calls: AdminCalls;
+  readonly #timeoutMs: number;
+  #closing: Promise<void> | undefined;
+
+  /** Not to be called: `Admin.connect` makes admin clients. */
+  constructor(cluster: Cluster, timeoutMs: number) {
+    this.#cluster = cluster;
+    this.#calls = new AdminCalls(cluster, timeoutMs);
+    this.#timeoutMs = timeoutMs;
+  }
+
+  /**
+   * Connects to a cluster by any of its brokers.
+   * @throws {BrokerNotAvailableError} when none of the addresses can be connected to.
+   * @throws {InvalidConfigError} when an address or a config cannot be used.
+   */
+  static async connect(bootstrap: Bootstrap, config: AdminConfig = {}): Promise<Admin> {
+    const settings = adminSettings(config);
+    const cluster = new Cluster({
+      environment: config.environment ?? defaultEnvironment(),
+      settings,
+      bootstrap: parseBootstrap(bootstrap),
+      allowAutoTopicCreation: false,
+    });
+    await cluster.connect();
+    return new Admin(cluster, settings.defaultApiTimeoutMs);
+  }
+
+  /** Creates topics; with `validateOnly` it only says whether that would succeed. */
+  async createTopics(
+    topics: readonly NewTopic[],
+    options: { readonly validateOnly?: boolean } = {},
+  ): Promise<void> {
+    const request = make(CREATE_TOPICS.request, {
+      topics: topics.map((topic) => ({
+        name: topic.name,
+        numPartitions: topic.assignments === undefined ? topic.partitions ?? -1 : -1,
+        replicationFactor: topic.assignments === undefined ? topic.replicationFactor ?? -1 : -1,
+        assignments: (topic.assignments ?? []).map((brokerIds, partitionIndex) => ({
+          partitionIndex,
+          brokerIds,
+        })),
+        configs: configsOf(topic.configs ?? {}),
+      })),
+      timeoutMs: this.#timeoutMs,
+      validateOnly: options.validateOnly ?? false,
+    });
+    const response = await this.#calls.controller(CREATE_TOPICS, request);
+    for (const topic of response.topics) check(topic, `Cannot create topic ${topic.name}`);
+  }
+
+  /** Deletes topics and everything in them. */
+  async deleteTopics(names: readonly string[]): Promise<void> {
+    const request = make(DELETE_TOPICS.request, {
+      topics: names.map((name) => ({ name })),
+      topicNames: names,
+      timeoutMs: this.#timeoutMs,
+    });
+    const { responses } = await this.#calls.controller(DELETE_TOPICS, request);
+    for (const topic of responses) check(topic, `Cannot delete topic ${topic.name}`);
+  }
+
+  /** The names of all topics, sorted; those that brokers keep for themselves only if asked for. */
+  async listTopics(options: { readonly internal?: boolean } = {}): Promise<string[]> {
+    const { topics } = await this.#metadata(null);
+    return topics
+      .filter(({ isInternal }) => options.internal === true || !isInternal)
+      .map(({ name }) => name ?? "")
+      .sort();
+  }
+
+  /** Partitions, leaders and replicas of topics, in the order given; of all when none are named. */
+  async describeTopics(names?: readonly string[]): Promise<TopicDescription[]> {
+    const response = await this.#metadata(names ?? null);
+    const byName = new Map(response.topics.map((topic) => [topic.name ?? "", topic]));
+    return (names ?? [...byName.keys()].sort()).map((name) => {
+      const topic = byName.get(name);
+      const errorCode = topic?.errorCode ?? ErrorCode.UNKNOWN_TOPIC_OR_PARTITION;
+      if (topic === undefined || errorCode !== ErrorCode.NONE) {
+        throw errorForCode(errorCode, `Cannot describe topic ${name}`);
+      }
+      return topicDescription(topic);
+    });
+  }
+
+  /** Raises the number of partitions of topics. Keys then go elsewhere than before. */
+  async createPartitions(topics: readonly NewPartitions[]): Promise<void> {
+    const request = make(CREATE_PARTITIONS.request, {
+      topics: topics.map(({ name, count, assignments }) => ({
+        name,
+        count,
+        assignments: assignments?.map((brokerIds) => ({ brokerIds })) ?? null,
+      })),
+      timeoutMs: this.#timeoutMs,
+    });
+    const { results } = await this.#calls.controller(CREATE_PARTITIONS, request);
+    for (const topic of results) check(topic, `Cannot add partitions to ${topic.name}`);
+  }
+
+  /** The configs of topics and brokers, in the order given, and where each value comes from. */
+  async describeConfigs(resources: readonly ConfigResource[]): Promise<DescribedConfigs[]> {
+    const groups = this.#calls.byBroker(resources, nodeOf);
+    const described = await Promise.all(groups.map(async ({ node, items }) => {
+      const request = make(DESCRIBE_CONFIGS.request, {
+        resources: items.map(({ type, name, keys }) => ({
+          resourceType: RESOURCE_TYPE[type],
+          resourceName: name,
+          configurationKeys: keys ?? null,
+        })),
+        includeSynonyms: true,
+        includeDocumentation: true,
+      });
+      return (await this.#calls.broker(node, DESCRIBE_CONFIGS, request)).results;
+    }));
+    const results = described.flat();
+    return resources.map(({ type, name }) => {
+      const result = results.find(({ resourceType, resourceName }) =>
+        resourceType === RESOURCE_TYPE[type] && resourceName === name
+      );
+      const action = `Cannot describe configs of ${type} ${name}`;
+      if (result === undefined) throw errorForCode(ErrorCode.RESOURCE_NOT_FOUND, action);
+      check(result, action);
+      return { type, name, configs: result.configs };
+    });
+  }
+
+  /** Changes single configs and leaves the others (KIP-339). */
+  async alterConfigs(
+    changes: readonly AlterConfigs[],
+    options: { readonly validateOnly?: boolean } = {},
+  ): Promise<void> {
+    const groups = this.#calls.byBroker(changes, nodeOf);
+    await Promise.all(groups.map(async ({ node, items }) => {
+      const request = make(INCREMENTAL_ALTER_CONFIGS.request, {
+        resources: items.map(({ type, name, ...operations }) => ({
+          resourceType: RESOURCE_TYPE[type],
+          resourceName: name,
+          configs: [
+            ...configsOf(operations.set ?? {}, CONFIG_OPERATION.set),
+            ...(operations.delete ?? []).map((name) => ({
+              name,
+              configOperation: CONFIG_OPERATION.delete,
+              value: null,
+            })),
+            ...configsOf(operations.append ?? {}, CONFIG_OPERATION.append),
+            ...configsOf(operations.subtract ?? {}, CONFIG_OPERATION.subtract),
+          ],
+        })),
+        validateOnly: options.validateOnly ?? false,
+      });
+      const { responses } = await this.#calls.broker(node, INCREMENTAL_ALTER_CONFIGS, request);
+      for (const { resourceName, ...result } of responses) {
+        check(result, `Cannot alter configs of ${resourceName}`);
+      }
+    }));
+  }
+
+  /** Deletes the records before an offset; resolves with the new first offsets. */
+  async deleteRecords(
+    partitions: readonly RecordsToDelete[],
+  ): Promise<{ topic: string; partition: number; lowWatermark: Offset }[]> {
+    const groups = await this.#calls.byLeader(partitions);
+    const answered = await Promise.all(groups.map(async ({ node, items }) => {
+      const byTopic = Map.groupBy(items, ({ topic }) => topic);
+      const request = make(DELETE_RECORDS.request, {
+        topics: Array.from(byTopic, ([name, items]) => ({
+          name,
+          partitions: items.map(({ partition, beforeOffset }) => ({
+            partitionIndex: partition,
+            offset: beforeOffset,
+          })),
+        })),
+        timeoutMs: this.#timeoutMs,
+      });
+      return (await this.#calls.broker(node, DELETE_RECORDS, request)).topics;
+    }));
+    return answered.flat().flatMap(({ name, partitions }) =>
+      partitions.map(({ partitionIndex, lowWatermark, errorCode }) => {
+        check({ errorCode }, `Cannot delete records of ${name}-${partitionIndex}`);
+        return { topic: name, partition: partitionIndex, lowWatermark };
+      })
+    );
+  }
+
+  /** The first, the last, or a time's offsets of partitions, in the order given. */
+  listOffsets(
+    specs: readonly OffsetSpec[],
+    options: { readonly isolationLevel?: "read_uncommitted" | "read_committed" } = {},
+  ): Promise<OffsetAnswer[]> {
+    const queries = specs.map(({ topic, partition, at }) => ({
+      topic,
+      partition,
+      timestamp: timestampOf(at),
+    }));
+    return this.#calls.offsets(queries, options.isolationLevel === "read_committed");
+  }
+
+  /** The brokers, the controller and the cluster's id. */
+  async describeCluster(): Promise<ClusterDescription> {
+    const request = make(DESCRIBE_CLUSTER.request, {});
+    const response = await this.#calls.any(DESCRIBE_CLUSTER, request);
+    check(response, "Cannot describe the cluster");
+    const { clusterId, controllerId, brokers } = response;
+    return {
+      clusterId,
+      controllerId,
+      brokers: brokers.map(({ brokerId, host, port, rack }) => ({
+        nodeId: brokerId,
+        host,
+        port,
+        rack,
+      })),
+    };
+  }
+
+  /** Ends the connections. */
+  close(): Promise<void> {
+    return this.#closing ??= this.#cluster.close();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #metadata(names: readonly string[] | null) {
+    const topics = names?.map((name) => ({ name })) ?? null;
+    return this.#calls.any(
+      METADATA,
+      make(METADATA.request, { topics, allowAutoTopicCreation: false }),
+    );
+  }
+}
+
+/** A broker's configs are its own to tell and to change; anyone's else are everybody's. */
+function nodeOf({ type, name }: ConfigResource): number | undefined {
+  return type === "broker" && name !== "" ? Number(name) : undefined;
+}
+
+function check({ errorCode, errorMessage }: ItemResult, action: string): void {
+  if (errorCode !== ErrorCode.NONE) throw errorForCode(errorCode, action, errorMessage);
+}
