@@ -124,7 +124,7 @@ export class LogAppender {
       // What may fail comes before the write: loading the state of producers reads files.
       if (this.#hasProducers) state.producers(context.now);
       if (!active.cutIsDurable) this.#sync(() => active.syncLog());
-      active.write(batches);
+      this.#write(active, batches);
       this.#takeIn(batches, active, context);
       return {
         kind: "appended",
@@ -156,6 +156,16 @@ export class LogAppender {
     sealed.seal();
     state.addActive(segment);
     return segment;
+  }
+
+  /** A full disk may have space again; one that fails, or cannot be cut back, is not trusted. */
+  #write(active: Segment, batches: Uint8Array): void {
+    try {
+      active.write(batches);
+    } catch (error) {
+      if (error instanceof DiskError && error.kind === "io") this.#state.failure ??= error;
+      throw error;
+    }
   }
 
   /** A sync that fails is the end of the log. */

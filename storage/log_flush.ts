@@ -15,6 +15,7 @@ import type { Timestamp } from "./bytes/ids.ts";
 import { DiskError, type File } from "./disk.ts";
 import type { IndexFile } from "./index_file.ts";
 import type { LogState } from "./log_state.ts";
+import type { Segment } from "./segment.ts";
 
 /** Is told the end of a flush: undefined, or what failed. */
 export type FlushDone = (failure: DiskError | undefined) => void;
@@ -27,18 +28,18 @@ interface Waiting {
   readonly done: FlushDone;
 }
 
-/** Something with a file that is durable up to some of its changes. */
-interface Syncable {
+/** A file to sync, and how far what it belongs to had come when the round began. */
+interface Item {
+  readonly file: File;
+  readonly segment: Segment;
+  readonly of: Segment | IndexFile;
   readonly changes: number;
-  changesSynced: number;
 }
 
-/** What one round syncs, in this order, and how far each had come when it began. */
+/** What one round syncs, in this order. */
 interface Round {
   readonly full: boolean;
-  readonly files: readonly File[];
-  readonly marks: readonly { readonly of: Syncable; readonly changes: number }[];
-  readonly indexes: readonly IndexFile[];
+  readonly items: readonly Item[];
   readonly syncNames: boolean;
   /** Leader epochs to be committed once they are synced, and after how many changes. */
   readonly epochs: File | undefined;
@@ -133,13 +134,21 @@ export class LogFlusher {
   }
 
   #syncFrom(round: Round, index: number, asked: readonly Waiting[]): void {
-    round.files[index]!.syncLater((failure) => {
-      if (failure === undefined && index + 1 < round.files.length) {
-        this.#syncFrom(round, index + 1, asked);
-        return;
-      }
-      this.#endRound(failure ?? this.#tryFinish(round), asked);
-    });
+    const item = round.items[index];
+    const file = item?.file ?? (index === round.items.length ? round.epochs : undefined);
+    // What was cut from the log meanwhile, or replaced by another call, may be gone for good.
+    const isMoot = () =>
+      item === undefined
+        ? !this.#state.isStaged(round.epochs)
+        : !this.#state.segments.includes(item.segment);
+    if (file === undefined) this.#endRound(this.#tryFinish(round), asked);
+    else if (isMoot()) this.#syncFrom(round, index + 1, asked);
+    else {
+      file.syncLater((failure) => {
+        if (failure === undefined || isMoot()) this.#syncFrom(round, index + 1, asked);
+        else this.#endRound(failure, asked);
+      });
+    }
   }
 
   #endRound(failure: DiskError | undefined, asked: readonly Waiting[]): void {
@@ -157,7 +166,8 @@ export class LogFlusher {
   #runSync(full: boolean): void {
     const round = this.#prepare(full);
     try {
-      for (const file of round.files) file.sync();
+      for (const { file } of round.items) file.sync();
+      round.epochs?.sync();
       this.#finish(round);
     } catch (error) {
       if (error instanceof DiskError) this.#state.failure ??= error;
@@ -172,19 +182,23 @@ export class LogFlusher {
     // The segment before the recovery point, too: it may have been cut.
     const recent = state.segments.slice(state.segmentIndex(state.recoveryPoint - 1));
     const epochs = full ? state.stageEpochs() : undefined;
-    const indexes = full ? recent.flatMap((segment) => segment.writeIndexes()) : [];
-    const changed = recent.filter(({ changes, changesSynced }) => changes > changesSynced);
-    const { active } = state;
-    // A round has a file at least, since its end has to come later than its beginning.
-    const logs = changed.length === 0 && indexes.length === 0 ? [active] : changed;
-    const marks = [...indexes, ...logs].map((of) => ({ of, changes: of.changes }));
-    const files = [...indexes.map(({ file }) => file), ...logs.map(({ log }) => log)];
-    if (epochs !== undefined) files.push(epochs);
-    const syncNames = state.namesChanged || indexes.some((index) => !index.nameDurable);
+    const items: Item[] = [];
+    for (const segment of recent) {
+      for (const of of full ? segment.writeIndexes() : []) {
+        items.push({ file: of.file, segment, of, changes: of.changes });
+      }
+      const { changes, changesSynced } = segment;
+      if (changes > changesSynced) items.push({ file: segment.log, segment, of: segment, changes });
+    }
+    if (items.length === 0) {
+      // A round has a file at least, since its end has to come later than its beginning.
+      const { active } = state;
+      items.push({ file: active.log, segment: active, of: active, changes: active.changes });
+    }
+    const syncNames = state.namesChanged || items.some(({ of }) => !of.nameDurable);
     state.flushTarget = state.logEndOffset;
     state.unflushedSince = -1;
-    const { epochChanges } = state;
-    return { full, files, marks, indexes, syncNames, epochs, epochChanges };
+    return { full, items, syncNames, epochs, epochChanges: state.epochChanges };
   }
 
   #tryFinish(round: Round): DiskError | undefined {
@@ -202,12 +216,11 @@ export class LogFlusher {
     const state = this.#state;
     if (round.epochs !== undefined) state.commitEpochs(round.epochs, round.epochChanges);
     if (round.syncNames) state.syncNames();
-    for (const { of, changes } of round.marks) {
+    for (const { of, changes } of round.items) {
       of.changesSynced = Math.max(of.changesSynced, changes);
+      of.nameDurable = true;
     }
     state.flushedOffset = Math.max(state.flushedOffset, state.flushTarget);
-    if (!round.full) return;
-    for (const index of round.indexes) index.nameDurable = true;
-    state.raiseRecoveryPoint(state.flushTarget);
+    if (round.full) state.raiseRecoveryPoint(state.flushTarget);
   }
 }

@@ -226,6 +226,11 @@ export class LogState {
     return this.#stagedEpochs = stageSmallFile(disk, this.#epochsPath, this.epochs.format());
   }
 
+  /** Whether these are the leader epochs that were staged last, and not yet committed. */
+  isStaged(epochs: File | undefined): boolean {
+    return epochs !== undefined && this.#stagedEpochs === epochs;
+  }
+
   /**
    * Puts staged leader epochs in place, unless others have been written since; they were staged
    * after so many changes.
@@ -233,7 +238,7 @@ export class LogState {
    * @throws {DiskError}
    */
   commitEpochs(staged: File, changes: number): void {
-    if (this.#stagedEpochs !== staged) return;
+    if (!this.isStaged(staged)) return;
     staged.close();
     commitSmallFile(this.resources.disk, this.#epochsPath);
     this.#stagedEpochs = undefined;

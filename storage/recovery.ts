@@ -271,6 +271,7 @@ export class LogOpening {
       from: this.#position,
       to: segment.log.size(),
       buffer,
+      baseOffset: segment.baseOffset,
     });
     const before = this.#bytesScanned;
     while (scan.next()) {

@@ -72,6 +72,8 @@ export class Segment {
   /** Counts changes of the file of batches, and how many of them are durable. */
   changes = 0;
   changesSynced = 0;
+  /** Whether the file's name is known to survive a crash; whoever syncs the folder says so. */
+  nameDurable = false;
   /** How many changes there were when batches were last cut off that had been sound. */
   #changesAtCut = 0;
   readonly #resources: LogResources;
@@ -182,8 +184,14 @@ export class Segment {
    * @throws {DiskError} after which the segment is as before
    */
   write(batches: Uint8Array): void {
-    this.log.write(batches, this.#size);
     this.changes++;
+    try {
+      this.log.write(batches, this.#size);
+    } catch (error) {
+      // A part may have been written and cut off; until the cut is durable it may come back.
+      this.#changesAtCut = this.changes;
+      throw error;
+    }
   }
 
   /** Takes in a batch that stands in the file at `size`. */
@@ -462,7 +470,9 @@ export class Segment {
   }
 
   #scan(from: number, to: number = this.size): SegmentScan {
-    return new SegmentScan({ file: this.log, from, to, buffer: this.#resources.headerBuffer });
+    const { baseOffset } = this;
+    const buffer = this.#resources.headerBuffer;
+    return new SegmentScan({ file: this.log, from, to, buffer, baseOffset });
   }
 
   #expectEnd(scan: SegmentScan, offset: Offset = this.baseOffset): void {

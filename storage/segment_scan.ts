@@ -2,15 +2,16 @@
  * Walks over the batches in a segment's file: their headers only, or whole batches.
  *
  * Owns how the file is read for that: in windows, small ones where batches are large and only
- * headers are wanted. It checks what a header must say to lead to the next one; checksums and
- * offsets are the caller's.
+ * headers are wanted. It checks what a header must say to lead to the next one; checksums,
+ * and that no offset is missing, are the caller's.
  *
  * Invariant: nothing at or after `to` is read.
  *
  * @module
  */
 
-import { isSafeInt64, readInt32 } from "./bytes/big_endian.ts";
+import { isSafeInt64, readInt32, readInt64 } from "./bytes/big_endian.ts";
+import type { Offset } from "./bytes/ids.ts";
 import type { File } from "./disk.ts";
 import {
   BATCH_FIELD,
@@ -31,6 +32,8 @@ export interface SegmentScanOptions {
   readonly to: number;
   /** Where bytes are read into; its length is that of a window. Lent for as long as the walk. */
   readonly buffer: Uint8Array;
+  /** No batch in the file has a lower offset; default 0. */
+  readonly baseOffset?: Offset;
   /** Whether the view shows whole batches, not only headers. */
   readonly whole?: boolean;
 }
@@ -44,6 +47,8 @@ export class SegmentScan {
   readonly #file: File;
   readonly #to: number;
   readonly #whole: boolean;
+  /** What the next batch must at least begin with; headers have no checksum of their own. */
+  #leastOffset: Offset;
   #buffer: Uint8Array;
   #windowStart = 0;
   #windowEnd = 0;
@@ -51,7 +56,7 @@ export class SegmentScan {
   #next: number;
   #lastSize = 0;
 
-  constructor({ file, from, to, buffer, whole = false }: SegmentScanOptions) {
+  constructor({ file, from, to, buffer, baseOffset = 0, whole = false }: SegmentScanOptions) {
     this.batch = new BatchView(buffer, 0);
     this.#file = file;
     this.#position = from;
@@ -59,6 +64,7 @@ export class SegmentScan {
     this.#to = to;
     this.#buffer = buffer;
     this.#whole = whole;
+    this.#leastOffset = baseOffset;
   }
 
   /** Where in the file the batch of the last `next()` starts. */
@@ -93,6 +99,8 @@ export class SegmentScan {
     this.#position = at;
     this.#lastSize = size;
     this.#next = at + size;
+    // With whole batches at hand whoever walks can tell more exactly what is wrong.
+    if (!this.#whole) this.#leastOffset = this.batch.nextOffset;
     return true;
   }
 
@@ -122,7 +130,7 @@ export class SegmentScan {
     const start = at - this.#windowStart;
     const size = batchSizeAt(buffer, start, this.#windowEnd - this.#windowStart);
     const sound = size >= BATCH_HEADER_BYTES && buffer[start + BATCH_FIELD.magic] === BATCH_MAGIC &&
-      buffer[start]! < 0x80 && isSafeInt64(buffer, start) &&
+      isSafeInt64(buffer, start) && readInt64(buffer, start) >= this.#leastOffset &&
       isSafeInt64(buffer, start + BATCH_FIELD.maxTimestamp) &&
       isSafeInt64(buffer, start + BATCH_FIELD.producerId) &&
       readInt32(buffer, start + BATCH_FIELD.lastOffsetDelta) >= 0;

@@ -7,7 +7,7 @@
 import { assertEquals } from "@std/assert";
 import type { Disk } from "../../storage/disk.ts";
 import { IndexCache } from "../../storage/index_cache.ts";
-import { Log, type LogOpened } from "../../storage/log.ts";
+import { Log, type LogOpened, type LogOpenSlices } from "../../storage/log.ts";
 import type { AppendContext, Appended, AppendResult } from "../../storage/log_append.ts";
 import { type LogConfig, logConfig } from "../../storage/log_config.ts";
 import type { ReadResult } from "../../storage/log_read.ts";
@@ -77,15 +77,24 @@ export interface LogSpec extends Partial<Omit<LogOpenOptions, "config">> {
 }
 
 export function tryOpenLog(disk: Disk, spec: LogSpec = {}): LogOpened {
+  return Log.open(openOptions(disk, spec));
+}
+
+/** Opens a log by slices. */
+export function openSlices(disk: Disk, spec: LogSpec = {}): LogOpenSlices {
+  return Log.opening(openOptions(disk, spec));
+}
+
+function openOptions(disk: Disk, spec: LogSpec): LogOpenOptions {
   const { config = {}, indexBytesMax, ...options } = spec;
-  return Log.open({
+  return {
     resources: new LogResources(disk, new IndexCache(indexBytesMax)),
     folder: FOLDER,
     now: NOW,
     clean: false,
     ...options,
     config: logConfig({ ...SMALL, ...config }),
-  });
+  };
 }
 
 export function openLog(disk: Disk, spec: LogSpec = {}): Log {
