@@ -13,10 +13,24 @@ import { type Figure, figureToJson, formatTable, isMet } from "./figure.ts";
 import { both } from "./parts/both.ts";
 import { consume } from "./parts/consume.ts";
 import { latency } from "./parts/latency.ts";
+import { log } from "./parts/log.ts";
+import { partitions } from "./parts/partitions.ts";
 import { produce } from "./parts/produce.ts";
+import { recovery } from "./parts/recovery.ts";
 import { sockets } from "./parts/sockets.ts";
+import { start } from "./parts/start.ts";
 
-const PARTS: readonly Part[] = [sockets, produce, both, consume, latency];
+const PARTS: readonly Part[] = [
+  sockets,
+  produce,
+  both,
+  consume,
+  latency,
+  log,
+  recovery,
+  start,
+  partitions,
+];
 
 function usage(): string {
   const width = Math.max(...PARTS.map(({ name }) => name.length));

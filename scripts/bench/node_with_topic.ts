@@ -1,7 +1,10 @@
-/** A node in a process of its own whose topics have so many partitions. */
+/** A node in a process of its own that has one topic. */
 
+import { Admin } from "../../mod.ts";
 import type { Bench } from "./bench.ts";
 import type { RoleProcess } from "./role_process.ts";
+
+export const TOPIC = "bench";
 
 export interface NodeWithTopic extends AsyncDisposable {
   readonly process: RoleProcess;
@@ -9,19 +12,17 @@ export interface NodeWithTopic extends AsyncDisposable {
   readonly topic: string;
 }
 
-/** Starts a node on a folder; its topic is made when it is first named. */
+/** Starts a node on a folder and makes a topic. */
 export async function startNodeWithTopic(
   bench: Bench,
-  data: string,
+  folder: string,
   partitions: number,
 ): Promise<NodeWithTopic> {
-  const process = await bench.start({
-    role: "node",
-    data: `${data}/node`,
-    properties: { "num.partitions": String(partitions) },
-  });
+  const process = await bench.start({ role: "node", data: `${folder}/node` });
   const bootstrap = bootstrapOf(process);
-  return { process, bootstrap, topic: "bench", [Symbol.asyncDispose]: () => process.end() };
+  await using admin = await Admin.connect(bootstrap);
+  await admin.createTopics([{ name: TOPIC, partitions }]);
+  return { process, bootstrap, topic: TOPIC, [Symbol.asyncDispose]: () => process.end() };
 }
 
 /** Where a node listens. */

@@ -8,6 +8,7 @@ import { type Node, startNode } from "../../actors/start_node.ts";
 import { jsonLine, readJsonLines } from "./lines.ts";
 import { type ConsumeLoad, ConsumeRunner } from "./load/consume.ts";
 import { type EndToEndLoad, ProbeReceiver, ProbeSender } from "./load/end_to_end.ts";
+import { type LogLoad, measureLog } from "./load/log_files.ts";
 import { type ProduceLoad, ProduceRunner } from "./load/produce.ts";
 import {
   type Address,
@@ -28,6 +29,7 @@ export type Job =
   | { readonly role: "consumer"; readonly load: ConsumeLoad }
   | { readonly role: "probe-sender"; readonly load: EndToEndLoad }
   | { readonly role: "probe-receiver"; readonly load: EndToEndLoad }
+  | { readonly role: "log"; readonly load: LogLoad }
   | { readonly role: "socket-receiver" }
   | { readonly role: "socket-relay"; readonly to: Address }
   | { readonly role: "socket-sender"; readonly to: Address };
@@ -56,6 +58,8 @@ function play(job: Job): Promise<Player> {
       return playRunner(ProbeSender.connect(job.load));
     case "probe-receiver":
       return playRunner(ProbeReceiver.connect(job.load));
+    case "log":
+      return playLog(job.load);
     case "socket-receiver":
       return playReceiver();
     case "socket-relay":
@@ -91,6 +95,14 @@ async function playRunner(connecting: Promise<Runner>): Promise<Player> {
     round: async (amount) => await runner.run(amount) ?? null,
     end: async () => await runner[Symbol.asyncDispose](),
   };
+}
+
+function playLog(load: LogLoad): Promise<Player> {
+  return Promise.resolve({
+    ready: null,
+    round: () => Promise.resolve(measureLog(load)),
+    end: () => Promise.resolve(),
+  });
 }
 
 function playReceiver(): Promise<Player> {
