@@ -124,7 +124,7 @@ class WiredNode implements BootedNode {
     this.#options = options;
     this.#directory = directory;
     this.clusterId = directory.clusterId;
-    this.#budgets = new SessionBudgets(config.queuedMaxRequestBytes);
+    this.#budgets = new SessionBudgets(config);
     this.#system = new ActorSystem({ environment, node: nodeId, probe: options.probe });
     this.#supervisor = this.#system.spawn<NodeMessage>(
       "node",

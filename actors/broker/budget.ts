@@ -7,6 +7,8 @@
  * @module
  */
 
+import type { BrokerConfig } from "../config/broker_config.ts";
+
 export class Budget {
   readonly #limit: number;
   #held = 0;
@@ -49,9 +51,6 @@ export class Budget {
   }
 }
 
-/** Bytes of records that are read ahead for fetches, over all connections. */
-export const FETCHED_BYTES_MAX = 128 * 1024 * 1024;
-
 /** Partitions that fetches wait for, over all connections: a place costs some 200 bytes. */
 export const WAITING_PLACES_MAX = 500_000;
 
@@ -59,12 +58,13 @@ export const WAITING_PLACES_MAX = 500_000;
 export class SessionBudgets {
   /** Bytes of requests that are being worked on: `queued.max.request.bytes`. */
   readonly requestBytes: Budget;
-  /** Bytes of records that were read, and not sent yet. */
-  readonly fetchedBytes = new Budget(FETCHED_BYTES_MAX);
+  /** Bytes of records that were read for fetches and not sent yet: `queued.max.fetch.bytes`. */
+  readonly fetchedBytes: Budget;
   /** Partitions that fetches wait for. */
   readonly waitingPlaces = new Budget(WAITING_PLACES_MAX);
 
-  constructor(queuedMaxRequestBytes: number) {
-    this.requestBytes = new Budget(queuedMaxRequestBytes);
+  constructor(limits: Pick<BrokerConfig, "queuedMaxRequestBytes" | "queuedMaxFetchBytes">) {
+    this.requestBytes = new Budget(limits.queuedMaxRequestBytes);
+    this.fetchedBytes = new Budget(limits.queuedMaxFetchBytes);
   }
 }

@@ -10,6 +10,12 @@ import type { Ref } from "../runtime/ref.ts";
 import type { Access, Principal } from "./access.ts";
 import type { BrokerServices } from "./services.ts";
 
+/** What the calls of one connection hold together. */
+export interface ConnectionUsage {
+  /** Bytes of records that were read for its fetches and not sent yet. */
+  fetchedBytes: number;
+}
+
 export interface Call<Request, Response> {
   /** Records in it are views into the frame it came in: valid until `handle` returns, or as held. */
   readonly request: Request;
@@ -19,6 +25,7 @@ export interface Call<Request, Response> {
   /** The name of the listener that it came in by: what addresses in the response must fit. */
   readonly listener: string;
   readonly broker: BrokerServices;
+  readonly usage: ConnectionUsage;
 
   /** Whether the client has gone: what the call does from now on is for nobody. */
   readonly cancelled: boolean;

@@ -6,9 +6,10 @@
  * partition's list of those to be told; then everything is read anew.
  *
  * Invariants: what was read is given back or in the response, also when the client goes meanwhile;
- * bytes count in the node's budget from before they are read until they are given back, and a fetch
- * that finds no room there waits for some as it waits for records; a partition that was asked to
- * tell of records is told when that is no longer wanted.
+ * bytes count in the node's budget from before they are read until they are given back. A fetch that
+ * finds no room there waits for some as it waits for records, but for a little that a connection
+ * which holds nothing may always read, so that those who do not read their replies stop nobody. A
+ * partition that was asked to tell of records is told when that is no longer wanted.
  *
  * @module
  */
@@ -36,6 +37,9 @@ export interface FetchLimits {
   readonly maxWaitMs: number;
   readonly readCommitted: boolean;
 }
+
+/** A connection that holds no records may read so many bytes, or one batch, however full the node. */
+const FETCH_BYTES_MIN = 64 * 1024;
 
 const AVAILABLE: DataAvailable = { kind: "data-available" };
 
@@ -87,7 +91,7 @@ export class FetchOperation {
     this.#bytes = 0;
     this.#failed = false;
     this.#triedOversized = false;
-    const { room } = this.#call.broker.budgets.fetchedBytes;
+    const room = this.#room();
     this.#starved = room === 0;
     this.#capped = room < this.#limits.maxBytes;
     this.#budget = Math.min(this.#limits.maxBytes, room);
@@ -119,13 +123,12 @@ export class FetchOperation {
     partition: Ref<PartitionRequest>,
     maxBytes: number,
   ): void {
-    const { fetchedBytes } = this.#call.broker.budgets;
     // Only the first may exceed the budget, so that a batch larger than it is ever given (KIP-74).
-    const atLeastOneBatch = this.#bytes === 0 && this.#underWay === 0 && fetchedBytes.room > 0;
+    const atLeastOneBatch = this.#bytes === 0 && this.#underWay === 0 && this.#room() > 0;
     this.#underWay++;
     this.#budget -= maxBytes;
     this.#reserved += maxBytes;
-    fetchedBytes.take(maxBytes);
+    this.#take(maxBytes);
     this.#call.ask<PartitionRequest, ReadReply>(
       partition,
       this.#call.broker.config.requestTimeoutMs,
@@ -147,7 +150,7 @@ export class FetchOperation {
     if (this.#call.cancelled) return answer.release();
     const bytes = answer.records?.length ?? 0;
     const reply = this.#counted(answer, bytes);
-    this.#call.broker.budgets.fetchedBytes.give(allowed);
+    this.#take(-allowed);
     this.#reserved -= allowed;
     this.#underWay--;
     this.#replies[slot] = reply;
@@ -160,23 +163,33 @@ export class FetchOperation {
   /** The reply, whose bytes stay in the node's budget until it is released. */
   #counted(reply: ReadReply, bytes: number): ReadReply {
     if (bytes === 0) return reply;
-    const { fetchedBytes } = this.#call.broker.budgets;
-    fetchedBytes.take(bytes);
+    this.#take(bytes);
     return {
       ...reply,
       release: () => {
         reply.release();
-        fetchedBytes.give(bytes);
+        this.#take(-bytes);
       },
     };
   }
 
+  #room(): number {
+    const { room } = this.#call.broker.budgets.fetchedBytes;
+    return this.#call.usage.fetchedBytes > 0 ? room : Math.max(room, FETCH_BYTES_MIN);
+  }
+
+  #take(bytes: number): void {
+    this.#call.usage.fetchedBytes += bytes;
+    const { fetchedBytes } = this.#call.broker.budgets;
+    if (bytes >= 0) fetchedBytes.take(bytes);
+    else fetchedBytes.give(-bytes);
+  }
+
   #settle(): void {
     if (this.#bytes === 0 && !this.#failed && this.#readOversized()) return;
-    const { fetchedBytes } = this.#call.broker.budgets;
     const enough = this.#bytes >= this.#limits.minBytes || this.#failed || this.#expired ||
       (this.#capped && this.#bytes > 0);
-    if (!enough && this.#starved && fetchedBytes.room > 0) return this.#readAll();
+    if (!enough && this.#starved && this.#room() > 0) return this.#readAll();
     if (!enough && this.#wait()) return;
     this.#cancelTimer?.();
     this.#done(this.#replies as ReadReply[]);
@@ -184,7 +197,7 @@ export class FetchOperation {
 
   /** Reads the first partition whose next batch alone is larger than it was allowed, if any. */
   #readOversized(): boolean {
-    if (this.#triedOversized || this.#call.broker.budgets.fetchedBytes.room === 0) return false;
+    if (this.#triedOversized || this.#room() === 0) return false;
     this.#triedOversized = true;
     const slot = this.#targets.findIndex(({ fetchOffset }, index) => {
       const { highWatermark, lastStableOffset } = this.#replies[index] as ReadReply;
@@ -222,7 +235,7 @@ export class FetchOperation {
       partition?.tell({ kind: "await-data", seenHighWatermark: highWatermark, bytes, replyTo });
     });
     this.#giveBack();
-    if (fetchedBytes.room === 0) fetchedBytes.wait(hasRoom);
+    if (this.#starved) fetchedBytes.wait(hasRoom);
     this.#cancelTimer ??= this.#call.after(this.#limits.maxWaitMs, () => {
       this.#expired = true;
       this.#wake();
@@ -247,7 +260,7 @@ export class FetchOperation {
     this.#stopWaiting?.();
     this.#cancelTimer?.();
     this.#giveBack();
-    this.#call.broker.budgets.fetchedBytes.give(this.#reserved);
+    this.#take(-this.#reserved);
   }
 }
 

@@ -14,7 +14,7 @@ import { ErrorCode } from "../../net/messages/errors.ts";
 import type { ActorContext, AskResult } from "../runtime/actor.ts";
 import type { Ref } from "../runtime/ref.ts";
 import type { Principal } from "./access.ts";
-import type { AnyApiHandler, Call } from "./call.ts";
+import type { AnyApiHandler, Call, ConnectionUsage } from "./call.ts";
 import type { BrokerServices } from "./services.ts";
 
 /** A continuation of a call: what a session does with it is run it. */
@@ -52,6 +52,7 @@ export class RequestRunner {
   readonly #context: ActorContext<Continue>;
   readonly #services: BrokerServices;
   readonly #calls = new Set<RunningCall>();
+  readonly usage: ConnectionUsage = { fetchedBytes: 0 };
   #asks = 0;
   #timerNumber = 0;
 
@@ -152,6 +153,10 @@ class RunningCall implements Call<unknown, unknown> {
     this.version = version;
     this.request = request;
     this.#end = end;
+  }
+
+  get usage(): ConnectionUsage {
+    return this.#runner.usage;
   }
 
   get principal(): Principal {

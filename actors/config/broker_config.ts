@@ -101,6 +101,13 @@ const BROKER_CONFIGS = {
     "Bytes of responses that may wait on one connection before it is closed (Strom's own)",
     { min: 1 },
   ),
+  queuedMaxFetchBytes: long(
+    "queued.max.fetch.bytes",
+    128 * MIB,
+    "Bytes of records read for fetches and not yet sent, over all connections, before fetches wait" +
+      " (Strom's own)",
+    { min: 1 },
+  ),
 
   logRetentionCheckIntervalMs: long(
     "log.retention.check.interval.ms",

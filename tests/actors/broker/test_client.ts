@@ -98,6 +98,15 @@ export class TestClient {
     return this;
   }
 
+  /** From now on nothing is read but what is under way. */
+  stopReading(): void {
+    this.#framed?.pause();
+  }
+
+  resumeReading(): void {
+    this.#framed?.resume();
+  }
+
   handshake(change: Draft<typeof HANDSHAKE> = {}) {
     return this.begin(NATIVE_HANDSHAKE, { ...HANDSHAKE, ...change });
   }
