@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { SocketAddress } from "../../net/network.ts";
+import { formatAddress, type SocketAddress } from "../../net/network.ts";
 import { InvalidConfigError } from "./errors.ts";
 
 /** The native port of a node that was not told another. */
@@ -14,7 +14,7 @@ export const DEFAULT_PORT = 9192;
 export type Bootstrap = string | readonly string[];
 
 /**
- * The addresses in the order given; a port that is left out is 9192.
+ * The addresses in the order given, each once; a port that is left out is 9192.
  * @throws {InvalidConfigError} when there is none, or one cannot be read.
  */
 export function parseBootstrap(bootstrap: Bootstrap): SocketAddress[] {
@@ -23,7 +23,8 @@ export function parseBootstrap(bootstrap: Bootstrap): SocketAddress[] {
     .map((text) => text.trim())
     .filter((text) => text !== "");
   if (texts.length === 0) throw new InvalidConfigError("Cannot connect: no address was given");
-  return texts.map(parseAddress);
+  const addresses = texts.map(parseAddress);
+  return [...new Map(addresses.map((address) => [formatAddress(address), address])).values()];
 }
 
 function parseAddress(text: string): SocketAddress {

@@ -152,7 +152,7 @@ export class Cluster {
   }
 
   #open(address: SocketAddress): BrokerConnection {
-    const connection: BrokerConnection = new BrokerConnection({
+    return new BrokerConnection({
       environment: this.environment,
       settings: this.settings,
       random: this.#random,
@@ -162,21 +162,18 @@ export class Cluster {
         this.metadata.connected();
         this.#observer?.linksChanged();
       },
-      lost: (error) => this.#lost(connection, error),
+      lost: (error) => this.#lost(error),
       mayConnect: () => this.#mayConnect(),
     });
-    return connection;
   }
 
-  #lost(connection: BrokerConnection, error: ClientError): void {
+  #lost(error: ClientError): void {
     if (this.#isClosed) return;
-    const index = this.#bootstraps.indexOf(connection);
-    if (this.#found !== undefined && index >= 0) {
+    if (this.#found !== undefined) {
       this.#failures.push(error.message);
-      this.#tryBootstrap(index + 1);
+      this.#tryBootstrap(this.#failures.length);
       return;
     }
-    if (index >= 0) this.#bootstraps.splice(index, 1);
     // Who led what on a broker that is gone is no longer so, or soon will not be.
     this.metadata.requestUpdate();
     this.#observer?.linksChanged();
@@ -196,10 +193,8 @@ export class Cluster {
       this.#found?.(new BrokerNotAvailableError(`Cannot connect to any broker: ${causes}`));
       return;
     }
-    const connection = this.#open(address);
-    this.#bootstraps[index] = connection;
     this.metadata.requestUpdate();
-    connection.connect();
+    this.#bootstrapTo(address).connect();
   }
 
   /** A known broker that is not waiting to be tried again, else a bootstrap address. */
@@ -215,13 +210,21 @@ export class Cluster {
       return;
     }
     const { bootstrap } = this.#options;
-    const address = bootstrap[this.#random.integer(bootstrap.length)]!;
-    let connection = this.#bootstraps.find((known) => isSameAddress(known.address, address));
-    if (connection === undefined) {
-      connection = this.#open(address);
-      this.#bootstraps.push(connection);
+    const first = this.#random.integer(bootstrap.length);
+    for (let i = 0; i < bootstrap.length; i++) {
+      const connection = this.#bootstrapTo(bootstrap[(first + i) % bootstrap.length]!);
+      if (connection.isBackingOff) continue;
+      connection.connect();
+      return;
     }
-    connection.connect();
+  }
+
+  #bootstrapTo(address: SocketAddress): BrokerConnection {
+    const known = this.#bootstraps.find((known) => isSameAddress(known.address, address));
+    if (known !== undefined) return known;
+    const connection = this.#open(address);
+    this.#bootstraps.push(connection);
+    return connection;
   }
 
   /** The bootstrap connection that turned out to be to the broker. */

@@ -12,6 +12,10 @@ Deno.test("bootstrap: a port that is left out is the native one", () => {
   assertEquals(parseBootstrap("localhost"), [{ host: "localhost", port: 9192 }]);
 });
 
+Deno.test("bootstrap: an address that is given twice counts once", () => {
+  assertEquals(parseBootstrap("a:1,b:2,a:1"), [{ host: "a", port: 1 }, { host: "b", port: 2 }]);
+});
+
 Deno.test("bootstrap: an IPv6 host stands in brackets", () => {
   assertEquals(parseBootstrap("[::1]:9000"), [{ host: "::1", port: 9000 }]);
 });

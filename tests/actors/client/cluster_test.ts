@@ -1,0 +1,132 @@
+import { assert, assertEquals, assertInstanceOf } from "@std/assert";
+import { AuthorizationError, BrokerNotAvailableError } from "../../../actors/client/errors.ts";
+import { Producer } from "../../../actors/client/producer.ts";
+import type { Environment } from "../../../actors/runtime/environment.ts";
+import { NATIVE_HANDSHAKE } from "../../../net/handshake.ts";
+import { ErrorCode } from "../../../net/messages/errors.ts";
+import { METADATA } from "../../../net/messages/metadata.ts";
+import { ClientWorld } from "./client_world.ts";
+
+/** The environment of the world's client, counting attempts to connect. */
+function counting(world: ClientWorld): { environment: Environment; readonly attempts: number } {
+  const counted = { environment: world.environment, attempts: 0 };
+  const { network } = world.environment;
+  counted.environment = {
+    ...world.environment,
+    network: {
+      listen: (options, accepted) => network.listen(options, accepted),
+      connect: (options, done) => {
+        counted.attempts++;
+        network.connect(options, done);
+      },
+    },
+  };
+  return counted;
+}
+
+Deno.test("cluster: one broker costs one connection, by whatever name it was found", async () => {
+  const world = new ClientWorld();
+  world.cluster.createTopic("t", 3);
+  const counted = counting(world);
+  const { environment } = counted;
+  const producer = await world.settled(Producer.connect(world.bootstrap, { environment }));
+  for (const partition of [0, 1, 2]) {
+    await world.settled(producer.send({ topic: "t", value: "x", partition }));
+  }
+  assertEquals(counted.attempts, 1);
+  await world.settled(producer.close());
+});
+
+Deno.test("cluster: while no broker is there, attempts keep their distance", async () => {
+  const world = new ClientWorld({ brokers: 2 });
+  world.cluster.createTopic("t", 2);
+  const counted = counting(world);
+  const { environment } = counted;
+  const producer = await world.settled(Producer.connect(world.bootstrap, { environment }));
+  for (const partition of [0, 1]) {
+    await world.settled(producer.send({ topic: "t", value: "x", partition }));
+  }
+  const before = counted.attempts;
+  for (const name of ["broker-1", "broker-2"]) world.simulation.node(name).crash();
+  const sent = [0, 1].map((partition) => producer.send({ topic: "t", value: "y", partition }));
+  await world.pass(60_000);
+  // Two brokers, each under its own and its bootstrap address, at most once a second in the end.
+  const attempts = counted.attempts - before;
+  assert(attempts > 60 && attempts < 300, `${attempts} attempts`);
+  for (const name of ["broker-1", "broker-2"]) world.simulation.node(name).restart();
+  await world.settled(Promise.all(sent));
+  await world.settled(producer.close());
+});
+
+Deno.test("cluster: a broker that moved is found by the others", async () => {
+  const world = new ClientWorld({ brokers: 2 });
+  world.cluster.createTopic("t", 2);
+  const { environment } = world;
+  const producer = await world.settled(Producer.connect("broker-1", { environment }));
+  world.simulation.node("broker-1").crash();
+  world.cluster.partition("t", 0)!.leader = 2;
+  world.cluster.partition("t", 0)!.leaderEpoch++;
+  // It knows of broker 2 only by the metadata of broker 1.
+  await world.settled(producer.send({ topic: "t", value: "x", partition: 0 }));
+  await world.settled(producer.close());
+});
+
+Deno.test("cluster: a broker that lets nobody in is an error that says why", async () => {
+  const world = new ClientWorld();
+  const { environment } = world;
+  world.cluster.intercept = (api) =>
+    api === NATIVE_HANDSHAKE
+      ? { kind: "reply", response: { errorCode: ErrorCode.SASL_AUTHENTICATION_FAILED } }
+      : undefined;
+  let error: unknown;
+  try {
+    await world.settled(Producer.connect(world.bootstrap, { environment, secret: "wrong" }));
+  } catch (thrown) {
+    error = thrown;
+  }
+  assert(
+    error instanceof AuthorizationError || error instanceof BrokerNotAvailableError,
+    String(error),
+  );
+  assert((error as Error).message.includes("SASL_AUTHENTICATION_FAILED"), String(error));
+});
+
+Deno.test("cluster: metadata are asked for anew when they are old", async () => {
+  const world = new ClientWorld();
+  world.cluster.createTopic("t", 1);
+  const { environment } = world;
+  const producer = await world.settled(
+    Producer.connect(world.bootstrap, { environment, metadataMaxAgeMs: 1000 }),
+  );
+  await world.settled(producer.send({ topic: "t", value: "x" }));
+  const before = world.cluster.count(METADATA);
+  await world.pass(10_500);
+  const asked = world.cluster.count(METADATA) - before;
+  assert(asked >= 9 && asked <= 11, `${asked} times`);
+  await world.settled(producer.close());
+});
+
+Deno.test("cluster: an older leader epoch does not undo a newer one (KIP-320)", async () => {
+  const world = new ClientWorld({ brokers: 2 });
+  const topic = world.cluster.createTopic("t", 1);
+  const { environment } = world;
+  const producer = await world.settled(
+    Producer.connect(world.bootstrap, { environment, metadataMaxAgeMs: 100 }),
+  );
+  topic.partitions[0]!.leader = 2;
+  topic.partitions[0]!.leaderEpoch = 5;
+  await world.settled(producer.send({ topic: "t", value: "x" }));
+  world.cluster.intercept = (api) => {
+    if (api !== METADATA) return undefined;
+    const partitions = [{ partitionIndex: 0, leaderId: 1, leaderEpoch: 4 }];
+    const brokers = [1, 2].map((nodeId) => ({ nodeId, host: `broker-${nodeId}`, port: 9192 }));
+    const topics = [{ name: "t", topicId: topic.topicId, partitions }];
+    return { kind: "reply", response: { brokers, topics } };
+  };
+  await world.pass(1000);
+  await world.settled(producer.send({ topic: "t", value: "y" }));
+  const produced = world.cluster.requests.filter(({ api }) => api === "Produce");
+  assertEquals(produced.map(({ broker }) => broker), [2, 2]);
+  assertInstanceOf(producer, Producer);
+  await world.settled(producer.close());
+});
