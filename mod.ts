@@ -52,6 +52,25 @@ export type { Compression } from "./storage/compression.ts";
 
 // Clients.
 export { Producer } from "./actors/client/producer.ts";
+export {
+  Consumer,
+  type OffsetAndTimestamp,
+  type PartitionOffset,
+  type TopicPartition,
+} from "./actors/client/consumer.ts";
+export { Admin } from "./actors/client/admin.ts";
+export type {
+  AlterConfigs,
+  ClusterDescription,
+  ConfigEntry,
+  ConfigResource,
+  DescribedConfigs,
+  NewPartitions,
+  NewTopic,
+  OffsetSpec,
+  RecordsToDelete,
+  TopicDescription,
+} from "./actors/client/admin_types.ts";
 export type {
   Acks,
   AdminConfig,

@@ -135,7 +135,8 @@ function described(
     name,
     value: isSensitive ? null : value,
     readOnly,
-    isDefault: source === undefined || source === CONFIG_SOURCE.default,
+    // Version 0's word for the source, which no version that is served has.
+    isDefault: false,
     configSource: source ?? CONFIG_SOURCE.default,
     isSensitive,
     synonyms: isSensitive ? synonyms.map((synonym) => ({ ...synonym, value: null })) : synonyms,

@@ -29,7 +29,7 @@ const HOUR_MS = 60 * MINUTE_MS;
 /** A broker config that sets a topic config's default. */
 export interface BrokerSynonym {
   readonly name: string;
-  /** How many of the topic config's units one of the broker config's is: hours hold milliseconds. */
+  /** How many of the topic config's units are one of the broker config's: hours, milliseconds. */
   readonly factor: number;
 }
 

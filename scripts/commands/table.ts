@@ -5,8 +5,10 @@
  */
 
 import type { Command } from "./command.ts";
+import { consume } from "./consume.ts";
 import { logDump } from "./log_dump.ts";
 import { node } from "./node.ts";
 import { produce } from "./produce.ts";
+import { TOPICS } from "./topics.ts";
 
-export const COMMANDS: readonly Command[] = [node, produce, logDump];
+export const COMMANDS: readonly Command[] = [node, ...TOPICS, produce, consume, logDump];

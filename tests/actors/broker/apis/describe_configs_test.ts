@@ -7,6 +7,7 @@ import type {
   DescribeConfigsRequest,
   DescribeConfigsResponse,
 } from "../../../../net/messages/describe_configs.ts";
+import { BufferPool } from "../../../../net/buffer_pool.ts";
 import { FrameWriter } from "../../../../net/frame_writer.ts";
 import { DESCRIBE_CONFIGS } from "../../../../net/messages/describe_configs.ts";
 import { ErrorCode } from "../../../../net/messages/errors.ts";
@@ -88,10 +89,9 @@ Deno.test("describe configs: what is not there is refused with its name", () => 
 
 Deno.test("describe configs: what is told fits into every version that is served", () => {
   for (let version = 1; version <= 4; version++) {
-    // A broker leaves away what a version lacks only where its table says that it may.
     for (const result of [describe(TOPIC, "orders"), describe(BROKER, "1"), describe(BROKER, "")]) {
       const response = { throttleTimeMs: 0, results: [result] };
-      encodeResponse(new FrameWriter(), DESCRIBE_CONFIGS, version, 1, response);
+      encodeResponse(new FrameWriter(new BufferPool()), DESCRIBE_CONFIGS, version, 1, response);
     }
   }
 });

@@ -1,0 +1,157 @@
+/**
+ * `strom consume`: prints the records of a topic.
+ *
+ * @module
+ */
+
+import {
+  Admin,
+  type AssignedPartition,
+  Consumer,
+  type ConsumerConfig,
+  UnknownTopicError,
+} from "../../mod.ts";
+import { bootstrap, json } from "./client_options.ts";
+import { command, type Terminal } from "./command.ts";
+import { flag, instant, integer, requiredText, text } from "./option.ts";
+import { Rate } from "./rate.ts";
+import { parseFormat, printJson, printValue, type RecordPrinter } from "./record_format.ts";
+
+/** Records taken at once. */
+const POLL_RECORDS = 10_000;
+
+/** How long a poll waits where nobody said how long the whole may. */
+const POLL_MS = 60_000;
+
+export const consume = command({
+  name: "consume",
+  summary: "Print the records of a topic",
+  details: [
+    "Values, one a line, unless told otherwise; from the end of the topic on, unless told otherwise.",
+    "Goes on until it is stopped, or as --max-messages and --timeout-ms say.",
+    "In a format %t %p %o %k %v %T %h are topic, partition, offset, key, value, timestamp and",
+    "headers, %% is a percent sign, \\n a newline, \\t a tab.",
+  ],
+  options: {
+    topic: requiredText("T", "The topic"),
+    partition: integer("N", "Only this partition", { min: 0 }),
+    fromBeginning: flag("Begin with the first record that there is"),
+    offset: integer("N", "Begin at this offset", { min: 0 }),
+    fromTime: instant("Begin with the first record that is not older"),
+    maxMessages: integer("N", "End after so many records", { min: 1 }),
+    timeoutMs: integer("N", "End when nothing came for so long", { min: 1, max: 0x7fffffff }),
+    format: text("FORMAT", "How each record is printed, as '%p@%o %k=%v\\n'"),
+    json,
+    bootstrap,
+  },
+  exclusive: [["fromBeginning", "offset", "fromTime"], ["format", "json"]],
+  async run({ options, terminal }) {
+    const { topic, offset, partition, format } = options;
+    const print = options.json
+      ? printJson
+      : format === undefined
+      ? printValue
+      : parseFormat(format);
+    const partitions = await partitionsOf(topic, options.bootstrap);
+    if (partition !== undefined && partition >= partitions) {
+      throw new Error(`Topic ${topic} has partitions 0 to ${partitions - 1}, and no ${partition}`);
+    }
+    const config: ConsumerConfig = {
+      clientId: "strom-consume",
+      maxPollRecords: POLL_RECORDS,
+      allowAutoCreateTopics: false,
+      ...startOf(options),
+      ...(partition !== undefined
+        ? { assign: [{ topic, partition, ...(offset === undefined ? {} : { offset }) }] }
+        : offset !== undefined
+        ? { assign: await offsetInEach(topic, partitions, offset, options.bootstrap) }
+        : { topics: [topic] }),
+    };
+    const consumer = await Consumer.connect(options.bootstrap, config);
+    terminal.stopping.addEventListener("abort", () => void consumer.close(), { once: true });
+    try {
+      await printRecords(consumer, print, options, terminal);
+    } finally {
+      await consumer.close();
+    }
+  },
+});
+
+interface Start {
+  readonly fromBeginning: boolean;
+  readonly offset: number | undefined;
+  readonly fromTime: number | undefined;
+}
+
+function startOf({ fromBeginning, offset, fromTime }: Start): Partial<ConsumerConfig> {
+  if (fromBeginning) return { from: "earliest" };
+  if (fromTime !== undefined) return { from: { timestamp: fromTime } };
+  // Whoever names an offset wants that one, and to know when it is gone.
+  return offset === undefined ? { from: "latest" } : { from: "latest", autoOffsetReset: "none" };
+}
+
+async function partitionsOf(topic: string, bootstrap: string): Promise<number> {
+  await using admin = await Admin.connect(bootstrap, { clientId: "strom-consume" });
+  try {
+    const [described] = await admin.describeTopics([topic]);
+    return described?.partitions.length ?? 0;
+  } catch (error) {
+    if (!(error instanceof UnknownTopicError)) throw error;
+    throw new Error(`There is no topic ${topic}`, { cause: error });
+  }
+}
+
+/**
+ * The same offset in each partition of a topic; in one that does not reach as far, its end, so that
+ * the others can be read.
+ */
+async function offsetInEach(
+  topic: string,
+  partitions: number,
+  offset: number,
+  bootstrap: string,
+): Promise<AssignedPartition[]> {
+  const all = Array.from({ length: partitions }, (_, partition) => ({ topic, partition }));
+  if (all.length === 1) return all.map((partition) => ({ ...partition, offset }));
+  await using admin = await Admin.connect(bootstrap, { clientId: "strom-consume" });
+  const [starts, ends] = await Promise.all([
+    admin.listOffsets(all.map((partition) => ({ ...partition, at: "earliest" as const }))),
+    admin.listOffsets(all.map((partition) => ({ ...partition, at: "latest" as const }))),
+  ]);
+  return all.map((partition, index) => ({
+    ...partition,
+    offset: Math.min(
+      Math.max(offset, starts[index]?.offset ?? 0),
+      ends[index]?.offset ?? offset,
+    ),
+  }));
+}
+
+interface Limits {
+  readonly maxMessages: number | undefined;
+  readonly timeoutMs: number | undefined;
+}
+
+async function printRecords(
+  consumer: Consumer,
+  print: RecordPrinter,
+  { maxMessages = Infinity, timeoutMs }: Limits,
+  terminal: Terminal,
+): Promise<void> {
+  const { output } = terminal;
+  const rate = new Rate(terminal, "consumed");
+  while (rate.count < maxMessages && !terminal.stopping.aborted) {
+    const records = await consumer.poll(timeoutMs ?? POLL_MS);
+    if (records.length === 0 && timeoutMs !== undefined) break;
+    for (const record of records) {
+      if (rate.count === maxMessages) break;
+      print(record, output);
+      rate.count++;
+      if (output.isFull) await output.flush();
+    }
+    // Whoever reads along sees each record when it comes.
+    await output.flush();
+    rate.tick();
+  }
+  rate.end();
+}

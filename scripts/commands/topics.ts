@@ -1,0 +1,197 @@
+/**
+ * `strom topics`: creates, lists, describes, alters and deletes topics.
+ *
+ * @module
+ */
+
+import { Admin, type ConfigEntry, type TopicDescription } from "../../mod.ts";
+import { bootstrap, json } from "./client_options.ts";
+import { command, type Terminal } from "./command.ts";
+import { flag, integer, pairs, requiredText, texts, UsageError } from "./option.ts";
+
+const PARTITIONS_MAX = 10_000;
+const REPLICAS_MAX = 0x7fff;
+
+/** Kafka's number for a value that the topic itself sets. */
+const SET_BY_TOPIC = 1;
+
+const create = command({
+  name: "topics create",
+  summary: "Create a topic",
+  options: {
+    topic: requiredText("T", "Its name"),
+    partitions: integer("N", "How many partitions; the broker's num.partitions when absent", {
+      min: 1,
+      max: PARTITIONS_MAX,
+    }),
+    replicationFactor: integer("N", "How many replicas of each; the broker's default when absent", {
+      min: 1,
+      max: REPLICAS_MAX,
+    }),
+    config: pairs("A config of the topic, as retention.ms=3600000"),
+    json,
+    bootstrap,
+  },
+  async run({ options, terminal }) {
+    const { topic, partitions, replicationFactor, config } = options;
+    await using admin = await connect(options.bootstrap);
+    await admin.createTopics([{
+      name: topic,
+      ...(partitions === undefined ? {} : { partitions }),
+      ...(replicationFactor === undefined ? {} : { replicationFactor }),
+      configs: Object.fromEntries(config),
+    }]);
+    const [created] = await admin.describeTopics([topic]);
+    const count = created?.partitions.length ?? 0;
+    terminal.output.writeLine(
+      options.json
+        ? JSON.stringify(created && jsonOf(created))
+        : `Topic ${topic} was created with ${counted(count, "partition")}`,
+    );
+  },
+});
+
+const list = command({
+  name: "topics list",
+  summary: "List the topics",
+  options: {
+    internal: flag("Also those that brokers keep for themselves"),
+    json,
+    bootstrap,
+  },
+  async run({ options, terminal: { output } }) {
+    await using admin = await connect(options.bootstrap);
+    const topics = (await admin.describeTopics()).filter(({ isInternal }) =>
+      options.internal || !isInternal
+    );
+    if (options.json) {
+      output.writeLine(JSON.stringify(topics.map(jsonOf)));
+    } else for (const { name } of topics) output.writeLine(name);
+  },
+});
+
+const describe = command({
+  name: "topics describe",
+  summary: "Show partitions, leaders, replicas and configs of topics",
+  options: {
+    topic: texts("T", "Its name; all topics when absent"),
+    json,
+    bootstrap,
+  },
+  async run({ options, terminal }) {
+    await using admin = await connect(options.bootstrap);
+    const topics = await admin.describeTopics(options.topic.length > 0 ? options.topic : undefined);
+    const described = await admin.describeConfigs(
+      topics.map(({ name }) => ({ type: "topic", name })),
+    );
+    const shown = topics.map((topic, index) => ({
+      topic,
+      configs: described[index]?.configs ?? [],
+    }));
+    if (options.json) {
+      const topics = shown.map(({ topic, configs }) => ({ ...jsonOf(topic), configs }));
+      terminal.output.writeLine(JSON.stringify(topics));
+    } else for (const { topic, configs } of shown) printTopic(topic, configs, terminal);
+  },
+});
+
+const alter = command({
+  name: "topics alter",
+  summary: "Change a topic's configs, or raise its number of partitions",
+  options: {
+    topic: requiredText("T", "Its name"),
+    partitions: integer("N", "The new number of partitions; keys then go elsewhere than before", {
+      min: 1,
+      max: PARTITIONS_MAX,
+    }),
+    config: pairs("A config to set, as retention.ms=3600000"),
+    deleteConfig: texts("KEY", "A config that goes back to its default"),
+    bootstrap,
+  },
+  async run({ options, terminal }) {
+    const { topic, partitions, config, deleteConfig } = options;
+    const changes = config.size + deleteConfig.length;
+    if (partitions === undefined && changes === 0) {
+      throw new UsageError("Nothing to alter: give --partitions, --config or --delete-config");
+    }
+    const both = deleteConfig.find((name) => config.has(name));
+    if (both !== undefined) throw new UsageError(`--config and --delete-config both name ${both}`);
+    await using admin = await connect(options.bootstrap);
+    if (changes > 0) {
+      await admin.alterConfigs([{
+        type: "topic",
+        name: topic,
+        set: Object.fromEntries(config),
+        delete: deleteConfig,
+      }]);
+    }
+    if (partitions !== undefined) {
+      await admin.createPartitions([{ name: topic, count: partitions }]);
+    }
+    terminal.output.writeLine(`Topic ${topic} was altered`);
+  },
+});
+
+const remove = command({
+  name: "topics delete",
+  summary: "Delete topics and all that is in them",
+  options: {
+    topic: { ...texts("T", "Its name"), isRequired: true },
+    bootstrap,
+  },
+  async run({ options, terminal }) {
+    await using admin = await connect(options.bootstrap);
+    await admin.deleteTopics(options.topic);
+    for (const topic of options.topic) terminal.output.writeLine(`Topic ${topic} was deleted`);
+  },
+});
+
+export const TOPICS = [create, list, describe, alter, remove];
+
+function connect(bootstrap: string): Promise<Admin> {
+  return Admin.connect(bootstrap, { clientId: "strom-topics" });
+}
+
+/** A topic with the names that the Metadata API gives its fields. */
+function jsonOf({ name, topicId, isInternal, partitions }: TopicDescription) {
+  return {
+    name,
+    topicId,
+    isInternal,
+    partitions: partitions.map((partition) => ({
+      partitionIndex: partition.partition,
+      leaderId: partition.leader,
+      leaderEpoch: partition.leaderEpoch,
+      replicaNodes: partition.replicas,
+      isrNodes: partition.isr,
+      offlineReplicas: partition.offlineReplicas,
+    })),
+  };
+}
+
+function printTopic(
+  { name, topicId, partitions }: TopicDescription,
+  configs: readonly ConfigEntry[],
+  { output }: Terminal,
+): void {
+  const set = configs.filter(({ configSource }) => configSource === SET_BY_TOPIC)
+    .map(({ name, value }) => `${name}=${value}`);
+  output.writeLine(
+    [
+      `${name}  id ${topicId}`,
+      counted(partitions.length, "partition"),
+      counted(partitions[0]?.replicas.length ?? 0, "replica"),
+      ...set,
+    ].join("  "),
+  );
+  for (const { partition, leader, leaderEpoch, replicas, isr } of partitions) {
+    const led = leader < 0 ? "no leader" : `leader ${leader}  leaderEpoch ${leaderEpoch}`;
+    output.writeLine(
+      `  partition ${partition}  ${led}  replicas ${replicas.join(",")}  isr ${isr.join(",")}`,
+    );
+  }
+}
+
+function counted(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? "" : "s"}`;
+}
