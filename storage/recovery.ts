@@ -52,6 +52,11 @@ export interface LogOpenOptions {
   readonly logStartOffset?: Offset;
   /** From the checkpoint; default 0. Damage below it is reported, not cut. */
   readonly highWatermark?: Offset;
+  /**
+   * The newest leader epoch that a record can have, where it is known. No checksum covers the epoch
+   * of a batch, so that a damaged one that is higher could not be told otherwise.
+   */
+  readonly leaderEpochMax?: Epoch;
   /** From 0 to 1, drawn once per log: which part of `segment.jitter.ms` it takes; default 0. */
   readonly jitter?: number;
 }
@@ -367,6 +372,8 @@ export class LogOpening {
     if (baseOffset < this.#expected || (baseOffset > this.#expected && !this.#gapsAllowed)) {
       return `the batch has offset ${baseOffset}`;
     }
+    const { leaderEpochMax = Infinity } = this.#options;
+    if (epoch > leaderEpochMax) return `the batch has leader epoch ${epoch}, above all known`;
     if (epoch < this.#epochs.latestEpoch) {
       return `the batch has leader epoch ${epoch}, after ${this.#epochs.latestEpoch}`;
     }
@@ -391,15 +398,17 @@ export class LogOpening {
   /** The log is sound up to here: cuts the rest, unless it is too precious. */
   #cut(segment: Segment, reason: string): OpeningStep {
     const offset = this.#expected;
-    const { highWatermark = 0 } = this.#options;
+    const { highWatermark = 0, folder, resources: { disk } } = this.#options;
     if (offset < this.#recoveryPoint || offset < highWatermark) {
       return this.#corruptAt(segment, segment.size, reason, this.#isTail(segment));
     }
     const later = this.#segments.splice(this.#index + 1);
     for (const each of later.reverse()) {
       this.#bytesCut += each.log.size();
-      for (const path of each.markDeleted()) this.#options.resources.disk.remove(path);
+      for (const path of each.markDeleted()) disk.remove(path);
     }
+    // Else another power cut might bring back what this log has told the world is gone.
+    if (later.length > 0) disk.syncDirectory(folder);
     this.#bytesCut += segment.log.size() - segment.size;
     segment.cutFile();
     this.#cutReason = reason;
