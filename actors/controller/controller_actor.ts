@@ -178,9 +178,12 @@ class ControllerActor implements Actor<ControllerMessage> {
       random: environment.random.stream("controller"),
       defaults: options.defaults,
     };
+    const { directory, nodeId } = options;
+    const persisted = readQuorumState(directory.disk);
     this.#log = new MetadataLog(
-      options.directory,
+      directory,
       options.resources,
+      persisted?.leaderEpoch ?? 0,
       environment.clock.wall(),
     );
     const records = [...this.#log.read(0, this.#log.endOffset)];
@@ -188,12 +191,12 @@ class ControllerActor implements Actor<ControllerMessage> {
     // What is in the log at boot is committed with the first record of the new epoch.
     this.#pending.push({ endOffset: this.#log.endOffset, records, answer: () => {} });
     this.#quorum = new QuorumState(
-      options.nodeId,
-      options.directory.directoryId,
-      readQuorumState(options.directory.disk),
+      nodeId,
+      directory.directoryId,
+      persisted,
       this.#log.lastEpoch,
     );
-    this.#lead(options.directory, options.nodeId);
+    this.#lead(directory, nodeId);
   }
 
   /** The only voter elects itself at boot, without a timer. */

@@ -47,8 +47,16 @@ export class MetadataLog {
   readonly #log: Log;
   readonly #directory: LogDirectory;
 
-  /** @throws {Error} when the log cannot be opened, or is damaged */
-  constructor(directory: LogDirectory, resources: LogResources, now: Timestamp) {
+  /**
+   * Opens the log; `epochMax` is the newest epoch that a record can have.
+   * @throws {Error} when the log cannot be opened, or is damaged
+   */
+  constructor(
+    directory: LogDirectory,
+    resources: LogResources,
+    epochMax: Epoch,
+    now: Timestamp,
+  ) {
     this.#directory = directory;
     const opened = Log.open({
       resources,
@@ -57,6 +65,7 @@ export class MetadataLog {
       now,
       clean: directory.clean,
       ...directory.progress(METADATA_FOLDER),
+      leaderEpochMax: epochMax,
     });
     if (opened.kind === "failed") throw opened.failure;
     if (opened.kind === "corrupt") {

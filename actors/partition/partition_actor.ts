@@ -203,6 +203,7 @@ class PartitionActor implements Actor<PartitionMessage> {
       now: this.#now(),
       clean: directory.clean,
       ...directory.progress(this.#folder),
+      leaderEpochMax: this.#assignment.leaderEpoch,
       jitter: this.#context.environment.random.stream("segment jitter").integer(1000) / 1000,
     });
     this.#openMore();
