@@ -51,7 +51,9 @@ export interface Node extends AsyncDisposable {
 export async function startNode(options: NodeOptions): Promise<Node> {
   const nodeId = options.nodeId ?? 1;
   const config = parseBrokerConfig({ ...options.properties, "node.id": String(nodeId) });
-  const environment = options.environment ?? denoEnvironment({ dataRoot: options.data });
+  const { openFilesMax } = config;
+  const environment = options.environment ??
+    denoEnvironment({ dataRoot: options.data, openFilesMax });
   const ready = Promise.withResolvers<void>();
   const failed = Promise.withResolvers<string>();
   const booted = bootNode({

@@ -1,14 +1,16 @@
 /**
  * The folder of one partition: whose it is, and how it goes.
  *
- * Invariants: a folder says whose it is before a log is in it; one that is to go is renamed first,
- * so that a crash leaves nothing half removed under the name of a partition.
+ * Invariants: a folder says whose it is, durably, before a log is in it; one that is to go is
+ * renamed, durably, before anything in it goes, so that no crash leaves the remains of one topic
+ * under the name of a partition of another.
  *
  * @module
  */
 
 import type { Uuid } from "../../storage/bytes/ids.ts";
 import type { Disk } from "../../storage/disk.ts";
+import { folderOf } from "../../storage/disk_path.ts";
 import type { LogDirectory } from "../../storage/log_directory.ts";
 import { readPartitionMetadata, writePartitionMetadata } from "../../storage/meta_properties.ts";
 
@@ -43,5 +45,6 @@ export function removePartitionFolder(
   const doomed = `${folder}.${topicId ?? "unknown"}${DELETED_FOLDER_SUFFIX}`;
   disk.remove(doomed);
   disk.rename(folder, doomed);
+  disk.syncDirectory(folderOf(folder));
   disk.remove(doomed);
 }
