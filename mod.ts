@@ -58,6 +58,7 @@ export {
   type PartitionOffset,
   type TopicPartition,
 } from "./actors/client/consumer.ts";
+export type { FetchedBatch } from "./actors/client/fetched_batch.ts";
 export { Admin } from "./actors/client/admin.ts";
 export type {
   AlterConfigs,
@@ -101,6 +102,9 @@ export {
 } from "./actors/client/serializers.ts";
 export * from "./actors/client/errors.ts";
 export { ErrorCode, type ErrorName, KAFKA_ERRORS } from "./net/messages/errors.ts";
+
+export type { BrokerNode, PartitionInfo } from "./actors/client/metadata.ts";
+export type { OffsetAnswer, OffsetQuery } from "./actors/client/offset_lookup.ts";
 
 // The actor runtime.
 export { ActorSystem, type ActorSystemOptions, type Probe } from "./actors/runtime/system.ts";

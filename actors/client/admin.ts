@@ -272,6 +272,7 @@ export class Admin implements AsyncDisposable {
     return this.#closing ??= this.#cluster.close();
   }
 
+  /** Closes it. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }

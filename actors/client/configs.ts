@@ -22,6 +22,7 @@ export interface ClientConfig {
   readonly clientId?: string;
   /** The secret that a node asks for on other interfaces than loopback. */
   readonly secret?: string;
+  /** How to connect by TLS; plainly when absent. */
   readonly tls?: TlsOptions;
   /** How long a response is waited for; then the connection is given up. 30,000. */
   readonly requestTimeoutMs?: number;
@@ -71,11 +72,15 @@ export interface ProducerConfig<K = Data, V = Data> extends ClientConfig {
   readonly deliveryTimeoutMs?: number;
   /** How often a batch is sent again; `deliveryTimeoutMs` ends it anyway. 2,147,483,647. */
   readonly retries?: number;
+  /** Not heeded yet: producers have no id, so that a retry may store a record twice. */
   readonly enableIdempotence?: boolean;
   /** Chooses the partition of records that name none; when absent the key or the load does. */
   readonly partitioner?: Partitioner;
+  /** See each record before it is sent, and what came of it. */
   readonly interceptors?: readonly ProducerInterceptor<K, V>[];
+  /** Makes bytes of keys; bytes and text need none. */
   readonly keySerializer?: Serializer<K>;
+  /** Makes bytes of values; bytes and text need none. */
   readonly valueSerializer?: Serializer<V>;
 }
 
@@ -84,8 +89,11 @@ export type StartPosition = "earliest" | "latest" | { readonly timestamp: number
 
 /** A partition to consume, and where from; from `ConsumerConfig.from` when there is no offset. */
 export interface AssignedPartition {
+  /** The topic's name. */
   readonly topic: string;
+  /** The partition's number. */
   readonly partition: number;
+  /** The first offset to give. */
   readonly offset?: number;
 }
 
@@ -120,8 +128,11 @@ export interface ConsumerConfig<K = Uint8Array | null, V = Uint8Array | null> ex
   readonly defaultApiTimeoutMs?: number;
   /** Whether asking for a topic may make it, if the brokers allow that. True. */
   readonly allowAutoCreateTopics?: boolean;
+  /** See records before they are given. */
   readonly interceptors?: readonly ConsumerInterceptor<K, V>[];
+  /** Makes keys of bytes; bytes when absent. */
   readonly keyDeserializer?: Deserializer<K>;
+  /** Makes values of bytes; bytes when absent. */
   readonly valueDeserializer?: Deserializer<V>;
 }
 

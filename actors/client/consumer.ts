@@ -31,17 +31,21 @@ import type { AssignedState } from "./subscription.ts";
 
 /** A partition of a topic. */
 export interface TopicPartition {
+  /** The topic's name. */
   readonly topic: string;
+  /** The partition's number. */
   readonly partition: number;
 }
 
 /** An offset of a partition. */
 export interface PartitionOffset extends TopicPartition {
+  /** Of the record. */
   readonly offset: Offset;
 }
 
 /** What a time leads to: null where no record is as late. */
 export interface OffsetAndTimestamp extends TopicPartition {
+  /** Of the first record that is as late. */
   readonly offset: Offset | null;
   /** Of the record at that offset. */
   readonly timestamp: number | null;
@@ -162,6 +166,7 @@ export class Consumer<K = Uint8Array | null, V = Uint8Array | null>
     for (const partition of partitions) this.#state(partition, "pause").isPaused = true;
   }
 
+  /** Gives out records of these partitions again. */
   resume(partitions: readonly TopicPartition[] = this.assignment()): void {
     for (const partition of partitions) this.#state(partition, "resume").isPaused = false;
     this.#engine.wake();
@@ -201,6 +206,7 @@ export class Consumer<K = Uint8Array | null, V = Uint8Array | null>
     return this.#closing ??= this.#close();
   }
 
+  /** Closes it. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }

@@ -14,14 +14,21 @@ import type { AssignedState } from "./subscription.ts";
 
 /** A batch. It and everything taken from it is valid until the next one is asked for. */
 export class FetchedBatch<K = Uint8Array | null, V = Uint8Array | null> {
+  /** The topic's name. */
   readonly topic: string;
+  /** The partition's number. */
   readonly partition: number;
   /** Of the first record; some before the consumer's position may be in the batch. */
   readonly baseOffset: Offset;
+  /** Of the last record, or where it was before compaction. */
   readonly lastOffset: Offset;
+  /** Of all records in it. */
   readonly recordsCount: number;
+  /** How its records are compressed. */
   readonly compression: Compression;
+  /** The latest of its records' times, as the producer says. */
   readonly maxTimestamp: Timestamp;
+  /** The epoch of the leader that appended it. */
   readonly partitionLeaderEpoch: Epoch;
   readonly #source: Uint8Array;
   readonly #start: number;

@@ -28,18 +28,25 @@ import type { ClientError } from "./errors.ts";
 
 /** A broker and where it listens. */
 export interface BrokerNode extends SocketAddress {
+  /** `node.id` */
   readonly nodeId: NodeId;
+  /** `broker.rack`, where it has one. */
   readonly rack: string | null;
 }
 
 /** What is known of a partition. */
 export interface PartitionInfo {
+  /** The partition's number. */
   readonly partition: number;
   /** -1 while it has none. */
   readonly leader: NodeId;
+  /** Rises with each new leader. */
   readonly leaderEpoch: Epoch;
+  /** The nodes that hold a copy. */
   readonly replicas: readonly NodeId[];
+  /** Those of them that are in sync. */
   readonly isr: readonly NodeId[];
+  /** Those of them that cannot be reached. */
   readonly offlineReplicas: readonly NodeId[];
 }
 

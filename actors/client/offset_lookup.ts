@@ -35,17 +35,25 @@ export const MAX_TIMESTAMP = -3;
 
 /** A partition and what is asked of it: a time in milliseconds, or one of the names. */
 export interface OffsetQuery {
+  /** The topic's name. */
   readonly topic: string;
+  /** The partition's number. */
   readonly partition: number;
+  /** Milliseconds, or -1 for the end, -2 for the start, -3 for the latest time. */
   readonly timestamp: Timestamp;
 }
 
 /** The answer: offset and time are -1 where no record is as late as the time asked for. */
 export interface OffsetAnswer {
+  /** The topic's name. */
   readonly topic: string;
+  /** The partition's number. */
   readonly partition: number;
+  /** Of the first record that is as late. */
   readonly offset: Offset;
+  /** Of that record. */
   readonly timestamp: Timestamp;
+  /** Of the leader that appended it. */
   readonly leaderEpoch: Epoch;
 }
 
