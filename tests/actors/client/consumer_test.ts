@@ -178,6 +178,17 @@ Deno.test("consumer: seek goes on from the offset, either way, and drops what wa
   await setup.world.settled(setup.consumer.close());
 });
 
+Deno.test("consumer: the answer to a fetch from before a seek is dropped", async () => {
+  const setup = await setUp(undefined, (world) => store(world, 0, numbers(0, 5)));
+  await take(setup, 5);
+  // A fetch from the end of the log waits at the broker, and is answered after the seek.
+  await setup.world.pass(100);
+  setup.consumer.seek({ topic: "t", partition: 0 }, 1);
+  store(setup.world, 0, ["5"]);
+  assertEquals(texts(await take(setup, 5)), numbers(1, 5));
+  await setup.world.settled(setup.consumer.close());
+});
+
 Deno.test("consumer: nothing of a paused partition is given out until it is resumed", async () => {
   const setup = await setUp(undefined, (world) => {
     for (let i = 0; i < 3; i++) {
