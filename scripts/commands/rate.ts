@@ -12,20 +12,24 @@ const INTERVAL_MS = 1000;
 export class Rate {
   readonly #terminal: Terminal;
   readonly #verb: string;
-  readonly #started = performance.now();
-  #told = this.#started;
+  readonly #now: () => number;
+  readonly #started: number;
+  #told: number;
   #toldCount = 0;
+  /** Records so far. */
   count = 0;
 
   /** `verb` is what happens to records: produced, consumed. */
-  constructor(terminal: Terminal, verb: string) {
+  constructor(terminal: Terminal, verb: string, now = () => performance.now()) {
     this.#terminal = terminal;
     this.#verb = verb;
+    this.#now = now;
+    this.#started = this.#told = now();
   }
 
   /** Called often: says how far it is when a second has passed. */
   tick(): void {
-    const now = performance.now();
+    const now = this.#now();
     if (now - this.#told < INTERVAL_MS) return;
     const rate = (this.count - this.#toldCount) / (now - this.#told) * 1000;
     this.#told = now;
@@ -36,7 +40,7 @@ export class Rate {
   /** Says the sum, where there was time to say anything before. */
   end(): void {
     if (this.#told === this.#started || !this.#terminal.showsProgress) return;
-    const seconds = (performance.now() - this.#started) / 1000;
+    const seconds = (this.#now() - this.#started) / 1000;
     this.#terminal.progress("");
     this.#terminal.note(
       `${this.#verb} ${formatted(this.count)} records in ${seconds.toFixed(1)} s, ` +

@@ -87,6 +87,7 @@ Deno.test("nearest name: a slip of the hand finds the name", () => {
   assertEquals(nearestName("segement.bytes", NAMES), "segment.bytes");
   assertEquals(nearestName("retention.m", NAMES), "retention.ms");
   assertEquals(nearestName("flush_ms", NAMES), "flush.ms");
+  assertEquals(nearestName("tpoic", ["topic"]), "topic");
 });
 
 Deno.test("nearest name: what is like none has no suggestion", () => {
