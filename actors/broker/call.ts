@@ -36,6 +36,12 @@ export interface Call<Request, Response> {
    */
   hold(): () => void;
 
+  /**
+   * Says whether the call just waits for something to happen. Then it does not count among the
+   * requests that are worked on, or those who wait would keep others from doing what they wait for.
+   */
+  setWaiting(waiting: boolean): void;
+
   /** Has `run` called if the client goes before the call has ended. */
   onCancel(run: () => void): void;
 

@@ -216,6 +216,7 @@ export class FetchOperation {
     const places = this.#targets.length;
     if (waitingPlaces.room < places) return false;
     waitingPlaces.take(places);
+    this.#call.setWaiting(true);
     let waits = true;
     const replyTo = this.#call.adapt<DataAvailable>(() => {
       if (waits) this.#wake();
@@ -225,6 +226,7 @@ export class FetchOperation {
       waits = false;
       this.#stopWaiting = undefined;
       waitingPlaces.give(places);
+      this.#call.setWaiting(false);
       fetchedBytes.forget(hasRoom);
       for (const { partition } of this.#targets) partition?.tell({ kind: "forget-data", replyTo });
     };

@@ -36,6 +36,8 @@ export interface IncomingRequest {
 export interface CallEnd {
   /** The bytes of the request are read no more. */
   released(): void;
+  /** It is not worked on for now, or again. */
+  waiting(waiting: boolean): void;
   reply(response: unknown, sent?: () => void): void;
   finish(): void;
   disconnect(reason: string): void;
@@ -137,6 +139,7 @@ class RunningCall implements Call<unknown, unknown> {
   cancelled = false;
   #ended = false;
   #holders = 0;
+  #waiting = false;
   #onCancel: (() => void) | undefined;
 
   constructor(
@@ -179,6 +182,12 @@ class RunningCall implements Call<unknown, unknown> {
       held = false;
       if (--this.#holders === 0) this.#end.released();
     };
+  }
+
+  setWaiting(waiting: boolean): void {
+    if (this.#ended || this.#waiting === waiting) return;
+    this.#waiting = waiting;
+    this.#end.waiting(waiting);
   }
 
   onCancel(run: () => void): void {
@@ -232,6 +241,7 @@ class RunningCall implements Call<unknown, unknown> {
 
   #close(): void {
     if (this.#ended) throw new Error("Cannot end a call twice");
+    this.setWaiting(false);
     this.#ended = true;
     this.#runner.ended(this);
   }

@@ -15,6 +15,7 @@ import type { MemoryDisk } from "../../../storage/memory_disk.ts";
 import type { Api } from "../../../net/schema.ts";
 import type { Draft } from "../../../net/schema/make.ts";
 import { CREATE_TOPICS } from "../../../net/messages/create_topics.ts";
+import { DELETE_TOPICS } from "../../../net/messages/delete_topics.ts";
 import { FETCH } from "../../../net/messages/fetch.ts";
 import { LIST_OFFSETS } from "../../../net/messages/list_offsets.ts";
 import { METADATA } from "../../../net/messages/metadata.ts";
@@ -213,6 +214,14 @@ export class BrokerWorld {
     });
     assertEquals(topics[0]?.errorMessage, null);
     return topics[0]!.topicId;
+  }
+
+  deleteTopic(client: TestClient, name: string): void {
+    const { responses } = this.ask(client, DELETE_TOPICS, {
+      topics: [{ name }],
+      timeoutMs: 10_000,
+    });
+    assertEquals(responses[0]?.errorCode, 0);
   }
 
   /** Sends one batch to one partition and gives its part of the answer. */
