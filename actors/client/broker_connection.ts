@@ -1,8 +1,8 @@
 /**
  * One connection to one broker: made when needed, greeted, kept, and made again.
  *
- * Owns the connection's state, the requests that wait for it or for an answer, and the waits
- * between attempts. Does not own what requests say.
+ * Owns the connection's state and the waits between attempts. Does not own what requests say, nor
+ * the keeping of those under way (exchanges.ts).
  *
  * ```
  * idle ──connect()──▶ connecting ──▶ greeting ──▶ ready
@@ -47,6 +47,7 @@ import {
   errorForCode,
   TimeoutError,
 } from "./errors.ts";
+import { type Exchange, type ExchangeEnd, Exchanges } from "./exchanges.ts";
 
 export interface BrokerConnectionOptions {
   readonly environment: Environment;
@@ -71,18 +72,6 @@ const SOFTWARE_VERSION = "0.1.0";
 
 type State = "idle" | "waiting" | "connecting" | "greeting" | "ready" | "ending" | "closed";
 
-/** A request from `send` to its end. */
-interface Exchange {
-  readonly api: Api;
-  readonly request: unknown;
-  readonly timeoutMs: number;
-  /** Monotonic time by which it must be answered. */
-  readonly deadline: number;
-  version: number;
-  /** Takes the response, and the frame that it lies in, which it must release; or an error. */
-  readonly done: (result: unknown, frame: Frame | undefined) => void;
-}
-
 /** A connection and what it takes to keep it. */
 export class BrokerConnection implements BrokerLink {
   readonly address: SocketAddress;
@@ -95,19 +84,13 @@ export class BrokerConnection implements BrokerLink {
   #nodeId: NodeId = NONE;
   #framed: FramedConnection | undefined;
   #versions: ReadonlyMap<number, number> = new Map();
-  /** Asked for before the connection was ready. */
-  #unsent: Exchange[] = [];
-  readonly #unanswered = new Map<number, Exchange>();
-  #nextCorrelationId = 0;
+  readonly #exchanges: Exchanges;
   /** Why it is being ended. */
   #reason: ClientError | undefined;
   #attempts = 0;
   #failures = 0;
   /** The setup's end, or the next attempt. */
   #timer: Timer | undefined;
-  /** The first deadline of the exchanges. */
-  #watch: Timer | undefined;
-  #watchDue = Infinity;
   #isFlushDue = false;
   readonly #flushNow = () => {
     this.#isFlushDue = false;
@@ -120,6 +103,15 @@ export class BrokerConnection implements BrokerLink {
     const { promise, resolve } = Promise.withResolvers<void>();
     this.ended = promise;
     this.#end = resolve;
+    this.#exchanges = new Exchanges({
+      environment: options.environment,
+      late: ({ api, timeoutMs }) => this.#fail(this.#timedOut(api, timeoutMs)),
+      expired: (exchanges) => {
+        for (const { done, api, timeoutMs } of exchanges) {
+          done(this.#timedOut(api, timeoutMs), undefined);
+        }
+      },
+    });
   }
 
   /** The id that the broker gave when it was greeted, or -1. */
@@ -141,7 +133,7 @@ export class BrokerConnection implements BrokerLink {
   }
 
   get inFlight(): number {
-    return this.#unanswered.size + this.#unsent.length;
+    return this.#exchanges.count;
   }
 
   /** Begins to connect, unless that was begun or waits for its turn. */
@@ -205,7 +197,7 @@ export class BrokerConnection implements BrokerLink {
       return;
     }
     try {
-      encodeRequest(framed.writer, api, version, this.#takeCorrelationId(), request);
+      encodeRequest(framed.writer, api, version, this.#exchanges.takeCorrelationId(), request);
     } catch (error) {
       dispatcher.atEndOfTurn(() => done(unencodable(error)));
       return;
@@ -254,15 +246,11 @@ export class BrokerConnection implements BrokerLink {
       clientId: settings.clientId,
     });
     const { requestTimeoutMs } = settings;
-    const exchange = this.#newExchange(
-      NATIVE_HANDSHAKE,
-      greeting,
-      requestTimeoutMs,
-      (result, frame) => {
-        frame?.release();
-        if (frame !== undefined) this.#greeted(result as NativeHandshakeResponse);
-      },
-    );
+    const greeted: ExchangeEnd = (result, frame) => {
+      frame?.release();
+      if (frame !== undefined) this.#greeted(result as NativeHandshakeResponse);
+    };
+    const exchange = this.#exchanges.make(NATIVE_HANDSHAKE, greeting, requestTimeoutMs, greeted);
     this.#transmit(framed, exchange, 0);
   }
 
@@ -278,38 +266,20 @@ export class BrokerConnection implements BrokerLink {
     this.#versions = commonVersions(APIS, greeting.apiKeys);
     const framed = this.#framed!;
     framed.reader.frameBytesMax = RESPONSE_BYTES_MAX;
-    const unsent = this.#unsent;
-    this.#unsent = [];
-    for (const exchange of unsent) this.#start(framed, exchange);
+    for (const exchange of this.#exchanges.takeUnsent()) this.#start(framed, exchange);
     this.#options.ready();
   }
 
-  #exchange(
-    api: Api,
-    request: unknown,
-    timeoutMs: number,
-    done: (result: unknown, frame: Frame | undefined) => void,
-  ): void {
-    const exchange = this.#newExchange(api, request, timeoutMs, done);
+  #exchange(api: Api, request: unknown, timeoutMs: number, done: ExchangeEnd): void {
+    const exchange = this.#exchanges.make(api, request, timeoutMs, done);
     if (this.#state === "ready") {
       this.#start(this.#framed!, exchange);
     } else if (this.#state === "closed") {
       this.#failLater(exchange, this.#lostError());
     } else {
-      this.#unsent.push(exchange);
-      this.#watchFor(exchange.deadline);
+      this.#exchanges.addUnsent(exchange);
       this.connect();
     }
-  }
-
-  #newExchange(
-    api: Api,
-    request: unknown,
-    timeoutMs: number,
-    done: (result: unknown, frame: Frame | undefined) => void,
-  ): Exchange {
-    const deadline = this.#options.environment.clock.monotonic() + timeoutMs;
-    return { api, request, timeoutMs, deadline, version: 0, done };
   }
 
   #start(framed: FramedConnection, exchange: Exchange): void {
@@ -322,19 +292,14 @@ export class BrokerConnection implements BrokerLink {
 
   #transmit(framed: FramedConnection, exchange: Exchange, version: number): void {
     exchange.version = version;
-    const correlationId = this.#takeCorrelationId();
+    const correlationId = this.#exchanges.takeCorrelationId();
     try {
       encodeRequest(framed.writer, exchange.api, version, correlationId, exchange.request);
     } catch (error) {
       return this.#failLater(exchange, unencodable(error));
     }
-    this.#unanswered.set(correlationId, exchange);
-    this.#watchFor(exchange.deadline);
+    this.#exchanges.addUnanswered(correlationId, exchange);
     this.#flushSoon();
-  }
-
-  #takeCorrelationId(): number {
-    return this.#nextCorrelationId = (this.#nextCorrelationId + 1) & 0x7fffffff;
   }
 
   /** What was gathered leaves at the end of the turn, or now if that is enough for a write. */
@@ -359,13 +324,13 @@ export class BrokerConnection implements BrokerLink {
     let response: unknown;
     try {
       const { kind, apiKey, apiVersion, correlationId } = this.#reader.open(frame);
-      exchange = this.#unanswered.get(correlationId);
+      exchange = this.#exchanges.unanswered(correlationId);
       if (
         kind !== "response" || apiKey !== exchange?.api.key || apiVersion !== exchange.version
       ) {
         throw new RangeError(`${kind} ${correlationId} of api ${apiKey} was not asked for`);
       }
-      this.#unanswered.delete(correlationId);
+      this.#exchanges.removeUnanswered(correlationId);
       response = this.#reader.message(exchange.api.response);
     } catch (error) {
       frame.release();
@@ -403,11 +368,7 @@ export class BrokerConnection implements BrokerLink {
 
   #ended(): void {
     const error = this.#lostError();
-    const failed = [...this.#unanswered.values(), ...this.#unsent];
-    this.#unanswered.clear();
-    this.#unsent = [];
-    this.#watch?.cancel();
-    this.#watchDue = Infinity;
+    const failed = this.#exchanges.clear();
     const now = this.#options.environment.clock.monotonic();
     const isClosed = this.#state === "closed";
     if (!isClosed) this.#waitForNext();
@@ -427,7 +388,7 @@ export class BrokerConnection implements BrokerLink {
     this.#timer = environment.timers.schedule(delayMs, () => {
       this.#state = "idle";
       // Someone asked meanwhile, or someone still wants to.
-      if (this.#unsent.length > 0) this.connect();
+      if (this.#exchanges.hasUnsent) this.connect();
       else this.#options.mayConnect();
     });
   }
@@ -446,32 +407,6 @@ export class BrokerConnection implements BrokerLink {
 
   #failLater(exchange: Exchange, error: ClientError): void {
     this.#options.environment.dispatcher.atEndOfTurn(() => exchange.done(error, undefined));
-  }
-
-  #watchFor(deadline: number): void {
-    if (deadline >= this.#watchDue) return;
-    const { clock, timers } = this.#options.environment;
-    this.#watch?.cancel();
-    this.#watchDue = deadline;
-    const delayMs = Math.max(0, deadline - clock.monotonic());
-    this.#watch = timers.schedule(delayMs, () => this.#checkDeadlines());
-  }
-
-  #checkDeadlines(): void {
-    this.#watchDue = Infinity;
-    const now = this.#options.environment.clock.monotonic();
-    const expired = this.#unsent.filter((exchange) => exchange.deadline <= now);
-    this.#unsent = this.#unsent.filter((exchange) => exchange.deadline > now);
-    let next = Infinity;
-    let late: Exchange | undefined;
-    for (const exchange of this.#unanswered.values()) {
-      if (exchange.deadline <= now) late ??= exchange;
-      else next = Math.min(next, exchange.deadline);
-    }
-    for (const exchange of this.#unsent) next = Math.min(next, exchange.deadline);
-    if (next !== Infinity) this.#watchFor(next);
-    if (late !== undefined) this.#fail(this.#timedOut(late.api, late.timeoutMs));
-    for (const { done, api, timeoutMs } of expired) done(this.#timedOut(api, timeoutMs), undefined);
   }
 }
 

@@ -1,15 +1,14 @@
 /**
  * Sends a producer's batches: which, when, over which connection, and what becomes of them.
  *
- * Owns when a batch is due, the requests on their way and the outcome of each batch: acknowledged,
- * to be sent again, to be split, or failed. Does not own the batches' order and memory
- * (accumulator.ts), connections, nor metadata.
+ * Owns when to look, the requests on their way and the outcome of each batch: acknowledged, to be
+ * sent again, to be split, or failed. Does not own what is due (broker_queue.ts), the batches' order
+ * and memory (accumulator.ts), connections, nor metadata.
  *
- * Invariants: a request carries at most one batch of a partition; at most
- * `maxInFlightRequestsPerConnection` are unanswered on a connection; every batch taken from the
- * accumulator is put back or settled; nothing is sent again after `deliveryTimeoutMs`, counted from
- * when the batch was begun. Users are told only after all state was brought up to date, so that
- * what they do in a callback finds it so.
+ * Invariants: at most `maxInFlightRequestsPerConnection` requests to a broker are unanswered; every
+ * batch taken from the accumulator is put back or settled; nothing is sent again after
+ * `deliveryTimeoutMs`, counted from when the batch was begun. Users are told only after all state
+ * was brought up to date, so that what they do in a callback finds it so.
  *
  * @module
  */
@@ -24,17 +23,15 @@ import type { Accumulator, PartitionQueue } from "./accumulator.ts";
 import { type BackoffBounds, backoffMs } from "./backoff.ts";
 import { splitBatch } from "./batch_splitting.ts";
 import type { BrokerLink } from "./broker_link.ts";
+import { BrokerQueue, type DueRules } from "./broker_queue.ts";
 import { type ClientError, errorForCode, TimeoutError } from "./errors.ts";
 import type { ProducerBatch } from "./producer_batch.ts";
 import type { ProducerMetrics } from "./producer_metrics.ts";
 
-export interface SenderSettings {
+export interface SenderSettings extends DueRules {
   readonly acks: number;
   readonly compression: Compression;
-  readonly lingerMs: number;
-  readonly eager: boolean;
   readonly maxInFlightRequestsPerConnection: number;
-  readonly maxRequestSize: number;
   readonly requestTimeoutMs: number;
   readonly deliveryTimeoutMs: number;
   readonly retries: number;
@@ -64,22 +61,6 @@ export interface SenderOptions {
 /** Full batches for one broker that are sent without waiting for the end of the turn. */
 const FULL_BATCHES_AT_ONCE = 4;
 
-/** What there is to send to one broker. */
-class NodeQueue {
-  readonly node: NodeId;
-  readonly partitions: PartitionQueue[] = [];
-  /** Requests that are not answered. */
-  inFlight = 0;
-  /** Full batches since the last look. */
-  full = 0;
-  /** Where the next look begins, so that no partition is always last. */
-  start = 0;
-
-  constructor(node: NodeId) {
-    this.node = node;
-  }
-}
-
 interface Outcome {
   readonly batch: ProducerBatch;
   readonly error: ClientError | undefined;
@@ -91,7 +72,7 @@ interface Outcome {
 export class Sender {
   readonly #options: SenderOptions;
   readonly #settings: SenderSettings;
-  readonly #nodes = new Map<NodeId, NodeQueue>();
+  readonly #brokers = new Map<NodeId, BrokerQueue>();
   readonly #runSoon = () => this.#drainAll();
   readonly #runLater = () => {
     this.#isWokenLater = false;
@@ -120,18 +101,18 @@ export class Sender {
   batchBegan(queue: PartitionQueue): void {
     if (this.#expiry === undefined) this.#armExpiry(this.#settings.deliveryTimeoutMs);
     this.#showRoom();
-    const node = this.#list(queue);
-    if (node !== undefined) this.#wakeFor(node);
+    const broker = this.#list(queue);
+    if (broker !== undefined) this.#wakeFor(broker);
   }
 
   /** To be called when a batch takes no more records. */
   batchFull(queue: PartitionQueue): void {
-    const node = this.#list(queue);
-    if (node === undefined) return;
-    node.full++;
-    const enough = Math.min(FULL_BATCHES_AT_ONCE, node.partitions.length);
-    if (node.full < enough || this.#isBusy) this.#wakeFor(node);
-    else this.#drain(node, this.#now());
+    const broker = this.#list(queue);
+    if (broker === undefined) return;
+    broker.full++;
+    const enough = Math.min(FULL_BATCHES_AT_ONCE, broker.length);
+    if (broker.full < enough || this.#isBusy) this.#wakeFor(broker);
+    else this.#drain(broker, this.#now());
   }
 
   /** To be called when partitions have got leaders, or others. */
@@ -176,20 +157,20 @@ export class Sender {
   }
 
   /** Has the partition among those of its leader; undefined when it has none. */
-  #list(queue: PartitionQueue): NodeQueue | undefined {
+  #list(queue: PartitionQueue): BrokerQueue | undefined {
     if (queue.leader === NONE) return undefined;
-    let node = this.#nodes.get(queue.leader);
-    if (node === undefined) this.#nodes.set(queue.leader, node = new NodeQueue(queue.leader));
-    if (!queue.isListed) {
-      node.partitions.push(queue);
-      queue.isListed = true;
+    let broker = this.#brokers.get(queue.leader);
+    if (broker === undefined) {
+      broker = new BrokerQueue(queue.leader, this.#settings);
+      this.#brokers.set(queue.leader, broker);
     }
-    return node;
+    if (!queue.isListed) broker.add(queue);
+    return broker;
   }
 
   /** An idle broker is served at the end of the turn; a busy one after more has come together. */
-  #wakeFor(node: NodeQueue): void {
-    if (node.inFlight === 0) {
+  #wakeFor(broker: BrokerQueue): void {
+    if (broker.inFlight === 0) {
       this.#wake();
     } else if (!this.#isWoken && !this.#isWokenLater) {
       this.#isWokenLater = true;
@@ -209,74 +190,32 @@ export class Sender {
     this.#isWoken = false;
     if (this.#isClosed) return;
     const now = this.#now();
-    for (const node of this.#nodes.values()) this.#drain(node, now);
+    for (const broker of this.#brokers.values()) this.#drain(broker, now);
     if (this.#expiry === undefined && this.#options.accumulator.oldest !== undefined) {
       this.#armExpiry(this.#settings.deliveryTimeoutMs);
     }
   }
 
-  #drain(node: NodeQueue, now: number): void {
-    node.full = 0;
-    if (node.partitions.length === 0) return;
-    const link = this.#options.link(node.node);
+  #drain(broker: BrokerQueue, now: number): void {
+    broker.full = 0;
+    if (broker.length === 0) return;
+    const link = this.#options.link(broker.node);
     if (link === undefined || !link.isReady) return;
-    while (node.inFlight < this.#settings.maxInFlightRequestsPerConnection) {
-      const batches = this.#take(node, now);
-      if (batches.length === 0) return;
-      this.#send(node, link, batches);
+    const hurry = this.#flushes > 0 || this.#options.isShortOfRoom();
+    const strays: PartitionQueue[] = [];
+    // With all requests under way an answer is what is waited for.
+    broker.nextDue = Infinity;
+    while (broker.inFlight < this.#settings.maxInFlightRequestsPerConnection) {
+      const batches = broker.take(now, hurry, strays);
+      if (batches.length === 0) break;
+      this.#send(broker, link, batches);
     }
+    if (broker.nextDue !== Infinity) this.#arm(broker.nextDue, now);
+    for (const queue of strays) if (this.#list(queue) !== undefined) this.#wake();
   }
 
-  /** Takes the batches out that are due, at most one of a partition and one request's worth. */
-  #take(node: NodeQueue, now: number): ProducerBatch[] {
-    const batches: ProducerBatch[] = [];
-    const { partitions } = node;
-    const isIdle = node.inFlight === 0;
-    let size = 0;
-    let next = Infinity;
-    let index = node.start % partitions.length;
-    for (let seen = partitions.length; seen > 0 && partitions.length > 0; seen--) {
-      if (index >= partitions.length) index = 0;
-      const queue = partitions[index]!;
-      const batch = queue.first;
-      if (batch === undefined || queue.leader !== node.node) {
-        partitions[index] = partitions[partitions.length - 1]!;
-        partitions.pop();
-        queue.isListed = false;
-        if (batch !== undefined && this.#list(queue) !== undefined) this.#wake();
-        continue;
-      }
-      const due = this.#dueTime(queue, batch, isIdle);
-      if (due > now) {
-        next = Math.min(next, due);
-        index++;
-        continue;
-      }
-      if (batches.length > 0 && size + batch.sizeInBytes > this.#settings.maxRequestSize) break;
-      index++;
-      size += batch.sizeInBytes;
-      queue.shift();
-      queue.inFlight++;
-      queue.isRetryInFlight = batch.attempts > 0;
-      batches.push(batch);
-    }
-    node.start = index;
-    if (next !== Infinity) this.#arm(next, now);
-    return batches;
-  }
-
-  /** When a batch may be sent; `Infinity` until something else happens first. */
-  #dueTime(queue: PartitionQueue, batch: ProducerBatch, isIdle: boolean): number {
-    const isRetry = batch.attempts > 0;
-    if (queue.inFlight > 0 && (isRetry || queue.isRetryInFlight)) return Infinity;
-    if (isRetry) return batch.notBefore;
-    if (batch.isFull || this.#flushes > 0 || this.#options.isShortOfRoom()) return 0;
-    if (isIdle && this.#settings.eager) return 0;
-    return batch.createdAt + this.#settings.lingerMs;
-  }
-
-  #send(node: NodeQueue, link: BrokerLink, batches: readonly ProducerBatch[]): void {
-    node.inFlight++;
+  #send(broker: BrokerQueue, link: BrokerLink, batches: readonly ProducerBatch[]): void {
+    broker.inFlight++;
     const { acks, requestTimeoutMs } = this.#settings;
     const { metrics } = this.#options;
     const byTopic = new Map<string, { index: number; records: Uint8Array }[]>();
@@ -296,7 +235,7 @@ export class Sender {
       topicData: Array.from(byTopic, ([name, partitionData]) => ({ name, partitionData })),
     };
     const answered = (result: ProduceResponse | ClientError | undefined) => {
-      node.inFlight--;
+      broker.inFlight--;
       this.#answered(batches, result);
     };
     if (acks === 0) link.sendOneWay(PRODUCE, request, answered);
