@@ -8,7 +8,7 @@
  *
  * await using node = await startNode({ data: "./data/1" });
  * await using admin = await Admin.connect(node.address);
- * await admin.createTopics([{ name: "orders", numPartitions: 3 }]);
+ * await admin.createTopics([{ name: "orders", partitions: 3 }]);
  * await using producer = await Producer.connect(node.address, { acks: "all" });
  * await producer.send({ topic: "orders", key: "42", value: "paid" });
  * await using consumer = await Consumer.connect(node.address, {
