@@ -129,9 +129,8 @@ export class Accumulator {
   readonly #spareBuffers: Uint8Array[] = [];
   #freeBytes: number;
   #begunBytes = 0;
-  /** Batches that are not settled, oldest first; settled ones are removed when they lead. */
-  #live: ProducerBatch[] = [];
-  #liveHead = 0;
+  /** Batches that users wait for, in the order they were begun. */
+  readonly #live = new Set<ProducerBatch>();
 
   constructor(options: AccumulatorOptions) {
     this.#options = options;
@@ -161,13 +160,8 @@ export class Accumulator {
 
   /** The oldest batch that is not settled. */
   get oldest(): ProducerBatch | undefined {
-    const live = this.#live;
-    while (this.#liveHead < live.length && live[this.#liveHead]!.isSettled) this.#liveHead++;
-    if (this.#liveHead > 256 && this.#liveHead * 2 > live.length) {
-      live.splice(0, this.#liveHead);
-      this.#liveHead = 0;
-    }
-    return live[this.#liveHead];
+    for (const batch of this.#live) return batch;
+    return undefined;
   }
 
   /** Appends to the batch being filled; undefined when there is none or it has no room. */
@@ -213,12 +207,18 @@ export class Accumulator {
     this.#begunBytes += size;
     this.#trimSpares();
     const batch = new ProducerBatch(queue.topic, queue.partition, sequence, buffer, now);
-    this.#live.push(batch);
+    this.#live.add(batch);
     return batch;
   }
 
-  /** Gives back what a settled batch took. It must be in no queue and no request. */
+  /** To be called of a batch that is settled although a request still carries it. */
+  abandon(batch: ProducerBatch): void {
+    this.#live.delete(batch);
+  }
+
+  /** Gives back what a batch took that is settled or about to be: in no queue and no request. */
   release(batch: ProducerBatch): void {
+    this.#live.delete(batch);
     this.#freeBytes += batch.memoryBytes;
     const { buffer } = batch;
     if (buffer.length === this.#options.batchSize) this.#spareBuffers.push(buffer);
@@ -235,9 +235,6 @@ export class Accumulator {
 
   /** Has a flush wait for every batch there is. */
   addWaiter(waiter: FlushWaiter): void {
-    for (let i = this.#liveHead; i < this.#live.length; i++) {
-      const batch = this.#live[i]!;
-      if (!batch.isSettled) batch.addWaiter(waiter);
-    }
+    for (const batch of this.#live) batch.addWaiter(waiter);
   }
 }

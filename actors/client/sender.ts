@@ -404,7 +404,9 @@ export class Sender {
     const { accumulator, metrics, thrown } = this.#options;
     for (let batch = accumulator.oldest; batch !== undefined; batch = accumulator.oldest) {
       if (!isDue(batch)) return;
-      if (!batch.isInFlight) {
+      if (batch.isInFlight) {
+        accumulator.abandon(batch);
+      } else {
         this.#queueOf(batch).remove(batch);
         this.#hasRoomToTell = true;
         accumulator.release(batch);
