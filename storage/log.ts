@@ -24,14 +24,9 @@ import type { EpochEntry } from "./leader_epochs.ts";
 import { type AppendContext, type AppendResult, LogAppender } from "./log_append.ts";
 import type { LogConfig } from "./log_config.ts";
 import { type FlushDone, type FlushStart, LogFlusher } from "./log_flush.ts";
-import {
-  type Located,
-  LogReader,
-  type ReadRange,
-  type ReadResult,
-  type TimeLookup,
-} from "./log_read.ts";
+import { type Located, LogReader, type ReadRange, type ReadResult } from "./log_read.ts";
 import type { LogState } from "./log_state.ts";
+import { LogTimes, type TimeLookup } from "./log_time.ts";
 import {
   raiseLogStartOffset,
   removeDoomedFiles,
@@ -69,6 +64,7 @@ export class Log {
   readonly #state: LogState;
   readonly #appender: LogAppender;
   readonly #reader: LogReader;
+  readonly #times: LogTimes;
   readonly #flusher: LogFlusher;
 
   /** Logs come from {@link Log.open}. */
@@ -76,6 +72,7 @@ export class Log {
     this.#state = state;
     this.#appender = new LogAppender(state);
     this.#reader = new LogReader(state);
+    this.#times = new LogTimes(state);
     this.#flusher = new LogFlusher(state);
   }
 
@@ -154,7 +151,6 @@ export class Log {
 
   /** Bytes of all segments. @throws {DiskError} */
   get sizeInBytes(): number {
-    this.#state.active;
     return sizeInBytes(this.#state.segments);
   }
 
@@ -180,12 +176,12 @@ export class Log {
 
   /** The first record of that time or later. */
   offsetForTime(timestamp: Timestamp): TimeLookup {
-    return this.#reader.offsetForTime(timestamp);
+    return this.#times.offsetForTime(timestamp);
   }
 
   /** The first record with the largest timestamp. */
   offsetOfMaxTimestamp(): TimeLookup {
-    return this.#reader.offsetOfMaxTimestamp();
+    return this.#times.offsetOfMaxTimestamp();
   }
 
   /** Notes that a leader epoch begins at the log end, as a new leader does before it serves. */
@@ -250,7 +246,6 @@ export class Log {
     const state = this.#state;
     let before = state.segments.length;
     try {
-      state.active;
       const count = countExpired(state, highWatermark, now);
       if (count === state.segments.length) {
         this.#appender.roll(now);

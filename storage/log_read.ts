@@ -1,5 +1,5 @@
 /**
- * Reading: where the batches from an offset on lie, and which batch holds a time.
+ * Reading: where the batches from an offset on lie.
  *
  * Owns the trimming of what is read to whole batches, to a limit of bytes and to an offset that
  * must not be passed. It does not own buffers, nor who may see what: the caller gives the high
@@ -11,12 +11,10 @@
  * @module
  */
 
-import type { Epoch, Offset, Timestamp } from "./bytes/ids.ts";
+import type { Offset } from "./bytes/ids.ts";
 import { CompressionError } from "./compression_errors.ts";
 import { DiskError, type File } from "./disk.ts";
 import type { LogState } from "./log_state.ts";
-import type { BatchView } from "./record_batch.ts";
-import { RecordCursor } from "./record.ts";
 import { type BatchSpot, CorruptLogError, type Segment } from "./segment.ts";
 
 /** How much to read. */
@@ -53,22 +51,14 @@ export type ReadResult =
   | { readonly kind: "empty" }
   | ReadRefused;
 
-/** A record found by its time. */
-export interface TimestampAndOffset {
-  readonly kind: "found";
-  readonly timestamp: Timestamp;
-  readonly offset: Offset;
-  readonly leaderEpoch: Epoch;
-}
-
-export type TimeLookup = TimestampAndOffset | { readonly kind: "none" } | ReadRefused;
-
 const EMPTY = { kind: "empty" } as const;
-const NONE_FOUND = { kind: "none" } as const;
+/** As many readers go on where they were without a search. */
+const READ_MARKS = 4;
 
 /** Reads one log. */
 export class LogReader {
   readonly #state: LogState;
+  readonly #marks = new ReadMarks();
 
   constructor(state: LogState) {
     this.#state = state;
@@ -103,71 +93,27 @@ export class LogReader {
     }
   }
 
-  /** The first record whose timestamp is `timestamp` or later, as ListOffsets asks for it. */
-  offsetForTime(timestamp: Timestamp): TimeLookup {
-    const { segments, logStartOffset, config } = this.#state;
-    try {
-      this.#state.active;
-      for (let index = this.#state.segmentIndex(logStartOffset); index < segments.length; index++) {
-        const segment = segments[index]!;
-        if (segment.maxTimestamp < timestamp) continue;
-        const from = segment.positionBefore(timestamp, config.indexIntervalBytes);
-        const found = this.#findRecord(segment, from, timestamp);
-        if (found !== undefined) return found;
-      }
-      return NONE_FOUND;
-    } catch (error) {
-      return refusal(error);
-    }
-  }
-
-  /** The first record with the largest timestamp: ListOffsets with -3 (KIP-734). */
-  offsetOfMaxTimestamp(): TimeLookup {
-    const state = this.#state;
-    const { segments, logStartOffset, config } = state;
-    try {
-      state.active;
-      let latest: Segment | undefined;
-      let from = 0;
-      let max = -1;
-      for (let index = state.segmentIndex(logStartOffset); index < segments.length; index++) {
-        const segment = segments[index]!;
-        if (segment.baseOffset < logStartOffset) {
-          const found = this.#maxTimestampFrom(segment, logStartOffset);
-          if (found === undefined) continue;
-          ({ timestamp: max, position: from } = found);
-          latest = segment;
-        } else if (segment.maxTimestamp > max) {
-          max = segment.maxTimestamp;
-          from = segment.positionBefore(max, config.indexIntervalBytes);
-          latest = segment;
-        }
-      }
-      if (latest === undefined) return NONE_FOUND;
-      return this.#findRecord(latest, from, max) ?? NONE_FOUND;
-    } catch (error) {
-      return refusal(error);
-    }
-  }
-
   #locate(fromOffset: Offset, maxOffset: Offset, range: ReadRange): Located {
     const state = this.#state;
     const { segments } = state;
-    const interval = state.config.indexIntervalBytes;
     for (let index = state.segmentIndex(fromOffset); index < segments.length; index++) {
       const isActive = index === segments.length - 1;
       const segment = isActive ? state.active : segments[index]!;
       if (segment.baseOffset >= maxOffset) return EMPTY;
-      const first = segment.seek(fromOffset, interval);
+      const first = this.#find(segment, fromOffset);
       // Compaction may have taken all that was left of this segment from that offset on.
       if (first === undefined) continue;
       if (first.lastOffset >= maxOffset) return EMPTY;
       const segmentEnd = isActive ? state.logEndOffset : segments[index + 1]!.baseOffset;
-      const limit = maxOffset >= segmentEnd
-        ? segment.size
-        : segment.seek(maxOffset, interval)?.position ?? segment.size;
-      const length = trim(segment, first, limit, range);
+      const reachesEnd = maxOffset >= segmentEnd;
+      const limit = reachesEnd ? undefined : this.#find(segment, maxOffset);
+      const end = limit?.position ?? segment.size;
+      const length = this.#trim(segment, first, end, range);
       if (length === 0) return EMPTY;
+      if (isActive && first.position + length === end) {
+        if (limit !== undefined) this.#marks.add(segment, limit.baseOffset, end, limit);
+        else this.#marks.add(segment, segmentEnd, end, undefined);
+      }
       const { position } = first;
       const hot = isActive && this.#isHot(segment, position);
       return { kind: "slice", file: segment.log, position, length, hot };
@@ -175,81 +121,69 @@ export class LogReader {
     return EMPTY;
   }
 
+  /** The first batch that ends at `offset` or later: where the last read ended, often. */
+  #find(segment: Segment, offset: Offset): BatchSpot | undefined {
+    const { truncations, config } = this.#state;
+    return this.#marks.find(segment, offset, truncations) ??
+      segment.seek(offset, config.indexIntervalBytes);
+  }
+
+  /** How many bytes from the first batch on: whole batches, up to `end`, within `maxBytes`. */
+  #trim(segment: Segment, first: BatchSpot, end: number, range: ReadRange): number {
+    const { position, sizeInBytes } = first;
+    const { maxBytes } = range;
+    if (end - position <= maxBytes) return end - position;
+    if (sizeInBytes >= maxBytes) {
+      return sizeInBytes === maxBytes || range.minOneBatch ? sizeInBytes : 0;
+    }
+    const next = segment.spotBefore(position + maxBytes, position + sizeInBytes);
+    if (next === undefined) return end - position;
+    this.#marks.add(segment, next.baseOffset, next.position, next);
+    return next.position - position;
+  }
+
   #isHot(segment: Segment, position: number): boolean {
     const { config, bytesAppended } = this.#state;
     return segment.size - position <= Math.min(config.hotTailBytes, bytesAppended);
   }
+}
 
-  /** The largest timestamp from an offset on, and where its batch lies: for a segment cut into. */
-  #maxTimestampFrom(
-    segment: Segment,
-    offset: Offset,
-  ): { readonly timestamp: Timestamp; readonly position: number } | undefined {
-    const first = segment.seek(offset, this.#state.config.indexIntervalBytes);
-    if (first === undefined) return undefined;
-    const scan = segment.scanFrom(first.position);
-    let timestamp = -1;
-    let position = -1;
-    while (scan.next()) {
-      if (scan.batch.maxTimestamp <= timestamp) continue;
-      const isCutInto = scan.batch.baseOffset < offset;
-      const found = isCutInto ? maxOfRecords(scan.readWhole(), offset) : scan.batch.maxTimestamp;
-      if (found > timestamp) {
-        timestamp = found;
-        position = scan.position;
-      }
-    }
-    return position < 0 ? undefined : { timestamp, position };
+interface ReadMark {
+  readonly segment: Segment;
+  readonly offset: Offset;
+  readonly position: number;
+  spot: BatchSpot | undefined;
+}
+
+/**
+ * Where the last few reads ended, for that is where readers go on. A mark is a place where a batch
+ * starts, or will; it holds as long as nothing is cut from the log's end.
+ */
+class ReadMarks {
+  readonly #marks: ReadMark[] = [];
+  #next = 0;
+  #truncations = 0;
+
+  add(segment: Segment, offset: Offset, position: number, spot: BatchSpot | undefined): void {
+    this.#marks[this.#next] = { segment, offset, position, spot };
+    this.#next = (this.#next + 1) % READ_MARKS;
   }
 
-  /** The first record at or after the log start whose time has come, from a place in a segment. */
-  #findRecord(
-    segment: Segment,
-    from: number,
-    timestamp: Timestamp,
-  ): TimestampAndOffset | undefined {
-    const { logStartOffset } = this.#state;
-    const scan = segment.scanFrom(from);
-    while (scan.next()) {
-      const { batch } = scan;
-      if (batch.maxTimestamp < timestamp || batch.lastOffset < logStartOffset) continue;
-      const cursor = new RecordCursor(scan.readWhole());
-      while (cursor.next()) {
-        if (cursor.timestamp >= timestamp && cursor.offset >= logStartOffset) {
-          const leaderEpoch = batch.partitionLeaderEpoch;
-          return { kind: "found", timestamp: cursor.timestamp, offset: cursor.offset, leaderEpoch };
-        }
-      }
+  find(segment: Segment, offset: Offset, truncations: number): BatchSpot | undefined {
+    if (truncations !== this.#truncations) {
+      this.#truncations = truncations;
+      this.#marks.length = this.#next = 0;
+    }
+    for (const mark of this.#marks) {
+      if (mark.offset !== offset || mark.segment !== segment) continue;
+      return mark.spot ??= segment.spotAt(mark.position);
     }
     return undefined;
   }
 }
 
-function maxOfRecords(batch: BatchView, from: Offset): Timestamp {
-  let max = -1;
-  const cursor = new RecordCursor(batch);
-  while (cursor.next()) {
-    if (cursor.offset >= from && cursor.timestamp > max) max = cursor.timestamp;
-  }
-  return max;
-}
-
-/** How many bytes from the first batch on: whole batches, up to `limit`, within `maxBytes`. */
-function trim(segment: Segment, first: BatchSpot, limit: number, range: ReadRange): number {
-  const available = limit - first.position;
-  if (available <= range.maxBytes) return available;
-  if (first.sizeInBytes >= range.maxBytes) {
-    const fits = first.sizeInBytes === range.maxBytes || range.minOneBatch;
-    return fits ? first.sizeInBytes : 0;
-  }
-  const end = segment.boundaryBefore(
-    first.position + range.maxBytes,
-    first.position + first.sizeInBytes,
-  );
-  return end - first.position;
-}
-
-function refusal(error: unknown): ReadRefused {
+/** What a failure while reading is answered with; others are thrown on. */
+export function refusal(error: unknown): ReadRefused {
   if (error instanceof DiskError || error instanceof CorruptLogError) {
     return { kind: "refused", error: "KAFKA_STORAGE_ERROR", failure: error };
   }

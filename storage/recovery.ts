@@ -91,6 +91,11 @@ export type OpeningStep =
   | LogCorrupt
   | { readonly kind: "failed"; readonly failure: DiskError };
 
+function describeFault(batch: BatchView): string {
+  const { source, position, sizeInBytes } = batch;
+  return checkBatch(source, position, position + sizeInBytes)?.reason ?? "its checksum is wrong";
+}
+
 const MORE = { kind: "more" } as const;
 const HEADER_WINDOW_BYTES = 64 * 1024;
 
@@ -365,9 +370,8 @@ export class LogOpening {
   }
 
   #faultOf(batch: BatchView, segment: Segment): string | undefined {
-    const start = batch.position;
-    const fault = checkBatch(batch.source, start, start + batch.sizeInBytes);
-    if (fault !== null) return fault.reason;
+    // The scan has checked the framing already; the full check is for what it finds to say.
+    if (batch.computeCrc() !== batch.crc) return describeFault(batch);
     const { baseOffset, partitionLeaderEpoch: epoch, lastOffset } = batch;
     if (baseOffset < this.#expected || (baseOffset > this.#expected && !this.#gapsAllowed)) {
       return `the batch has offset ${baseOffset}`;

@@ -245,32 +245,38 @@ export class Segment {
     if (this.#offsetIndexLost()) this.rebuildIndexes(indexIntervalBytes);
     const entry = this.offsetIndex.floorByOffset(offset - this.baseOffset);
     if (entry < 0) return this.#seekFrom(0, offset);
-    const position = this.offsetIndex.position(entry);
-    const entryEnd = this.baseOffset + this.offsetIndex.relativeOffset(entry);
-    const scan = this.#scan(Math.min(position, this.size));
-    // Kafka's older versions name the last offset of several batches at once.
-    if (!scan.next() || scan.batch.lastOffset > entryEnd) {
+    const scan = this.#scan(Math.min(this.offsetIndex.position(entry), this.size));
+    if (!scan.next() || !this.#fits(scan, entry)) {
       this.rebuildIndexes(indexIntervalBytes);
       return this.#seekFrom(0, offset);
     }
     return this.#seekOn(scan, offset);
   }
 
+  /** The batch that starts at `position`; undefined at the end. @throws as `seek` */
+  spotAt(position: number): BatchSpot | undefined {
+    const scan = this.#scan(position);
+    if (scan.next()) return spotOf(scan);
+    this.#expectEnd(scan);
+    return undefined;
+  }
+
   /**
-   * The last place up to `position` where a batch is known to start, after `from` where one starts:
-   * at most an index interval before the last such place there is.
+   * A batch that starts at or before `position`, at most an index interval before the last such
+   * there is; at or after `from`, where a batch starts.
    *
-   * @throws {CorruptLogError}
-   * @throws {DiskError}
+   * @throws as `seek`
    */
-  boundaryBefore(position: number, from: number): number {
+  spotBefore(position: number, from: number): BatchSpot | undefined {
     const entry = this.offsetIndex.floorByPosition(position);
-    if (entry >= 0 && this.offsetIndex.position(entry) > from && this.#entryHolds(entry)) {
-      return this.offsetIndex.position(entry);
+    if (entry >= 0 && this.offsetIndex.position(entry) > from) {
+      const scan = this.#scan(this.offsetIndex.position(entry));
+      if (scan.next() && this.#fits(scan, entry)) return spotOf(scan);
     }
     const scan = this.#scan(from);
-    while (scan.next() && scan.nextPosition <= position);
-    return scan.nextPosition <= position ? scan.nextPosition : scan.position;
+    while (scan.next()) if (scan.nextPosition > position) return spotOf(scan);
+    this.#expectEnd(scan);
+    return undefined;
   }
 
   /**
@@ -488,8 +494,11 @@ export class Segment {
     const position = this.offsetIndex.position(entry);
     if (position >= this.size) return false;
     const scan = this.#scan(position);
-    if (!scan.next()) return false;
-    // Kafka's older versions name the last offset of several batches at once.
+    return scan.next() && this.#fits(scan, entry);
+  }
+
+  /** Kafka's older versions name the last offset of several batches at once. */
+  #fits(scan: SegmentScan, entry: number): boolean {
     return scan.batch.lastOffset - this.baseOffset <= this.offsetIndex.relativeOffset(entry);
   }
 

@@ -131,6 +131,7 @@ export class SegmentScan {
     const size = batchSizeAt(buffer, start, this.#windowEnd - this.#windowStart);
     const sound = size >= BATCH_HEADER_BYTES && buffer[start + BATCH_FIELD.magic] === BATCH_MAGIC &&
       isSafeInt64(buffer, start) && readInt64(buffer, start) >= this.#leastOffset &&
+      isSafeInt64(buffer, start + BATCH_FIELD.baseTimestamp) &&
       isSafeInt64(buffer, start + BATCH_FIELD.maxTimestamp) &&
       isSafeInt64(buffer, start + BATCH_FIELD.producerId) &&
       readInt32(buffer, start + BATCH_FIELD.lastOffsetDelta) >= 0;
