@@ -39,7 +39,8 @@ export class Pending<Response> {
   }
 }
 
-const HANDSHAKE = make(NATIVE_HANDSHAKE.request, {
+/** What a client says of itself. */
+export const HANDSHAKE = make(NATIVE_HANDSHAKE.request, {
   protocolVersion: NATIVE_PROTOCOL_VERSION,
   softwareName: "test",
   softwareVersion: "1",
@@ -140,7 +141,8 @@ export class TestClient {
   #received(frame: Frame): void {
     const header = this.#reader.open(frame);
     const request = this.#requests.get(header.correlationId);
-    if (request === undefined) throw new Error(`Nobody asked ${header.correlationId}`);
+    // An answer to what was sent raw.
+    if (request === undefined) return frame.release();
     this.#requests.delete(header.correlationId);
     const response = this.#reader.message<unknown>(request.api.response);
     // Records are views of the frame.
