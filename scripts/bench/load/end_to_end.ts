@@ -1,7 +1,8 @@
 /**
  * How long a record takes from producer to consumer, at a rate that leaves time: the sender writes
- * into each record when it was due, the receiver subtracts. Due, not sent: a sender that is held up
- * makes records late, and that counts. Both clocks are the machine's.
+ * into each record when it was sent, the receiver subtracts. Both clocks are the machine's. How far
+ * the sender itself was behind its schedule, for which timers of a millisecond suffice, is told
+ * apart: a sender that is held up must not hide it by sending less.
  */
 
 import { Consumer } from "../../../actors/client/consumer.ts";
@@ -9,7 +10,7 @@ import { Producer } from "../../../actors/client/producer.ts";
 import type { ConsumerConfig, ProducerConfig } from "../../../actors/client/configs.ts";
 import { percentile } from "../percentiles.ts";
 
-/** Milliseconds from due to received. */
+/** Milliseconds from sent to received. */
 export interface Latencies {
   readonly records: number;
   readonly p50Ms: number;
@@ -29,6 +30,12 @@ export interface EndToEndLoad {
 
 const TIMESTAMP_BYTES = 8;
 
+/** Milliseconds from due to sent. */
+export interface Delays {
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+}
+
 /** Sends at a steady rate. */
 export class ProbeSender implements AsyncDisposable {
   readonly #load: EndToEndLoad;
@@ -44,22 +51,26 @@ export class ProbeSender implements AsyncDisposable {
   }
 
   /** Sends so many records, each when it is due or as soon after as a timer fires. */
-  async run(records: number): Promise<void> {
+  async run(records: number): Promise<Delays> {
     const { topic, recordSize, recordsPerSecond } = this.#load;
     const value = new Uint8Array(Math.max(recordSize, TIMESTAMP_BYTES));
     const view = new DataView(value.buffer);
     const start = machineTime();
     const msPerRecord = 1000 / recordsPerSecond;
     const sends: Promise<unknown>[] = [];
+    const delays = new Float64Array(records);
     for (let sent = 0; sent < records;) {
       const due = Math.min(records, Math.floor((machineTime() - start) / msPerRecord) + 1);
       for (; sent < due; sent++) {
-        view.setFloat64(0, start + sent * msPerRecord);
+        const now = machineTime();
+        delays[sent] = now - start - sent * msPerRecord;
+        view.setFloat64(0, now);
         sends.push(this.#producer.send({ topic, value }));
       }
       await new Promise((resolve) => setTimeout(resolve, 1));
     }
     await Promise.all(sends);
+    return { p50Ms: percentile(delays, 50), p99Ms: percentile(delays, 99) };
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -89,8 +100,8 @@ export class ProbeReceiver implements AsyncDisposable {
     const latencies = new Float64Array(records);
     let received = 0;
     for await (const { value } of this.#consumer) {
-      const due = new DataView(value!.buffer, value!.byteOffset).getFloat64(0);
-      latencies[received++] = machineTime() - due;
+      const sent = new DataView(value!.buffer, value!.byteOffset).getFloat64(0);
+      latencies[received++] = machineTime() - sent;
       if (received === records) break;
     }
     return {
