@@ -12,25 +12,15 @@
  * @module
  */
 
-import type { Offset, Timestamp } from "./bytes/ids.ts";
-import { DiskError, type File } from "./disk.ts";
+import { NONE, type Offset, type Timestamp } from "./bytes/ids.ts";
+import type { File } from "./disk.ts";
 import type { IndexFile } from "./index_file.ts";
-import {
-  DELETED_SUFFIX,
-  LOG_SUFFIX,
-  OFFSET_INDEX_SUFFIX,
-  offsetFilePath,
-  SEGMENT_SUFFIXES,
-  TIME_INDEX_SUFFIX,
-} from "./log_files.ts";
+import { DELETED_SUFFIX, LOG_SUFFIX, offsetFilePath, SEGMENT_SUFFIXES } from "./log_files.ts";
 import type { LogResources } from "./log_resources.ts";
-import { OFFSET_INDEX_ENTRY_BYTES, OffsetIndex } from "./offset_index.ts";
 import type { BatchView } from "./record_batch.ts";
+import { SegmentIndexes } from "./segment_indexes.ts";
 import { SegmentScan } from "./segment_scan.ts";
-import { TIME_INDEX_ENTRY_BYTES, TimeIndex } from "./time_index.ts";
 
-/** A segment larger than this that has no index entry at all has lost its index. */
-const UNINDEXED_BYTES_MAX = 1024 * 1024;
 const RELATIVE_OFFSET_MAX = 0x7fffffff;
 
 /** Bytes of a log that are not what was written; found by reading them. */
@@ -80,17 +70,9 @@ export class Segment {
   readonly #folder: string;
   #log: File | undefined;
   #size = -1;
-  #offsetIndex: OffsetIndex | undefined;
-  #timeIndex: TimeIndex | undefined;
-  #indexesChecked = false;
-  /** An entry could not be added: they must be built anew before they are used. */
-  #indexesStale = false;
-  /** Known once #maxTimestampKnown is set. */
-  #maxTimestamp: Timestamp = -1;
-  #maxTimestampOffset: Offset = -1;
-  #maxTimestampKnown = false;
+  readonly #indexes: SegmentIndexes;
   #firstTimestamp: Timestamp | undefined;
-  #bytesSinceIndexEntry = 0;
+
   constructor(
     resources: LogResources,
     folder: string,
@@ -101,6 +83,7 @@ export class Segment {
     this.#folder = folder;
     this.baseOffset = baseOffset;
     this.createdAt = createdAt;
+    this.#indexes = new SegmentIndexes(resources, folder, baseOffset);
   }
 
   get path(): string {
@@ -118,32 +101,9 @@ export class Segment {
     return this.#size;
   }
 
-  /** Where in the log offsets are. */
-  get offsetIndex(): OffsetIndex {
-    return this.#offsetIndex ??= new OffsetIndex(
-      this.#resources,
-      offsetFilePath(this.#folder, this.baseOffset, OFFSET_INDEX_SUFFIX),
-    );
-  }
-
-  /** Where in the log times are. */
-  get timeIndex(): TimeIndex {
-    return this.#timeIndex ??= new TimeIndex(
-      this.#resources,
-      offsetFilePath(this.#folder, this.baseOffset, TIME_INDEX_SUFFIX),
-    );
-  }
-
   /** The largest timestamp, or -1 where no record has one. @throws {DiskError} */
   get maxTimestamp(): Timestamp {
-    if (!this.#maxTimestampKnown) this.#learnMaxTimestamp();
-    return this.#maxTimestamp;
-  }
-
-  /** The last offset of the first batch with the largest timestamp, or -1. @throws {DiskError} */
-  get maxTimestampOffset(): Offset {
-    if (!this.#maxTimestampKnown) this.#learnMaxTimestamp();
-    return this.#maxTimestampOffset;
+    return this.#indexes.maxTimestamp ?? this.#learnMaxTimestamp();
   }
 
   /** The largest timestamp of the first batch, or undefined. @throws {DiskError} */
@@ -162,8 +122,7 @@ export class Segment {
 
   /** Whether another entry would make an index file larger than `segment.index.bytes`. */
   indexFull(segmentIndexBytes: number): boolean {
-    return this.offsetIndex.entries >= Math.floor(segmentIndexBytes / OFFSET_INDEX_ENTRY_BYTES) ||
-      this.timeIndex.entries >= Math.floor(segmentIndexBytes / TIME_INDEX_ENTRY_BYTES) - 1;
+    return this.#indexes.isFull(segmentIndexBytes);
   }
 
   /** Makes the file of a new segment. @throws {DiskError} */
@@ -175,7 +134,6 @@ export class Segment {
       this.#changesAtCut = this.changes;
     }
     this.startRebuild();
-    this.#indexesChecked = true;
   }
 
   /**
@@ -207,32 +165,26 @@ export class Segment {
    * @throws {DiskError}
    */
   loadTail(indexIntervalBytes: number, end: Offset = Infinity): SegmentTail {
+    const indexes = this.#indexes;
     const fileSize = this.log.size();
     this.#size = fileSize;
-    if (this.#indexesLost()) return this.#rebuild(fileSize, end, indexIntervalBytes);
-    if (end !== Infinity) {
-      this.offsetIndex.truncateTo(end - this.baseOffset);
-      this.timeIndex.truncateTo(end - this.baseOffset);
-    }
-    const entry = this.offsetIndex.entries - 1;
+    if (indexes.anyLost(fileSize)) return this.#rebuild(fileSize, end, indexIntervalBytes);
+    if (end !== Infinity) indexes.truncateTo(end);
+    const entry = indexes.offsets.entries - 1;
     if (entry >= 0 && !this.#entryHolds(entry)) {
       return this.#rebuild(fileSize, end, indexIntervalBytes);
     }
-    this.#startEmpty();
-    const lastTime = this.timeIndex.entries - 1;
-    if (lastTime >= 0) {
-      this.#maxTimestamp = this.timeIndex.timestamp(lastTime);
-      this.#maxTimestampOffset = this.baseOffset + this.timeIndex.relativeOffset(lastTime);
-    }
-    this.#size = entry < 0 ? 0 : this.offsetIndex.position(entry);
+    indexes.resume();
+    this.#firstTimestamp = undefined;
+    this.#size = entry < 0 ? 0 : indexes.offsets.position(entry);
     return this.#walkTail(entry < 0 ? -1 : this.#size, fileSize, end, indexIntervalBytes);
   }
 
   /** Forgets the indexes and takes the segment as empty, to {@link note} its batches anew. */
   startRebuild(): void {
-    this.offsetIndex.file.reset();
-    this.timeIndex.file.reset();
-    this.#startEmpty();
+    this.#indexes.reset();
+    this.#firstTimestamp = undefined;
+    this.#size = 0;
   }
 
   /**
@@ -242,10 +194,11 @@ export class Segment {
    * @throws {DiskError}
    */
   seek(offset: Offset, indexIntervalBytes: number): BatchSpot | undefined {
-    if (this.#offsetIndexLost()) this.rebuildIndexes(indexIntervalBytes);
-    const entry = this.offsetIndex.floorByOffset(offset - this.baseOffset);
+    const { offsets } = this.#indexes;
+    if (this.#indexes.offsetsLost(this.size)) this.rebuildIndexes(indexIntervalBytes);
+    const entry = offsets.floorByOffset(offset - this.baseOffset);
     if (entry < 0) return this.#seekFrom(0, offset);
-    const scan = this.#scan(Math.min(this.offsetIndex.position(entry), this.size));
+    const scan = this.#scan(Math.min(offsets.position(entry), this.size));
     if (!scan.next() || !this.#fits(scan, entry)) {
       this.rebuildIndexes(indexIntervalBytes);
       return this.#seekFrom(0, offset);
@@ -268,9 +221,10 @@ export class Segment {
    * @throws as `seek`
    */
   spotBefore(position: number, from: number): BatchSpot | undefined {
-    const entry = this.offsetIndex.floorByPosition(position);
-    if (entry >= 0 && this.offsetIndex.position(entry) > from) {
-      const scan = this.#scan(this.offsetIndex.position(entry));
+    const { offsets } = this.#indexes;
+    const entry = offsets.floorByPosition(position);
+    if (entry >= 0 && offsets.position(entry) > from) {
+      const scan = this.#scan(offsets.position(entry));
       if (scan.next() && this.#fits(scan, entry)) return spotOf(scan);
     }
     const scan = this.#scan(from);
@@ -286,11 +240,12 @@ export class Segment {
    * @throws {DiskError}
    */
   positionBefore(timestamp: Timestamp, indexIntervalBytes: number): number {
-    if (this.#indexesLost()) this.rebuildIndexes(indexIntervalBytes);
-    const time = this.timeIndex.lastBefore(timestamp);
+    const { offsets, times } = this.#indexes;
+    if (this.#indexes.anyLost(this.size)) this.rebuildIndexes(indexIntervalBytes);
+    const time = times.lastBefore(timestamp);
     if (time < 0) return 0;
-    const entry = this.offsetIndex.floorByOffset(this.timeIndex.relativeOffset(time));
-    return entry >= 0 && this.#entryHolds(entry) ? this.offsetIndex.position(entry) : 0;
+    const entry = offsets.floorByOffset(times.relativeOffset(time));
+    return entry >= 0 && this.#entryHolds(entry) ? offsets.position(entry) : 0;
   }
 
   /** Walks over headers from a place where a batch starts. */
@@ -315,7 +270,6 @@ export class Segment {
       this.log.truncate(spot.position);
       this.#changesAtCut = ++this.changes;
     }
-    this.#firstTimestamp = undefined;
     return this.loadTail(indexIntervalBytes, offset);
   }
 
@@ -342,26 +296,17 @@ export class Segment {
 
   /** No more is appended: the time index ends with the largest timestamp. */
   seal(): void {
-    this.#noteMaxTimestamp();
-    this.offsetIndex.file.tryWrite();
-    this.timeIndex.file.tryWrite();
+    this.#indexes.seal();
   }
 
   /** Writes what the index files lack; returns those to be synced. @throws {DiskError} */
   writeIndexes(): IndexFile[] {
-    this.#noteMaxTimestamp();
-    const indexes: IndexFile[] = [];
-    for (const { file } of [this.offsetIndex, this.timeIndex]) {
-      file.write();
-      if (file.changes > file.changesSynced) indexes.push(file);
-    }
-    return indexes;
+    return this.#indexes.write();
   }
 
   /** Lets go of memory and descriptors. Everything is read again when needed. */
   close(): void {
-    this.#offsetIndex?.file.discard();
-    this.#timeIndex?.file.discard();
+    this.#indexes.discard();
     this.#log?.close();
     this.#log = undefined;
   }
@@ -381,8 +326,7 @@ export class Segment {
       this.#resources.disk.rename(path, target);
       paths.push(target);
     }
-    this.#offsetIndex?.file.discard();
-    this.#timeIndex?.file.discard();
+    this.#indexes.discard();
     return paths;
   }
 
@@ -392,49 +336,13 @@ export class Segment {
     maxTimestamp: Timestamp,
     indexIntervalBytes: number,
   ): void {
-    if (maxTimestamp > this.#maxTimestamp) {
-      this.#maxTimestamp = maxTimestamp;
-      this.#maxTimestampOffset = lastOffset;
-    }
     if (this.#size === 0) this.#firstTimestamp = maxTimestamp;
-    if (this.#bytesSinceIndexEntry > indexIntervalBytes) {
-      this.#addIndexEntries(lastOffset);
-      this.#bytesSinceIndexEntry = 0;
-    }
-    this.#bytesSinceIndexEntry += sizeInBytes;
+    this.#indexes.note(this.#size, sizeInBytes, lastOffset, maxTimestamp, indexIntervalBytes);
     this.#size += sizeInBytes;
-  }
-
-  /** The batch is in the log whatever befalls its index. */
-  #addIndexEntries(lastOffset: Offset): void {
-    if (this.#indexesStale) return;
-    try {
-      this.offsetIndex.append(lastOffset - this.baseOffset, this.#size);
-      this.#noteMaxTimestamp();
-    } catch (error) {
-      if (!(error instanceof DiskError)) throw error;
-      this.#indexesStale = true;
-    }
-  }
-
-  #noteMaxTimestamp(): void {
-    if (!this.#maxTimestampKnown || this.#maxTimestamp < 0) return;
-    this.timeIndex.maybeAppend(this.#maxTimestamp, this.#maxTimestampOffset - this.baseOffset);
-  }
-
-  #startEmpty(): void {
-    this.#size = 0;
-    this.#maxTimestamp = -1;
-    this.#maxTimestampOffset = -1;
-    this.#maxTimestampKnown = true;
-    this.#firstTimestamp = undefined;
-    this.#bytesSinceIndexEntry = 0;
   }
 
   #rebuild(to: number, end: Offset, indexIntervalBytes: number): SegmentTail {
     this.startRebuild();
-    this.#indexesChecked = true;
-    this.#indexesStale = false;
     return this.#walkTail(-1, to, end, indexIntervalBytes);
   }
 
@@ -491,7 +399,7 @@ export class Segment {
 
   /** Whether a batch that fits the entry starts where the entry says. */
   #entryHolds(entry: number): boolean {
-    const position = this.offsetIndex.position(entry);
+    const position = this.#indexes.offsets.position(entry);
     if (position >= this.size) return false;
     const scan = this.#scan(position);
     return scan.next() && this.#fits(scan, entry);
@@ -499,37 +407,16 @@ export class Segment {
 
   /** Kafka's older versions name the last offset of several batches at once. */
   #fits(scan: SegmentScan, entry: number): boolean {
-    return scan.batch.lastOffset - this.baseOffset <= this.offsetIndex.relativeOffset(entry);
+    return scan.batch.lastOffset - this.baseOffset <= this.#indexes.offsets.relativeOffset(entry);
   }
 
-  #offsetIndexLost(): boolean {
-    if (this.offsetIndex.file.takeDamage() || this.#indexesStale) return true;
-    if (this.#indexesChecked) return false;
-    this.#indexesChecked = true;
-    return this.offsetIndex.entries === 0 && this.size > UNINDEXED_BYTES_MAX;
-  }
-
-  #indexesLost(): boolean {
-    const timeIndexDamaged = this.timeIndex.file.takeDamage();
-    if (this.#offsetIndexLost() || timeIndexDamaged) return true;
-    // The file's name was lost with the power, or no record has a time: then this costs a walk.
-    return this.offsetIndex.entries > 0 && this.timeIndex.entries === 0 && this.#maxTimestamp < 0;
-  }
-
-  #learnMaxTimestamp(): void {
-    const last = this.timeIndex.entries - 1;
-    if (last >= 0) {
-      this.#maxTimestamp = this.timeIndex.timestamp(last);
-      this.#maxTimestampOffset = this.baseOffset + this.timeIndex.relativeOffset(last);
-    } else {
+  #learnMaxTimestamp(): Timestamp {
+    const indexes = this.#indexes;
+    if (!indexes.learnMaxTimestamp()) {
       const scan = this.#scan(0);
-      while (scan.next()) {
-        if (scan.batch.maxTimestamp <= this.#maxTimestamp) continue;
-        this.#maxTimestamp = scan.batch.maxTimestamp;
-        this.#maxTimestampOffset = scan.batch.lastOffset;
-      }
+      while (scan.next()) indexes.noteTimestamp(scan.batch.maxTimestamp, scan.batch.lastOffset);
     }
-    this.#maxTimestampKnown = true;
+    return indexes.maxTimestamp ?? NONE;
   }
 }
 
