@@ -4,6 +4,7 @@
  * @module
  */
 
+import { BENCH } from "./bench.ts";
 import type { Command } from "./command.ts";
 import { consume } from "./consume.ts";
 import { logDump } from "./log_dump.ts";
@@ -11,4 +12,4 @@ import { node } from "./node.ts";
 import { produce } from "./produce.ts";
 import { TOPICS } from "./topics.ts";
 
-export const COMMANDS: readonly Command[] = [node, ...TOPICS, produce, consume, logDump];
+export const COMMANDS: readonly Command[] = [node, ...TOPICS, produce, consume, logDump, ...BENCH];

@@ -84,9 +84,9 @@ export class ProbeReceiver implements AsyncDisposable {
 
   static async connect(load: EndToEndLoad): Promise<ProbeReceiver> {
     const consumer = await Consumer.connect(load.bootstrap, {
+      from: "earliest",
       ...load.consumer,
       topics: [load.topic],
-      from: "earliest",
     });
     return new ProbeReceiver(consumer);
   }
