@@ -3,6 +3,6 @@
 /** The value that so many percent of the values do not exceed (nearest rank); NaN of none. */
 export function percentile(values: Float64Array, percent: number): number {
   const sorted = values.slice().sort();
-  const rank = Math.ceil((percent / 100) * sorted.length);
+  const rank = Math.ceil(percent * sorted.length / 100);
   return sorted[Math.max(0, rank - 1)] ?? Number.NaN;
 }
