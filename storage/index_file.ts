@@ -137,6 +137,15 @@ export class IndexFile implements CachedIndex {
     }
   }
 
+  /** Makes the file where there is none, though it stays empty; a full disk is no failure. */
+  tryCreate(): void {
+    try {
+      this.#open(true)?.close();
+    } catch (error) {
+      if (!(error instanceof DiskError)) throw error;
+    }
+  }
+
   /** The file. @throws {DiskError} of kind `not-found` where none was written yet */
   get file(): File {
     return this.#file ??= this.#resources.disk.open(this.#path);

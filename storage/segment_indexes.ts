@@ -143,6 +143,7 @@ export class SegmentIndexes {
   /** No more is appended: the time index ends with the largest timestamp. */
   seal(): void {
     this.#noteMaxTimestamp();
+    this.#pair();
     this.offsets.file.tryWrite();
     this.times.file.tryWrite();
   }
@@ -150,6 +151,7 @@ export class SegmentIndexes {
   /** Writes what the files lack; returns those to be synced. @throws {DiskError} */
   write(): IndexFile[] {
     this.#noteMaxTimestamp();
+    this.#pair();
     const files: IndexFile[] = [];
     for (const { file } of [this.offsets, this.times]) {
       file.write();
@@ -178,6 +180,11 @@ export class SegmentIndexes {
   #noteMaxTimestamp(): void {
     if (!this.#maxTimestampKnown || this.#maxTimestamp < 0) return;
     this.times.maybeAppend(this.#maxTimestamp, this.#maxTimestampOffset - this.#baseOffset);
+  }
+
+  /** Kafka's tools cannot read a time index without the file of the other one, be it empty. */
+  #pair(): void {
+    if (this.times.entries > 0 && this.offsets.entries === 0) this.offsets.file.tryCreate();
   }
 
   #startEmpty(): void {
