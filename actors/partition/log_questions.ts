@@ -6,7 +6,7 @@
 
 import { NONE, type Offset, type Timestamp } from "../../storage/bytes/ids.ts";
 import type { Log } from "../../storage/log.ts";
-import type { TimeLookup } from "../../storage/log_read.ts";
+import type { TimeLookup } from "../../storage/log_time.ts";
 import { ErrorCode } from "../../net/messages/errors.ts";
 import type {
   AppendReply,
