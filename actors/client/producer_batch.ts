@@ -51,6 +51,8 @@ export class ProducerBatch {
 
   /** How often it was sent and failed. */
   attempts = 0;
+  /** Why it failed last. */
+  lastError: ClientError | undefined;
   /** Monotonic time before which it is not sent again. */
   notBefore = 0;
   /** A request that is not answered yet carries its bytes. */

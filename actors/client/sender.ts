@@ -143,7 +143,7 @@ export class Sender {
     this.#isClosed = true;
     this.#timer?.cancel();
     this.#expiry?.cancel();
-    this.#failOldest(() => true, error);
+    this.#failOldest(() => true, () => error);
     this.#settleOutcomes();
   }
 
@@ -310,6 +310,7 @@ export class Sender {
       return;
     }
     batch.attempts++;
+    batch.lastError = error;
     if (error.code === ErrorCode.MESSAGE_TOO_LARGE && batch.recordsCount > 1) {
       this.#split(batch);
       return;
@@ -319,7 +320,8 @@ export class Sender {
     const isInTime = now - batch.createdAt < this.#settings.deliveryTimeoutMs;
     if (error.retriable) this.#options.staleMetadata();
     if (!error.retriable || batch.attempts > this.#settings.retries || !isInTime) {
-      this.#settle(batch, error, -1, -1);
+      const isLate = error.retriable && !isInTime;
+      this.#settle(batch, isLate ? this.#undelivered(batch) : error, -1, -1);
       return;
     }
     this.#options.metrics.recordRetryTotal.add(batch.recordsCount);
@@ -390,9 +392,7 @@ export class Sender {
     const now = this.#now();
     this.#failOldest(
       (batch) => now - batch.createdAt >= deliveryTimeoutMs,
-      new TimeoutError(
-        `Cannot send: not acknowledged within deliveryTimeoutMs ${deliveryTimeoutMs}`,
-      ),
+      (batch) => this.#undelivered(batch),
     );
     this.#settleOutcomes();
     const { oldest } = this.#options.accumulator;
@@ -400,7 +400,10 @@ export class Sender {
   }
 
   /** Fails batches, oldest first. One that is in flight keeps its memory until its request ends. */
-  #failOldest(isDue: (batch: ProducerBatch) => boolean, error: ClientError): void {
+  #failOldest(
+    isDue: (batch: ProducerBatch) => boolean,
+    errorOf: (batch: ProducerBatch) => ClientError,
+  ): void {
     const { accumulator, metrics, thrown } = this.#options;
     for (let batch = accumulator.oldest; batch !== undefined; batch = accumulator.oldest) {
       if (!isDue(batch)) return;
@@ -412,7 +415,14 @@ export class Sender {
         accumulator.release(batch);
       }
       metrics.recordErrorTotal.add(batch.recordsCount);
-      batch.fail(error, thrown);
+      batch.fail(errorOf(batch), thrown);
     }
+  }
+
+  #undelivered({ topic, partition, lastError: cause }: ProducerBatch): ClientError {
+    const within = `deliveryTimeoutMs ${this.#settings.deliveryTimeoutMs}`;
+    const message = `Cannot send to ${topic}-${partition}: not acknowledged within ${within}`;
+    if (cause === undefined) return new TimeoutError(message);
+    return new TimeoutError(`${message}, last: ${cause.message}`, { cause });
   }
 }
