@@ -12,12 +12,11 @@
  */
 
 import type { Epoch, Offset, Timestamp } from "./bytes/ids.ts";
-import { CompressionError } from "./compression_errors.ts";
 import { DiskError } from "./disk.ts";
 import type { LogConfig } from "./log_config.ts";
 import type { LogState } from "./log_state.ts";
-import { applyBatch, readMarker } from "./producer_replay.ts";
-import type { EndTransactionMarker, ProducerFault, RememberedBatch } from "./producer_state.ts";
+import { applyBatch, tryReadMarker } from "./producer_replay.ts";
+import type { ProducerFault, RememberedBatch } from "./producer_state.ts";
 import {
   BATCH_HEADER_BYTES,
   BATCH_MAGIC,
@@ -348,16 +347,6 @@ export class LogAppender {
     if (state.unflushedSince < 0) state.unflushedSince = context.now;
     state.logEndOffset = this.#lastOffset + 1;
     state.bytesAppended += batches.length;
-  }
-}
-
-/** The marker in a control batch, undefined where it holds none, null where it cannot be read. */
-function tryReadMarker(batch: BatchView): EndTransactionMarker | undefined | null {
-  try {
-    return readMarker(batch);
-  } catch (error) {
-    if (error instanceof RangeError || error instanceof CompressionError) return null;
-    throw error;
   }
 }
 

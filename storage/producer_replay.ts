@@ -6,6 +6,7 @@
  */
 
 import type { Offset } from "./bytes/ids.ts";
+import { CompressionError } from "./compression_errors.ts";
 import { type ControlRecord, decodeControlRecord } from "./control_record.ts";
 import type {
   CompletedTransaction,
@@ -17,9 +18,8 @@ import { RecordCursor } from "./record.ts";
 import type { Segment } from "./segment.ts";
 
 /**
- * Takes a whole batch into the state. Returns the transaction that it ends, if any.
- *
- * @throws {RangeError} when a control batch cannot be read
+ * Takes a whole batch into the state. Returns the transaction that it ends, if any. A control batch
+ * that nobody can read, though its checksum is right, marks nothing.
  */
 export function applyBatch(
   state: ProducerState,
@@ -30,7 +30,7 @@ export function applyBatch(
     state.apply(batch);
     return undefined;
   }
-  const marker = readMarker(batch);
+  const marker = tryReadMarker(batch) ?? undefined;
   return marker === undefined ? undefined : state.applyMarker(batch, marker);
 }
 
@@ -47,10 +47,20 @@ export function readMarker(batch: BatchView): EndTransactionMarker | undefined {
   return record.kind === "ABORT" || record.kind === "COMMIT" ? record : undefined;
 }
 
+/** As `readMarker`, but null for what cannot be read. */
+export function tryReadMarker(batch: BatchView): EndTransactionMarker | undefined | null {
+  try {
+    return readMarker(batch);
+  } catch (error) {
+    if (error instanceof RangeError || error instanceof CompressionError) return null;
+    throw error;
+  }
+}
+
 /**
  * Takes the batches of a segment from `from` up to `to` into the state, reading headers only.
  *
- * @throws {CorruptLogError} @throws {DiskError} @throws {RangeError}
+ * @throws {CorruptLogError} @throws {DiskError}
  */
 export function replaySegment(
   state: ProducerState,
