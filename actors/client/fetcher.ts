@@ -53,6 +53,9 @@ export interface FetcherOptions {
 /** Fetches of so many partitions' worth may wait for the user in one partition. */
 const FETCHES_AHEAD = 2;
 
+/** Fetches under way at a time to one broker. */
+const REQUESTS_AHEAD = 3;
+
 /** A partition in a request, and which of its generations asked. */
 interface Asked {
   readonly state: AssignedState;
@@ -65,6 +68,8 @@ export class Fetcher {
   readonly #settings: ConsumerSettings;
   readonly #random: RandomStream;
   #bufferedBytes = 0;
+  /** Fetches that each broker has not answered. */
+  readonly #underWay = new Map<NodeId, number>();
   #isWoken = false;
   #timer: Timer | undefined;
   #timerDue = Infinity;
@@ -120,7 +125,19 @@ export class Fetcher {
     }
     if (next !== Infinity) this.#arm(next, now);
     if (this.#bufferedBytes >= this.#settings.fetchMaxBytes) return;
-    for (const [leader, states] of byLeader) this.#fetch(leader, states);
+    for (const [leader, states] of byLeader) this.#fetchFrom(leader, states);
+  }
+
+  /**
+   * Spreads partitions over a few requests, so that the broker works on one while the answer to
+   * another is taken in.
+   */
+  #fetchFrom(leader: NodeId, states: readonly AssignedState[]): void {
+    const unused = REQUESTS_AHEAD - (this.#underWay.get(leader) ?? 0);
+    const share = Math.ceil(states.length / Math.max(unused, 1));
+    for (let start = 0; start < states.length; start += share) {
+      this.#fetch(leader, states.slice(start, start + share));
+    }
   }
 
   #mayFetch(state: AssignedState): boolean {
@@ -138,7 +155,9 @@ export class Fetcher {
     });
     const { requestTimeoutMs, fetchMaxWaitMs } = this.#settings;
     const timeoutMs = Math.max(requestTimeoutMs, fetchMaxWaitMs + requestTimeoutMs / 2);
+    this.#underWay.set(leader, (this.#underWay.get(leader) ?? 0) + 1);
     link.sendHolding(FETCH, this.#request(states), timeoutMs, (result) => {
+      this.#underWay.set(leader, (this.#underWay.get(leader) ?? 1) - 1);
       for (const { state, generation } of asked) {
         if (state.generation === generation) state.isAsked = false;
       }
