@@ -6,3 +6,7 @@ export function percentile(values: Float64Array, percent: number): number {
   const rank = Math.ceil(percent * sorted.length / 100);
   return sorted[Math.max(0, rank - 1)] ?? Number.NaN;
 }
+
+export function median(values: readonly number[]): number {
+  return percentile(Float64Array.from(values), 50);
+}

@@ -1,6 +1,7 @@
 /**
  * The log of one partition, alone in a process, against bare writes and reads of the same sizes on
- * the same disk. Rounds of either take turns, so that what the machine does besides meets both.
+ * the same disk. Short rounds of either take turns, so that what the machine does besides meets
+ * both, and the shares are medians of what each pair of rounds says.
  */
 
 import fs from "node:fs";
@@ -10,6 +11,7 @@ import { logConfig } from "../../../storage/log_config.ts";
 import { LogResources } from "../../../storage/log_resources.ts";
 import { RecordBatchBuilder } from "../../../storage/record_batch_builder.ts";
 import { validateProducedBatch } from "../../../storage/record_batch_validation.ts";
+import { median } from "../percentiles.ts";
 import { touchPages } from "../warm_pages.ts";
 
 export interface LogLoad {
@@ -21,7 +23,7 @@ export interface LogLoad {
   readonly rounds: number;
 }
 
-/** Bytes a second, the best of all rounds. */
+/** Bytes a second. */
 export interface LogRates {
   readonly append: number;
   /** With the checks that a producer's batch gets first, its checksum among them. */
@@ -31,35 +33,50 @@ export interface LogRates {
   readonly bareRead: number;
 }
 
-const LOG_FOLDER = "bench-0";
-
-export function measureLog(load: LogLoad): LogRates {
-  const batch = makeBatch(load.size);
-  const sized = { ...load, size: batch.length };
-  const rates = { append: 0, validatedAppend: 0, write: 0, read: 0, bareRead: 0 };
-  for (let round = 0; round <= load.rounds; round++) {
-    const measured = measureRound(sized, batch);
-    if (round === 0) continue;
-    for (const name of Object.keys(rates) as (keyof LogRates)[]) {
-      rates[name] = Math.max(rates[name], measured[name]);
-    }
-  }
-  return rates;
+export interface LogResult {
+  /** The best of all rounds. */
+  readonly best: LogRates;
+  /** Of appends in bare writes, and of reads in bare reads. */
+  readonly appendShare: number;
+  readonly readShare: number;
 }
 
-function measureRound(load: LogLoad, batch: Uint8Array): LogRates {
+const LOG_FOLDER = "bench-0";
+/** Rounds until the code is compiled. */
+const WARM_UP = 3;
+
+export function measureLog(load: LogLoad): LogResult {
+  const batch = makeBatch(load.size);
+  const sized = { ...load, size: batch.length };
+  const rounds: LogRates[] = [];
+  for (let round = -WARM_UP; round < load.rounds; round++) {
+    const measured = measureRound(sized, batch, round % 2 === 0);
+    if (round >= 0) rounds.push(measured);
+  }
+  const best = (name: keyof LogRates) => Math.max(...rounds.map((round) => round[name]));
+  return {
+    best: {
+      append: best("append"),
+      validatedAppend: best("validatedAppend"),
+      write: best("write"),
+      read: best("read"),
+      bareRead: best("bareRead"),
+    },
+    appendShare: median(rounds.map(({ append, write }) => append / write)),
+    readShare: median(rounds.map(({ read, bareRead }) => read / bareRead)),
+  };
+}
+
+/** One round of each; which of the two goes first changes from round to round. */
+function measureRound(load: LogLoad, batch: Uint8Array, bareFirst: boolean): LogRates {
   const { folder, bytes } = load;
   touchPages(folder, bytes * 1.2 + 32e6)();
-  const bare = withBareFile(folder, (descriptor) => ({
-    write: rate(load, (position) => {
-      fs.writeSync(descriptor, batch, 0, batch.length, position);
-    }),
-    bareRead: bareReadRate(load, descriptor),
-  }));
+  const early = bareFirst ? measureBare(load, batch) : undefined;
   const plain = withLog(folder, (log) => {
     const append = rate(load, () => appendTo(log, batch));
     return { append, read: readRate(load, log) };
   });
+  const bare = early ?? measureBare(load, batch);
   const validatedAppend = withLog(folder, (log) =>
     rate(load, () => {
       // The log has stamped its place into the batch, which producers leave at 0.
@@ -69,6 +86,15 @@ function measureRound(load: LogLoad, batch: Uint8Array): LogRates {
       appendTo(log, batch);
     }));
   return { ...bare, ...plain, validatedAppend };
+}
+
+function measureBare(load: LogLoad, batch: Uint8Array): Pick<LogRates, "write" | "bareRead"> {
+  return withBareFile(load.folder, (descriptor) => ({
+    write: rate(load, (position) => {
+      fs.writeSync(descriptor, batch, 0, batch.length, position);
+    }),
+    bareRead: bareReadRate(load, descriptor),
+  }));
 }
 
 /** Of `step`, called for each `size` bytes of a round. */

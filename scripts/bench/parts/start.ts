@@ -4,7 +4,7 @@ import { Producer } from "../../../mod.ts";
 import type { Bench, Part } from "../bench.ts";
 import { atMost } from "../figure.ts";
 import { NodeProcess, sleep } from "../node_process.ts";
-import { percentile } from "../percentiles.ts";
+import { median } from "../percentiles.ts";
 
 const READY_MAX_MS = 300;
 const FIRST_RECORD_MAX_MS = 500;
@@ -105,8 +105,4 @@ async function measureIdle(bench: Bench, folder: string): Promise<void> {
     value: (after.cpuMs - before.cpuMs) / (IDLE_SECONDS * 1000) * 100,
     unit: "% of a core",
   });
-}
-
-function median(values: readonly number[]): number {
-  return percentile(Float64Array.from(values), 50);
 }
