@@ -37,6 +37,7 @@ export class BrokerQueue {
   readonly #rules: DueRules;
   /** Where the next look begins. */
   #start = 0;
+  #lengthMax = 0;
 
   constructor(node: NodeId, rules: DueRules) {
     this.node = node;
@@ -48,10 +49,16 @@ export class BrokerQueue {
     return this.#partitions.length;
   }
 
+  /** The most partitions that there were: as many batches a request can be hoped to hold. */
+  get lengthMax(): number {
+    return this.#lengthMax;
+  }
+
   /** Puts a partition on the list. It must be led by the broker, and on no list. */
   add(queue: PartitionQueue): void {
     this.#partitions.push(queue);
     queue.isListed = true;
+    this.#lengthMax = Math.max(this.#lengthMax, this.#partitions.length);
   }
 
   /**

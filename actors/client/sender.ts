@@ -110,7 +110,7 @@ export class Sender {
     const broker = this.#list(queue);
     if (broker === undefined) return;
     broker.full++;
-    const enough = Math.min(FULL_BATCHES_AT_ONCE, broker.length);
+    const enough = Math.min(FULL_BATCHES_AT_ONCE, broker.lengthMax);
     if (broker.full < enough || this.#isBusy) this.#wakeFor(broker);
     else this.#drain(broker, this.#now());
   }
