@@ -247,12 +247,16 @@ export class Log {
     let before = state.segments.length;
     try {
       const count = countExpired(state, highWatermark, now);
-      if (count === state.segments.length) {
-        this.#appender.roll(now);
-        before++;
-      }
+      const takesAll = count === state.segments.length;
+      // All but the last: a new one takes room, which a full disk has only when the others are gone.
       if (count > 0) removeFirstSegments(state, count, now);
       removeDoomedFiles(state, now);
+      if (takesAll) {
+        this.#appender.roll(now);
+        before++;
+        removeFirstSegments(state, 1, now);
+        removeDoomedFiles(state, now);
+      }
       return { segmentsRemoved: before - state.segments.length, failure: undefined };
     } catch (failure) {
       if (!(failure instanceof DiskError)) throw failure;

@@ -15,6 +15,7 @@ import type { MemoryDisk } from "../../../storage/memory_disk.ts";
 import type { Api } from "../../../net/schema.ts";
 import type { Draft } from "../../../net/schema/make.ts";
 import { CREATE_TOPICS } from "../../../net/messages/create_topics.ts";
+import { DELETE_RECORDS } from "../../../net/messages/delete_records.ts";
 import { DELETE_TOPICS } from "../../../net/messages/delete_topics.ts";
 import { FETCH } from "../../../net/messages/fetch.ts";
 import { LIST_OFFSETS } from "../../../net/messages/list_offsets.ts";
@@ -222,6 +223,16 @@ export class BrokerWorld {
       timeoutMs: 10_000,
     });
     assertEquals(responses[0]?.errorCode, 0);
+  }
+
+  /** Returns error and low watermark. */
+  deleteRecords(client: TestClient, name: string, offset: number): [number, number] {
+    const { topics } = this.ask(client, DELETE_RECORDS, {
+      timeoutMs: 1000,
+      topics: [{ name, partitions: [{ partitionIndex: 0, offset }] }],
+    });
+    const { errorCode, lowWatermark } = topics[0]!.partitions[0]!;
+    return [errorCode, lowWatermark];
   }
 
   /** Sends one batch to one partition and gives its part of the answer. */

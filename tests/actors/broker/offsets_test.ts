@@ -1,6 +1,5 @@
 import { assertEquals } from "@std/assert";
 import { ErrorCode } from "../../../net/messages/errors.ts";
-import { DELETE_RECORDS } from "../../../net/messages/delete_records.ts";
 import { LIST_OFFSETS } from "../../../net/messages/list_offsets.ts";
 import { OFFSET_FOR_LEADER_EPOCH } from "../../../net/messages/offset_for_leader_epoch.ts";
 import { compressWith } from "./damaged_batches.ts";
@@ -87,29 +86,20 @@ Deno.test("list offsets: a batch that cannot be decompressed is an error of its 
   assertEquals(world.linesWith("offline"), []);
 });
 
-function deleteBefore(world: BrokerWorld, client: TestClient, offset: number, name = "orders") {
-  const { topics } = world.ask(client, DELETE_RECORDS, {
-    timeoutMs: 1000,
-    topics: [{ name, partitions: [{ partitionIndex: 0, offset }] }],
-  });
-  const { errorCode, lowWatermark } = topics[0]!.partitions[0]!;
-  return [errorCode, lowWatermark];
-}
-
 Deno.test("delete records: raises the log start, and older records are out of range", () => {
   const [world, client] = timed();
-  assertEquals(deleteBefore(world, client, 3), [0, 3]);
+  assertEquals(world.deleteRecords(client, "orders", 3), [0, 3]);
   assertEquals(found(world, client, -2).offset, 3);
   assertEquals(world.fetch(client, "orders", 2).errorCode, ErrorCode.OFFSET_OUT_OF_RANGE);
   assertEquals(world.fetch(client, "orders", 3).logStartOffset, 3);
-  assertEquals(deleteBefore(world, client, 1), [0, 3]);
-  assertEquals(deleteBefore(world, client, -1), [0, 6]);
+  assertEquals(world.deleteRecords(client, "orders", 1), [0, 3]);
+  assertEquals(world.deleteRecords(client, "orders", -1), [0, 6]);
   assertEquals(found(world, client, -2).offset, 6);
 });
 
 Deno.test("delete records: stays so over an orderly restart", () => {
   const [world, client] = timed();
-  deleteBefore(world, client, 3);
+  world.deleteRecords(client, "orders", 3);
   world.stop();
   world.start();
   assertEquals(found(world, world.client(), -2).offset, 3);
@@ -117,15 +107,15 @@ Deno.test("delete records: stays so over an orderly restart", () => {
 
 Deno.test("delete records: past the high watermark, or of nothing, is refused", () => {
   const [world, client] = timed();
-  assertEquals(deleteBefore(world, client, 7), [ErrorCode.OFFSET_OUT_OF_RANGE, -1]);
-  assertEquals(deleteBefore(world, client, -2), [ErrorCode.OFFSET_OUT_OF_RANGE, -1]);
-  const unknown = deleteBefore(world, client, 1, "none");
+  assertEquals(world.deleteRecords(client, "orders", 7), [ErrorCode.OFFSET_OUT_OF_RANGE, -1]);
+  assertEquals(world.deleteRecords(client, "orders", -2), [ErrorCode.OFFSET_OUT_OF_RANGE, -1]);
+  const unknown = world.deleteRecords(client, "none", 1);
   assertEquals(unknown, [ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, -1]);
 });
 
 Deno.test("delete records: of a compacted topic is against its policy", () => {
   const [world, client] = timed({ "cleanup.policy": "compact" });
-  assertEquals(deleteBefore(world, client, 3), [ErrorCode.POLICY_VIOLATION, -1]);
+  assertEquals(world.deleteRecords(client, "orders", 3), [ErrorCode.POLICY_VIOLATION, -1]);
 });
 
 Deno.test("offset for leader epoch: where each epoch ends, found again after a crash", () => {
