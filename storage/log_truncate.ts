@@ -27,12 +27,14 @@ export function truncateTo(state: LogState, offset: Offset, now: Timestamp): Off
     truncateFullyAndStartAt(state, offset, now);
     return offset;
   }
-  state.lowerRecoveryPoint(offset);
+  const { indexIntervalBytes } = state.config;
+  const holder = state.segments[state.segmentIndex(offset)]!;
+  state.lowerRecoveryPoint(holder.endBefore(offset, indexIntervalBytes));
   state.truncations++;
   try {
     removeSegmentsAbove(state, offset, now);
     const last = state.segments[state.segments.length - 1]!;
-    state.logEndOffset = last.truncateTo(offset, state.config.indexIntervalBytes).nextOffset;
+    state.logEndOffset = last.truncateTo(offset, indexIntervalBytes).nextOffset;
     state.activeChanged(true);
   } finally {
     followEnd(state);

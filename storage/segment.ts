@@ -64,7 +64,7 @@ export class Segment {
   changesSynced = 0;
   /** Whether the file's name is known to survive a crash; whoever syncs the folder says so. */
   nameDurable = false;
-  /** How many changes there were when batches were last cut off that had been sound. */
+  /** How many changes there were when something was last cut off. */
   #changesAtCut = 0;
   readonly #resources: LogResources;
   readonly #folder: string;
@@ -206,6 +206,22 @@ export class Segment {
     return this.#seekOn(scan, offset);
   }
 
+  /**
+   * The offset after the last batch that ends before `offset`; the base offset where there is none.
+   *
+   * @throws as `seek`
+   */
+  endBefore(offset: Offset, indexIntervalBytes: number): Offset {
+    const { offsets } = this.#indexes;
+    if (this.#indexes.offsetsLost(this.size)) this.rebuildIndexes(indexIntervalBytes);
+    const entry = offsets.floorByOffset(offset - 1 - this.baseOffset);
+    const from = entry >= 0 && this.#entryHolds(entry) ? offsets.position(entry) : 0;
+    const scan = this.#scan(from);
+    let end = this.baseOffset;
+    while (scan.next() && scan.batch.lastOffset < offset) end = scan.batch.nextOffset;
+    return end;
+  }
+
   /** The batch that starts at `position`; undefined at the end. @throws as `seek` */
   spotAt(position: number): BatchSpot | undefined {
     const scan = this.#scan(position);
@@ -274,8 +290,8 @@ export class Segment {
   }
 
   /**
-   * Whether batches that were cut off are gone for good. Until then nothing may be written behind
-   * the cut: a power cut could leave a mix of old batches and new ones, each of them sound.
+   * Whether what was cut off is gone for good. Until then nothing may be written behind the cut: a
+   * power cut could leave a mix of old bytes and new ones, which might pass for sound batches.
    */
   get cutIsDurable(): boolean {
     return this.changesSynced >= this.#changesAtCut;
@@ -290,8 +306,10 @@ export class Segment {
 
   /** Cuts what the file holds beyond `size`. @throws {DiskError} */
   cutFile(): void {
-    if (this.log.size() > this.size) this.log.truncate(this.size);
     this.changes++;
+    if (this.log.size() <= this.size) return;
+    this.log.truncate(this.size);
+    this.#changesAtCut = this.changes;
   }
 
   /** No more is appended: the time index ends with the largest timestamp. */

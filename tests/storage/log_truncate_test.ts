@@ -6,12 +6,14 @@ import { SeededChance } from "./disk_chance.ts";
 import {
   append,
   FOLDER,
+  follower,
   leader,
   names,
   NOW,
   openLog,
   readRecords,
   readValues,
+  replicatedBatch,
   tryOpenLog,
 } from "./log_fixture.ts";
 
@@ -197,4 +199,27 @@ Deno.test("delete records: earlier records are not read, and epochs begin later"
   assertEquals(log.logStartOffset, 4);
   assertEquals(log.deleteRecordsBefore(10), false);
   assertEquals(log.logStartOffset, 4);
+});
+
+Deno.test("truncate: the recovery point is where the log ends, also within a batch or a gap", () => {
+  // Batches of two records; where to cut; where the log ends then.
+  const cases: [number[], number, number][] = [[[0], 1, 0], [[0, 2, 10], 11, 4], [
+    [0, 2, 10],
+    6,
+    4,
+  ]];
+  for (const [offsets, at, end] of cases) {
+    const disk = new MemoryDisk();
+    const config = { cleanupCompact: true };
+    const log = openLog(disk, { config });
+    for (const offset of offsets) {
+      log.append(replicatedBatch(offset, 0, { values: ["a", "b"] }), follower());
+    }
+    log.checkpointSync(NOW);
+    const noted = log.recoveryPoint;
+    assertEquals(log.truncateTo(at, NOW), end);
+    assertEquals(log.recoveryPoint, end);
+    disk.killProcess();
+    assertEquals(openLog(disk, { recoveryPoint: noted, config }).logEndOffset, end);
+  }
 });
