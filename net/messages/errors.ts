@@ -109,12 +109,12 @@ export const KAFKA_ERRORS = {
   NO_REASSIGNMENT_IN_PROGRESS: [85, "No reassignment of the partition is in progress"],
   GROUP_SUBSCRIBED_TO_TOPIC: [86, "The group is subscribed to the topic"],
   INVALID_RECORD: [87, "The record is not acceptable to the broker"],
-  UNSKAFKA_ERRORS_OFFSET_COMMIT: [88, "Offsets of an open transaction are pending", "retriable"],
+  UNSTABLE_OFFSET_COMMIT: [88, "Offsets of an open transaction are pending", "retriable"],
   THROTTLING_QUOTA_EXCEEDED: [89, "The quota is exceeded", "retriable"],
   PRODUCER_FENCED: [90, "A newer producer uses the transactional id"],
   RESOURCE_NOT_FOUND: [91, "There is no such resource"],
   DUPLICATE_RESOURCE: [92, "The request names a resource twice"],
-  UNACCEPKAFKA_ERRORS_CREDENTIAL: [93, "The credential is not acceptable"],
+  UNACCEPTABLE_CREDENTIAL: [93, "The credential is not acceptable"],
   INCONSISTENT_VOTER_SET: [94, "Sender and receiver do not agree on who votes"],
   INVALID_UPDATE_VERSION: [95, "The version of the update is invalid"],
   FEATURE_UPDATE_FAILED: [96, "The features could not be updated"],
@@ -141,7 +141,7 @@ export const KAFKA_ERRORS = {
   UNKNOWN_SUBSCRIPTION_ID: [117, "The telemetry subscription is unknown"],
   TELEMETRY_TOO_LARGE: [118, "The telemetry is larger than the broker accepts"],
   INVALID_REGISTRATION: [119, "The controller refuses the registration"],
-  TRANSACTION_ABORKAFKA_ERRORS: [
+  TRANSACTION_ABORTABLE: [
     120,
     "The transaction must be aborted; the producer may then go on",
   ],
