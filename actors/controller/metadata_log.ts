@@ -38,7 +38,11 @@ const CONFIG = logConfig({
 });
 
 /** What an append may fail of, with the log as it was before, and work later. */
-const MAY_RECOVER: ReadonlySet<DiskErrorKind> = new Set(["no-space", "too-many-open-files"]);
+const MAY_RECOVER: ReadonlySet<DiskErrorKind> = new Set([
+  "no-space",
+  "read-only",
+  "too-many-open-files",
+]);
 
 const READ_BYTES = 1024 * 1024;
 const BATCH_BYTES_MIN = 16 * 1024;
@@ -89,7 +93,8 @@ export class MetadataLog {
 
   /**
    * Appends records as one batch. Returns why it could not, where nothing has changed and a later
-   * append may succeed: the disk is full.
+   * append may succeed: the disk is full, or was made
+   * read-only.
    *
    * @throws {Error} when the log cannot be written to any more
    */

@@ -7,7 +7,7 @@
  *
  * Fail-stop: a throw takes the partition offline until it recovers in another life. A failed flush
  * takes the whole data folder with it: what a disk lost once it may not report again. A disk that
- * is full, or out of descriptors, is neither: what could not be done then is refused, or tried
+ * is full or read-only, or a lack of descriptors, is neither: what could not be done then is refused, or tried
  * again when it is asked for the next time.
  *
  * @module
@@ -552,7 +552,7 @@ class PartitionActor implements Actor<PartitionMessage> {
 
 /** Whether what failed may work later, without a restart and with nothing lost. */
 function mayRecover({ kind }: DiskError): boolean {
-  return kind === "no-space" || kind === "too-many-open-files";
+  return kind === "no-space" || kind === "read-only" || kind === "too-many-open-files";
 }
 
 function tryRead(file: File, target: Uint8Array, position: number): number | DiskError {

@@ -10,6 +10,11 @@ export function mountTmpfs(folder: string, bytes: number): string | undefined {
   return failure === undefined ? undefined : `cannot mount a tmpfs: ${failure}`;
 }
 
+/** Gives it another size. */
+export function growTmpfs(folder: string, bytes: number): string | undefined {
+  return runMount("mount", "-o", `remount,size=${bytes}`, folder);
+}
+
 /** Lets nothing more be written there. */
 export function makeReadOnly(folder: string): string | undefined {
   return runMount("mount", "-o", "remount,ro", folder);

@@ -190,8 +190,14 @@ Deno.test("read-only disk: a running node refuses appends with the reason, and s
   assertEquals(errorCode, ErrorCode.KAFKA_STORAGE_ERROR);
   assertStringIncludes(errorMessage!, "read-only");
   assertEquals(values(world, client), ["a"]);
+  const { topics } = world.ask(client, METADATA, { topics: [{ name: "automatic" }] });
+  assertEquals(topics[0]!.errorCode, ErrorCode.LEADER_NOT_AVAILABLE);
+  world.pass(3_600_000);
+  assertEquals(world.failure, undefined);
   world.disk.readOnly = false;
-  assertEquals(world.produce(client, "orders", big("b")).errorCode, 0);
+  const reader = world.client();
+  assertEquals(world.produce(reader, "orders", big("b")).errorCode, 0);
+  world.createTopic(reader, "others");
 });
 
 Deno.test("read-only disk: a node does not start, and says why in one sentence", () => {
