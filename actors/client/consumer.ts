@@ -14,7 +14,12 @@
 import { NONE, type Offset } from "../../storage/bytes/ids.ts";
 import { type Bootstrap, parseBootstrap } from "./bootstrap.ts";
 import { Cluster } from "./cluster.ts";
-import { type ConsumerConfig, type ConsumerSettings, consumerSettings } from "./configs.ts";
+import {
+  type AssignedPartition,
+  type ConsumerConfig,
+  type ConsumerSettings,
+  consumerSettings,
+} from "./configs.ts";
 import { ConsumerEngine } from "./consumer_engine.ts";
 import type { ConsumerRecord } from "./consumer_record.ts";
 import { defaultEnvironment } from "./default_environment.ts";
@@ -28,6 +33,7 @@ import {
   type OffsetQuery,
 } from "./offset_lookup.ts";
 import type { AssignedState } from "./subscription.ts";
+import { checkTopicName } from "./topic_name.ts";
 
 /** A partition of a topic. */
 export interface TopicPartition {
@@ -86,6 +92,8 @@ export class Consumer<K = Uint8Array | null, V = Uint8Array | null>
     if ((config.topics === undefined) === (config.assign === undefined)) {
       throw new InvalidConfigError("Cannot consume: give either topics or assign");
     }
+    const named = config.topics ?? config.assign?.map(({ topic }) => topic) ?? [];
+    for (const topic of named) checkTopicName(topic, "Cannot consume");
     const cluster = new Cluster({
       environment: config.environment ?? defaultEnvironment(),
       settings,
@@ -125,6 +133,13 @@ export class Consumer<K = Uint8Array | null, V = Uint8Array | null>
   /** As the consumer itself, but batch by batch, undecoded. A batch lasts until the next is asked for. */
   batches(): AsyncIterableIterator<FetchedBatch<K, V>> {
     return this.#iterator(() => this.#engine.takeBatch());
+  }
+
+  /** Reads these partitions from now on, and no others. */
+  assign(partitions: readonly AssignedPartition[]): void {
+    this.#checkOpen();
+    for (const { topic } of partitions) checkTopicName(topic, "Cannot consume");
+    this.#engine.assign(partitions);
   }
 
   /** The partitions that are read. */

@@ -13,6 +13,7 @@ import { NONE } from "../../storage/bytes/ids.ts";
 import type { Timer } from "../runtime/environment.ts";
 import type { Cluster } from "./cluster.ts";
 import type { AssignedPartition, ConsumerConfig, ConsumerSettings } from "./configs.ts";
+import { ConsumerMetrics } from "./consumer_metrics.ts";
 import type { ConsumerRecord } from "./consumer_record.ts";
 import { type ClientError, errorForCode, UnknownTopicError } from "./errors.ts";
 import type { FetchedBatch } from "./fetched_batch.ts";
@@ -29,8 +30,8 @@ export class ConsumerEngine<K, V> {
   readonly #cluster: Cluster;
   readonly #settings: ConsumerSettings;
   /** Topics of which all partitions are read, or just the partitions that are. */
-  readonly #topics: ReadonlySet<string>;
-  readonly #assigned: readonly AssignedPartition[];
+  #topics: ReadonlySet<string>;
+  #assigned: readonly AssignedPartition[];
   readonly #fetcher: Fetcher;
   readonly #feed: RecordFeed<K, V>;
   readonly #positions: PositionLookup;
@@ -38,6 +39,7 @@ export class ConsumerEngine<K, V> {
   /** What interceptors let through and nobody took yet. */
   #intercepted: ConsumerRecord<K, V>[] = [];
   readonly #errors: ClientError[] = [];
+  #recordsCounted = 0;
   readonly #unknownSince = new Map<string, number>();
   /** Topics whose partitions were there at the first look: later ones are read from their start. */
   readonly #seenTopics = new Set<string>();
@@ -56,10 +58,12 @@ export class ConsumerEngine<K, V> {
     this.#interceptors = interceptors.length === 0
       ? undefined
       : new ConsumerInterceptors(interceptors, cluster.environment.logger);
+    const metrics = new ConsumerMetrics(cluster.environment.metrics, settings.clientId);
     this.#fetcher = new Fetcher({
       cluster,
       settings,
       subscription,
+      metrics,
       fetched: (state) => {
         this.#feed.arrived(state);
         this.#changed();
@@ -71,7 +75,11 @@ export class ConsumerEngine<K, V> {
       isReadCommitted: settings.isReadCommitted,
       keyDeserializer: config.keyDeserializer,
       valueDeserializer: config.valueDeserializer,
-      roomMade: () => this.#fetcher.wake(),
+      roomMade: () => {
+        metrics.recordsConsumedTotal.add(this.#feed.recordsTaken - this.#recordsCounted);
+        this.#recordsCounted = this.#feed.recordsTaken;
+        this.#fetcher.wake();
+      },
     });
     this.#positions = new PositionLookup({
       cluster,
@@ -100,13 +108,21 @@ export class ConsumerEngine<K, V> {
     this.#startTimer = environment.timers.schedule(this.#settings.defaultApiTimeoutMs, () => {
       this.#endStart();
     });
-    for (const { topic, partition, offset } of this.#assigned) {
-      const state = this.subscription.add(topic, partition, this.#settings.from);
-      if (offset !== undefined) state.seek(offset);
-      metadata.want(topic);
-    }
+    this.#addAssigned();
     for (const topic of this.#topics) metadata.want(topic);
     this.#maybeStarted();
+  }
+
+  /** Reads these partitions from now on, and no others. */
+  assign(partitions: readonly AssignedPartition[]): void {
+    this.#topics = new Set();
+    this.#assigned = partitions;
+    this.#intercepted = [];
+    this.#errors.length = 0;
+    this.subscription.clear();
+    this.#addAssigned();
+    this.#fetcher.leadersChanged();
+    this.wake();
   }
 
   /** The next record; undefined when none has come. @throws {ClientError} */
@@ -178,6 +194,14 @@ export class ConsumerEngine<K, V> {
     this.subscription.clear();
     this.#endStart();
     this.#changed();
+  }
+
+  #addAssigned(): void {
+    for (const { topic, partition, offset } of this.#assigned) {
+      const state = this.subscription.add(topic, partition, this.#settings.from);
+      if (offset !== undefined) state.seek(offset);
+      this.#cluster.metadata.want(topic);
+    }
   }
 
   #intercept(count: number): void {

@@ -32,6 +32,7 @@ import type { Hold } from "./broker_link.ts";
 import type { Cluster } from "./cluster.ts";
 import { CompletedFetch, SharedHold } from "./completed_fetch.ts";
 import type { ConsumerSettings } from "./configs.ts";
+import type { ConsumerMetrics } from "./consumer_metrics.ts";
 import {
   type ClientError,
   CorruptRecordError,
@@ -44,6 +45,7 @@ export interface FetcherOptions {
   readonly cluster: Cluster;
   readonly settings: ConsumerSettings;
   readonly subscription: Subscription;
+  readonly metrics: ConsumerMetrics;
   /** Data of a partition came, or an error for it: see its state. */
   fetched(state: AssignedState): void;
   /** A position must be looked up. */
@@ -154,6 +156,7 @@ export class Fetcher {
       return { state, generation: state.generation };
     });
     const { requestTimeoutMs, fetchMaxWaitMs } = this.#settings;
+    this.#options.metrics.fetchTotal.add(1);
     const timeoutMs = Math.max(requestTimeoutMs, fetchMaxWaitMs + requestTimeoutMs / 2);
     this.#underWay.set(leader, (this.#underWay.get(leader) ?? 0) + 1);
     link.sendHolding(FETCH, this.#request(states), timeoutMs, (result) => {
@@ -242,6 +245,7 @@ export class Fetcher {
       return this.#refuse(state, new CorruptRecordError(`Cannot read ${where}: ${what}`));
     }
     const bytes = end === records.length ? records : records.subarray(0, end);
+    this.#options.metrics.bytesConsumedTotal.add(end);
     state.add(new CompletedFetch(bytes, nextOffset, data.abortedTransactions, hold));
     this.#options.fetched(state);
   }

@@ -34,12 +34,13 @@ import { ProducerInterceptors } from "./interceptors.ts";
 import type { ProducerBatch } from "./producer_batch.ts";
 import { ProducerMetrics } from "./producer_metrics.ts";
 import { RecordAppender } from "./record_appender.ts";
-import { contentOf, copyOf, copyOfHeaders, headersOf } from "./record_contents.ts";
+import { checkTimestamp, contentOf, copyOf, copyOfHeaders, headersOf } from "./record_contents.ts";
 import type { BatchRecord, Data, ProducerRecord, RecordMetadata, SendCallback } from "./records.ts";
 import { SendBacklog, type Waiting } from "./send_backlog.ts";
 import { Sender } from "./sender.ts";
 import { SendGroup, type SentRecords } from "./send_group.ts";
 import type { Serializer } from "./serializers.ts";
+import { checkTopicName } from "./topic_name.ts";
 import { asClientError, WaitingGroup, WaitingRecord } from "./waiting_sends.ts";
 
 /** Sends records. Safe to share; made by `Producer.connect`. */
@@ -158,14 +159,18 @@ export class Producer<K = Data, V = Data> implements AsyncDisposable {
     if (this.#interceptors !== undefined) {
       return Promise.all(records.map((record) => this.send({ ...record, topic })));
     }
-    const group = new SendGroup(records.length);
-    const queues = this.#topic(topic);
-    const now = this.#environment.clock.wall();
-    const append = (record: BatchRecord<K, V>) => this.#append(queues, record, now);
-    const waiting = new WaitingGroup(group, records, append);
-    if (this.#closing !== undefined) waiting.fail(this.#closedError());
-    else if (!this.#mayAppend(queues) || waiting.append() !== "all") this.#wait(queues, waiting);
-    return group.promise;
+    try {
+      if (this.#closing !== undefined) throw this.#closedError();
+      const queues = this.#topic(topic);
+      const group = new SendGroup(records.length);
+      const now = this.#environment.clock.wall();
+      const append = (record: BatchRecord<K, V>) => this.#append(queues, record, now);
+      const waiting = new WaitingGroup(group, records, append);
+      if (!this.#mayAppend(queues) || waiting.append() !== "all") this.#wait(queues, waiting);
+      return group.promise;
+    } catch (error) {
+      return Promise.reject(asClientError(error));
+    }
   }
 
   /**
@@ -234,7 +239,8 @@ export class Producer<K = Data, V = Data> implements AsyncDisposable {
     try {
       if (this.#closing !== undefined) throw this.#closedError();
       const last = this.#lastTopic;
-      const queues = last?.name === record.topic ? last : this.#topic(record.topic);
+      const isSame = last !== undefined && last.name === record.topic;
+      const queues = isSame ? last : this.#topic(record.topic);
       const timestamp = record.timestamp ?? this.#clock.now();
       const batch = this.#mayAppend(queues) ? this.#append(queues, record, timestamp) : undefined;
       if (batch === undefined) return this.#sendLater(queues, record, timestamp, callback);
@@ -256,6 +262,7 @@ export class Producer<K = Data, V = Data> implements AsyncDisposable {
     callback: SendCallback | undefined,
   ): Promise<RecordMetadata> | undefined {
     const { topic, partition } = record;
+    checkTimestamp(timestamp, topic);
     const key = copyOf(contentOf(topic, record.key, this.#keySerializer));
     const value = copyOf(contentOf(topic, record.value, this.#valueSerializer));
     const headers = copyOfHeaders(headersOf(topic, record.headers));
@@ -310,10 +317,12 @@ export class Producer<K = Data, V = Data> implements AsyncDisposable {
     now: number,
   ): ProducerBatch | undefined {
     const { name } = queues;
+    const { timestamp } = record;
+    if (timestamp !== undefined) checkTimestamp(timestamp, name);
     return this.#appender.append(
       queues,
       record.partition,
-      record.timestamp ?? now,
+      timestamp ?? now,
       contentOf(name, record.key, this.#keySerializer),
       contentOf(name, record.value, this.#valueSerializer),
       record.headers === undefined ? undefined : headersOf(name, record.headers),
@@ -331,6 +340,7 @@ export class Producer<K = Data, V = Data> implements AsyncDisposable {
   }
 
   #topic(name: string): TopicQueues {
+    checkTopicName(name, "Cannot send");
     const queues = this.#accumulator.topic(name);
     if (queues.partitionCount === 0) {
       this.#cluster.metadata.want(name);

@@ -42,7 +42,12 @@ export function headersOf(
   const list = Array.isArray(headers)
     ? headers as readonly { readonly key: string; readonly value: unknown }[]
     : Object.entries(headers).map(([key, value]) => ({ key, value: value as unknown }));
-  return list.map(({ key, value }) => ({ key, value: contentOf(topic, value, undefined) }));
+  return list.map(({ key, value }) => {
+    if (typeof key !== "string") {
+      throw new SerializationError(`Cannot send to ${topic}: the name of a header is no text`);
+    }
+    return { key, value: contentOf(topic, value, undefined) };
+  });
 }
 
 /** The content in memory of its own. */
@@ -55,4 +60,10 @@ export function copyOfHeaders(
   headers: readonly HeaderContent[] | undefined,
 ): readonly HeaderContent[] | undefined {
   return headers?.map(({ key, value }) => ({ key, value: copyOf(value) }));
+}
+
+/** @throws {SerializationError} for what is no time since 1970. */
+export function checkTimestamp(timestamp: number, topic: string): void {
+  if (Number.isSafeInteger(timestamp) && timestamp >= 0) return;
+  throw new SerializationError(`Cannot send to ${topic}: ${timestamp} is no timestamp`);
 }

@@ -56,14 +56,14 @@ export class AssignedState {
 
   /** Goes on from an offset. */
   seek(offset: Offset): void {
-    this.#restart();
+    this.drop();
     this.position = offset;
     this.fetchOffset = offset;
   }
 
   /** Goes on from an offset that is to be looked up. */
   reset(start: StartPosition): void {
-    this.#restart();
+    this.drop();
     this.start = start;
     this.position = NONE;
     this.fetchOffset = NONE;
@@ -84,7 +84,8 @@ export class AssignedState {
     fetch.release();
   }
 
-  #restart(): void {
+  /** Forgets what waits and what was asked. */
+  drop(): void {
     this.generation++;
     while (this.fetched.length > 0) this.shift();
     this.isAsked = false;
@@ -127,10 +128,7 @@ export class Subscription {
 
   /** Drops everything. */
   clear(): void {
-    for (const state of this.#all) {
-      state.generation++;
-      while (state.fetched.length > 0) state.shift();
-    }
+    for (const state of this.#all) state.drop();
     this.#byTopic.clear();
     this.#all = [];
   }

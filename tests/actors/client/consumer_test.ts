@@ -147,6 +147,29 @@ Deno.test("consumer: assigned partitions are read from their offsets, the others
   await setup.world.settled(setup.consumer.close());
 });
 
+Deno.test("consumer: assign reads other partitions in place of those before", async () => {
+  const setup = await setUp(undefined, (world) => {
+    for (const partition of [0, 1, 2]) store(world, partition, numbers(10 * partition, 4));
+  }, { partitions: 3 });
+  await take(setup, 1);
+  setup.consumer.assign([{ topic: "t", partition: 2, offset: 1 }, { topic: "t", partition: 0 }]);
+  assertEquals(setup.consumer.assignment().map(({ partition }) => partition), [2, 0]);
+  assertEquals(texts(await take(setup, 7)).sort(), ["0", "1", "2", "21", "22", "23", "3"]);
+  await setup.world.settled(setup.consumer.close());
+});
+
+Deno.test("consumer: what was consumed is counted", async () => {
+  const setup = await setUp(undefined, (world) => store(world, 0, numbers(0, 10)));
+  await take(setup, 10);
+  await setup.world.settled(setup.consumer.poll(10));
+  const { metrics } = setup.world.environment;
+  const labels = { "client-id": "strom" };
+  assertEquals(metrics.counter("records-consumed-total", labels).value, 10);
+  const [batch] = setup.world.cluster.partition("t", 0)!.batches;
+  assertEquals(metrics.counter("bytes-consumed-total", labels).value, batch!.length);
+  await setup.world.settled(setup.consumer.close());
+});
+
 Deno.test("consumer: position is the offset after the last record given", async () => {
   const setup = await setUp(undefined, (world) => store(world, 0, numbers(0, 10)));
   const place = { topic: "t", partition: 0 };

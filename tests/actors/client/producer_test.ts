@@ -577,6 +577,34 @@ Deno.test("producer: serializers make the bytes; what they cannot is an error", 
   await world.settled(setup.producer.close());
 });
 
+Deno.test("producer: what cannot be sent is refused by itself and harms nothing else", async () => {
+  const setup = await setUp();
+  const { world, producer } = setup;
+  const wrong: [Record<string, unknown>, string][] = [
+    [{ topic: undefined, value: "x" }, "A topic name must be given"],
+    [{ topic: "", value: "x" }, "A topic name must be given"],
+    [{ topic: "x".repeat(250), value: "x" }, "at most 249 characters"],
+    [{ topic: "t", value: "x", timestamp: -1 }, "-1 is no timestamp"],
+    [{ topic: "t", value: "x", timestamp: 1.5 }, "1.5 is no timestamp"],
+    [{ topic: "t", value: "x", headers: [{ key: 1, value: "x" }] }, "name of a header"],
+    [{ topic: "t", value: "x", headers: { a: 1 } }, "a number is neither text"],
+    [{ topic: "t", value: "x", partition: -1 }, "partition -1"],
+    [{ topic: "t", value: "x", partition: 0.5 }, "partition 0.5"],
+  ];
+  for (const round of [1, 2]) {
+    for (const [record, message] of wrong) {
+      const error = await rejection(setup, producer.send(record as never));
+      assert(error.message.includes(message), `round ${round}: ${error.message}`);
+      assertEquals(error.retriable, error instanceof UnknownTopicError);
+    }
+    const batch = producer.sendBatch("", [{ value: "x" }]);
+    assertEquals((await rejection(setup, batch)).errorName, "INVALID_TOPIC_EXCEPTION");
+    await world.settled(producer.send({ topic: "t", value: "fine" }));
+  }
+  assertEquals(stored(setup), ["fine", "fine"]);
+  await world.settled(producer.close());
+});
+
 Deno.test("producer: interceptors change records and see what became of them", async () => {
   const seen: unknown[] = [];
   const setup = await setUp({
