@@ -5,15 +5,16 @@
  */
 
 import type { NodeId } from "../storage/bytes/ids.ts";
+import { DiskError } from "../storage/disk.ts";
 import { formatAddress, type SocketAddress } from "../net/network.ts";
 import { parseBrokerConfig } from "./config/broker_config.ts";
-import { bootNode } from "./node.ts";
+import { type BootedNode, bootNode, type BootOptions } from "./node.ts";
 import { denoEnvironment } from "./runtime/deno_environment.ts";
 import type { Environment } from "./runtime/environment.ts";
 
 /** What a node is started with. */
 export interface NodeOptions {
-  /** `node.id`; 1 when absent. */
+  /** `node.id`; that of the properties when absent, else 1. */
   readonly nodeId?: NodeId;
   /** The data folder, made where there is none. */
   readonly data: string;
@@ -49,14 +50,17 @@ export interface Node extends AsyncDisposable {
  * @throws {NetworkError} when the address cannot be listened on
  */
 export async function startNode(options: NodeOptions): Promise<Node> {
-  const nodeId = options.nodeId ?? 1;
-  const config = parseBrokerConfig({ ...options.properties, "node.id": String(nodeId) });
+  const config = parseBrokerConfig({
+    ...options.properties,
+    ...(options.nodeId === undefined ? {} : { "node.id": String(options.nodeId) }),
+  });
+  const { nodeId } = config;
   const { openFilesMax } = config;
   const environment = options.environment ??
     denoEnvironment({ dataRoot: options.data, openFilesMax });
   const ready = Promise.withResolvers<void>();
   const failed = Promise.withResolvers<string>();
-  const booted = bootNode({
+  const booted = boot(options.data, {
     nodeId,
     native: { host: options.native?.host ?? "127.0.0.1", port: options.native?.port ?? 9192 },
     config,
@@ -85,4 +89,15 @@ export async function startNode(options: NodeOptions): Promise<Node> {
     close,
     [Symbol.asyncDispose]: close,
   };
+}
+
+/** A disk knows no folder but its own root: people want to be told which one that is. */
+function boot(data: string, options: BootOptions): BootedNode {
+  try {
+    return bootNode(options);
+  } catch (error) {
+    if (!(error instanceof DiskError) || error.kind === "locked") throw error;
+    const message = `Cannot use data folder ${data}: ${error.message}`;
+    throw new DiskError(error.kind, message, { cause: error });
+  }
 }
