@@ -220,8 +220,10 @@ export class ReplicaManager {
     this.#toOpen.clear();
     this.#afterDeletion.clear();
     const outcome = { clean: this.#offline.size === 0, failures: [] };
-    this.#closing = { outcome, open: this.#held.size, done };
-    for (const [folder, { ref }] of this.#held) {
+    // What is being deleted has nothing to close.
+    const open = [...this.#held].filter(([, { deleting }]) => !deleting);
+    this.#closing = { outcome, open: open.length, done };
+    for (const [folder, { ref }] of open) {
       this.#context.ask<PartitionRequest, LogClosed>(
         ref,
         CLOSE_TIMEOUT_MS,
@@ -229,7 +231,7 @@ export class ReplicaManager {
         (result) => ({ kind: "partition-closed", folder, result }),
       );
     }
-    if (this.#held.size === 0) done(outcome);
+    if (open.length === 0) done(outcome);
   }
 
   received(message: ReplicaManagerMessage): void {

@@ -121,10 +121,12 @@ function changedValue(
 
 function checkResource(image: ClusterImage, resource: Resource): void {
   const { resourceType, resourceName, configs } = resource;
-  const names = configs.map(({ name }) => name);
-  const twice = names.find((name, index) => names.indexOf(name) < index);
-  if (twice !== undefined) {
-    throw new Refusal(ErrorCode.INVALID_REQUEST, `Config ${twice} is named twice`);
+  const names = new Set<string>();
+  for (const { name } of configs) {
+    if (names.has(name)) {
+      throw new Refusal(ErrorCode.INVALID_REQUEST, `Config ${name} is named twice`);
+    }
+    names.add(name);
   }
   if (resourceType === CONFIG_RESOURCE.topic) {
     if (image.topicByName(resourceName) !== undefined) return;

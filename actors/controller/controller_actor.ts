@@ -293,7 +293,7 @@ class ControllerActor implements Actor<ControllerMessage> {
     const committed: MetadataRecord[] = [];
     while (this.#pending[0] !== undefined && this.#pending[0].endOffset <= endOffset) {
       const { records, answer } = this.#pending.shift() as Pending;
-      committed.push(...records);
+      for (const record of records) committed.push(record);
       answer();
     }
     for (const subscriber of this.#subscribers) {

@@ -20,6 +20,7 @@ import { Log, type LogOpenSlices } from "../../storage/log.ts";
 import { UNLIMITED } from "../../storage/log_config.ts";
 import type { AppendRefused } from "../../storage/log_append.ts";
 import type { LogDirectory } from "../../storage/log_directory.ts";
+import { BatchView } from "../../storage/record_batch.ts";
 import { validateProducedBatch } from "../../storage/record_batch_validation.ts";
 import type { LogResources } from "../../storage/log_resources.ts";
 import type { BufferPool } from "../../net/buffer_pool.ts";
@@ -299,9 +300,11 @@ class PartitionActor implements Actor<PartitionMessage> {
   }
 
   #takeAssignment(log: Log): void {
+    const before = this.#replica.highWatermark;
     if (this.#replica.assign(this.#assignment)) {
       log.assignEpoch(this.#replica.leaderEpoch, log.logEndOffset);
     }
+    if (this.#replica.highWatermark > before) this.#visible();
     if (this.#replica.role !== "leader") {
       this.#acks.fail(appendFailure(ErrorCode.NOT_LEADER_OR_FOLLOWER, null));
       this.#waiters.release();
@@ -310,7 +313,7 @@ class PartitionActor implements Actor<PartitionMessage> {
 
   #configure(config: PartitionConfig): void {
     this.#config = config;
-    this.#replica.configure(config);
+    if (this.#replica.configure(config)) this.#visible();
     this.#log?.configure(config.log);
     this.#maybeFlush();
     this.#maybeServe();
@@ -333,6 +336,10 @@ class PartitionActor implements Actor<PartitionMessage> {
     });
     if (fault !== null) {
       return void replyTo.tell(appendFailure(ErrorCode[fault.kind], fault.reason));
+    }
+    if (new BatchView(records).isTransactional) {
+      const reason = "transactions are not served";
+      return void replyTo.tell(appendFailure(ErrorCode.INVALID_TXN_STATE, reason));
     }
     const result = log.append(records, {
       origin: "leader",

@@ -68,9 +68,10 @@ export class Replica {
     return this.#settings.flushBeforeAck && this.#flushedEndOffset < this.#logEndOffset;
   }
 
-  configure(settings: ReplicaSettings): void {
+  /** Goes by other settings from now on. Returns whether the high watermark advanced. */
+  configure(settings: ReplicaSettings): boolean {
     this.#settings = settings;
-    this.#maybeAdvanceHighWatermark();
+    return this.#maybeAdvanceHighWatermark();
   }
 
   /** The log has been opened: how far it reaches, and the high watermark noted last time. */
