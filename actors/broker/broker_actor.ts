@@ -65,7 +65,7 @@ export type BrokerRequest =
   }
   /** A client has connected to a listener. */
   | { readonly kind: "accepted"; readonly connection: Connection; readonly listener: string }
-  /** Ends every session, then flushes and closes every log. */
+  /** Flushes and closes every log; sessions end with the node. */
   | { readonly kind: "close"; readonly replyTo: Ref<BrokerClosed> };
 
 export interface BrokerOptions {

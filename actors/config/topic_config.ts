@@ -38,9 +38,6 @@ export interface TopicConfigDefinition<Value = unknown> extends ConfigDefinition
   readonly synonyms: readonly BrokerSynonym[];
 }
 
-/** The compression codecs and what else `compression.type` may be. */
-const COMPRESSION_TYPES = ["producer", "uncompressed", "gzip", "snappy", "lz4", "zstd"] as const;
-
 const TIMESTAMP_TYPES = ["CreateTime", "LogAppendTime"] as const;
 
 const TOPIC_CONFIGS = {
@@ -51,11 +48,11 @@ const TOPIC_CONFIGS = {
     "log.cleanup.policy",
   ),
   compressionType: topic(
-    string<(typeof COMPRESSION_TYPES)[number]>(
+    string<"producer">(
       "compression.type",
       "producer",
-      "How batches are stored; producer keeps them as they were sent",
-      { allowed: COMPRESSION_TYPES },
+      "How batches are stored: as producers sent them",
+      { allowed: ["producer"] },
     ),
     "compression.type",
   ),

@@ -355,7 +355,8 @@ class PartitionActor implements Actor<PartitionMessage> {
       logAppendTime: result.logAppendTime,
       logStartOffset: log.logStartOffset,
     };
-    if (acks !== "all") replyTo.tell(reply);
+    const waits = acks === "all" || acks === "leader" && this.#config.flushBeforeAck;
+    if (!waits) replyTo.tell(reply);
     else this.#acks.add(result.lastOffset + 1, reply, replyTo);
     const advanced = this.#replica.appended(log.logEndOffset);
     if (advanced) this.#waiters.advanced(records.length);

@@ -1,7 +1,9 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { ErrorCode } from "../../../net/messages/errors.ts";
+import { INCREMENTAL_ALTER_CONFIGS } from "../../../net/messages/incremental_alter_configs.ts";
 import { PRODUCE } from "../../../net/messages/produce.ts";
 import { setBaseOffset } from "../../../storage/record_batch.ts";
+import { RecordBatchBuilder } from "../../../storage/record_batch_builder.ts";
 import { wrapDisk } from "./wrapped_disk.ts";
 import { batchOf, beginFetch, beginProduce, BrokerWorld } from "./broker_world.ts";
 
@@ -159,15 +161,50 @@ Deno.test("produce: with flush.before.ack nothing is answered or visible before 
   assertEquals(world.values(client, "orders"), ["a"]);
 });
 
-Deno.test("produce: acks=1 does not wait for the sync, but nothing is visible before it", () => {
+Deno.test("produce: acks=1 waits for the sync too, where flush.before.ack is set", () => {
   const world = BrokerWorld.serving();
   const client = world.client();
   world.createTopic(client, "orders", 1, { "flush.before.ack": "true" });
   world.node.disk.slowSyncs(5000);
-  assertEquals(world.produce(client, "orders", batchOf(["a"]), { acks: 1 }).errorCode, 0);
-  assertEquals(world.listOffset(client, "orders", -1).offset, 0);
-  world.pass(5100);
-  assertEquals(world.listOffset(client, "orders", -1).offset, 1);
+  const pending = beginProduce(client, "orders", batchOf(["a"]), { acks: 1 });
+  world.pass(4000);
+  assertEquals(pending.isSettled, false);
+  world.pass(1100);
+  assertEquals(pending.response?.responses[0]?.partitionResponses[0]?.errorCode, 0);
+});
+
+Deno.test("produce: what waits for a sync is answered when that is asked for no more", () => {
+  const world = BrokerWorld.serving();
+  const client = world.client();
+  world.createTopic(client, "orders", 1, { "flush.before.ack": "true" });
+  world.node.disk.slowSyncs(3000);
+  client.begin(INCREMENTAL_ALTER_CONFIGS, {
+    resources: [{
+      resourceType: 2,
+      resourceName: "orders",
+      configs: [{ name: "flush.before.ack", configOperation: 0, value: "false" }],
+    }],
+  });
+  world.pass(100);
+  const pending = beginProduce(client, "orders", batchOf(["a"]));
+  world.pass(6500);
+  assertEquals(pending.response?.responses[0]?.partitionResponses[0]?.errorCode, 0);
+});
+
+Deno.test("produce: a transactional batch is refused", () => {
+  const world = BrokerWorld.serving();
+  const client = world.client();
+  world.createTopic(client, "orders");
+  const builder = new RecordBatchBuilder(new Uint8Array(200));
+  builder.tryAppend(world.node.clock.wall(), null, "a");
+  const batch = builder.build({
+    isTransactional: true,
+    producerId: 1,
+    producerEpoch: 0,
+    baseSequence: 0,
+  });
+  const { errorCode } = world.produce(client, "orders", batch);
+  assertEquals(errorCode, ErrorCode.INVALID_TXN_STATE);
 });
 
 Deno.test("produce: a request that waits too long is answered as timed out, once", () => {
