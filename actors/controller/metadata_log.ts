@@ -24,8 +24,11 @@ import { encodeMessage } from "../../net/kafka/codec.ts";
 import { LEADER_CHANGE_MESSAGE } from "../../net/messages/records/leader_change_message.ts";
 import { METADATA_TABLES, type MetadataRecord } from "./metadata_record.ts";
 
+/** The topic that the metadata log is, by Kafka's name. It is no topic of the metadata. */
+export const METADATA_TOPIC = "__cluster_metadata";
+
 /** The folder of the metadata log, within the data folder. */
-export const METADATA_FOLDER = "__cluster_metadata-0";
+export const METADATA_FOLDER = `${METADATA_TOPIC}-0`;
 
 /** Kafka's fixed id of the topic that is the metadata log. */
 export const METADATA_TOPIC_ID: Uuid = "AAAAAAAAAAAAAAAAAAAAAQ";

@@ -27,6 +27,7 @@ import type {
 import { checkTopicConfig } from "../config/topic_config.ts";
 import { CONFIG_RESOURCE, type TopicImage } from "./cluster_image.ts";
 import { type Decision, type DecisionContext, orRefuse, Refusal } from "./decision.ts";
+import { METADATA_TOPIC } from "./metadata_log.ts";
 import type { MetadataRecord } from "./metadata_record.ts";
 import { checkPlacement, placeReplicas } from "./placement.ts";
 
@@ -313,6 +314,10 @@ function checkTopicName(name: string): void {
   if (name.length > 249) refuse(`is ${name.length} characters long: at most 249 are allowed`);
   if (!/^[a-zA-Z0-9._-]+$/.test(name)) {
     refuse(`${JSON.stringify(name)} has characters other than a-z A-Z 0-9 . _ -`);
+  }
+  // Its folder would be that of the metadata log, which would have to go. Kafka's error for it.
+  if (name === METADATA_TOPIC) {
+    throw new Refusal(ErrorCode.TOPIC_AUTHORIZATION_FAILED, `Topic ${name} is the metadata log`);
   }
 }
 

@@ -57,6 +57,7 @@ const refusedTopics: readonly (readonly [string, CreatableTopic, ErrorCode])[] =
   ["is named ..", topic(".."), ErrorCode.INVALID_TOPIC_EXCEPTION],
   ["has a blank in its name", topic("a b"), ErrorCode.INVALID_TOPIC_EXCEPTION],
   ["climbs out of its folder", topic("../x"), ErrorCode.INVALID_TOPIC_EXCEPTION],
+  ["is the metadata log", topic("__cluster_metadata"), ErrorCode.TOPIC_AUTHORIZATION_FAILED],
   ["has a name of 250 letters", topic("a".repeat(250)), ErrorCode.INVALID_TOPIC_EXCEPTION],
   ["differs from another by a dot", topic("with_dot"), ErrorCode.INVALID_TOPIC_EXCEPTION],
   ["has no partition", topic("a", { numPartitions: 0 }), ErrorCode.INVALID_PARTITIONS],
