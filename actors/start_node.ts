@@ -7,6 +7,7 @@
 import type { NodeId } from "../storage/bytes/ids.ts";
 import { DiskError } from "../storage/disk.ts";
 import { formatAddress, type SocketAddress } from "../net/network.ts";
+import { ConfigError } from "./config/definition.ts";
 import { parseBrokerConfig } from "./config/broker_config.ts";
 import { type BootedNode, bootNode, type BootOptions } from "./node.ts";
 import { denoEnvironment } from "./runtime/deno_environment.ts";
@@ -45,7 +46,8 @@ export interface Node extends AsyncDisposable {
 /**
  * Starts a node; resolves when it serves.
  *
- * @throws {ConfigError} naming each property that is unknown or malformed
+ * @throws {ConfigError} naming each property that is unknown or malformed, or an address that other
+ * machines could reach
  * @throws {DiskError} of kind `locked`, naming the process that uses the data folder
  * @throws {NetworkError} when the address cannot be listened on
  */
@@ -54,15 +56,19 @@ export async function startNode(options: NodeOptions): Promise<Node> {
     ...options.properties,
     ...(options.nodeId === undefined ? {} : { "node.id": String(options.nodeId) }),
   });
-  const { nodeId } = config;
-  const { openFilesMax } = config;
+  const { nodeId, openFilesMax } = config;
+  const native = {
+    host: options.native?.host ?? "127.0.0.1",
+    port: options.native?.port ?? 9192,
+  };
+  checkLoopback(native.host);
   const environment = options.environment ??
     denoEnvironment({ dataRoot: options.data, openFilesMax });
   const ready = Promise.withResolvers<void>();
   const failed = Promise.withResolvers<string>();
   const booted = boot(options.data, {
     nodeId,
-    native: { host: options.native?.host ?? "127.0.0.1", port: options.native?.port ?? 9192 },
+    native,
     config,
     environment,
     ready: ready.resolve,
@@ -100,4 +106,12 @@ function boot(data: string, options: BootOptions): BootedNode {
     const message = `Cannot use data folder ${data}: ${error.message}`;
     throw new DiskError(error.kind, message, { cause: error });
   }
+}
+
+/** Nobody is asked who he is yet, so nobody from elsewhere may connect. */
+function checkLoopback(host: string): void {
+  if (host === "localhost" || host === "::1" || /^127\.\d+\.\d+\.\d+$/.test(host)) return;
+  throw new ConfigError([
+    `Cannot listen on ${host}: clients are not authenticated, so only loopback is allowed`,
+  ]);
 }

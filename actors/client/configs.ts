@@ -20,7 +20,7 @@ import type { Deserializer, Serializer } from "./serializers.ts";
 export interface ClientConfig {
   /** A name for the broker's logs and quotas. */
   readonly clientId?: string;
-  /** The secret that a node asks for on other interfaces than loopback. */
+  /** A secret for a node that asks for one; Strom's ask for none yet. */
   readonly secret?: string;
   /** How to connect by TLS; plainly when absent. */
   readonly tls?: TlsOptions;
