@@ -15,53 +15,66 @@ export interface ConsumeLoad {
   readonly config?: ConsumerConfig;
 }
 
-/** A consumer that takes loads; `run` may be called again and again. */
+/**
+ * Takes loads; `run` may be called again and again. Each run from the start has a consumer of its
+ * own, and its connecting counts: one that sought back would still wait for answers to what it had
+ * asked for at the end.
+ */
 export class ConsumeRunner implements AsyncDisposable {
   readonly #load: ConsumeLoad;
-  readonly #consumer: Consumer;
+  #consumer: Consumer | undefined;
 
   static async connect(load: ConsumeLoad): Promise<ConsumeRunner> {
-    const consumer = await Consumer.connect(load.bootstrap, {
-      ...load.config,
-      topics: [load.topic],
-      from: "earliest",
-    });
-    return new ConsumeRunner(load, consumer);
+    const runner = new ConsumeRunner(load);
+    if (load.from === "last") runner.#consumer = await runner.#connect();
+    return runner;
   }
 
-  constructor(load: ConsumeLoad, consumer: Consumer) {
+  constructor(load: ConsumeLoad) {
     this.#load = load;
-    this.#consumer = consumer;
   }
 
   /** Reads so many records, or a few more. */
   async run(records: number): Promise<Throughput> {
-    if (this.#load.from === "start") this.#consumer.seekToBeginning();
     const start = performance.now();
+    const consumer = this.#consumer ?? await this.#connect();
     const read = this.#load.mode === "records"
-      ? await this.#readRecords(records)
-      : await this.#readBatches(records);
-    return { ...read, elapsedMs: performance.now() - start };
+      ? await this.#readRecords(consumer, records)
+      : await this.#readBatches(consumer, records);
+    const elapsedMs = performance.now() - start;
+    if (this.#consumer === undefined) await consumer.close();
+    return { ...read, elapsedMs };
   }
 
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.#consumer.close();
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#consumer?.close();
   }
 
-  async #readRecords(wanted: number): Promise<{ records: number; bytes: number }> {
+  #connect(): Promise<Consumer> {
+    const { bootstrap, config, topic } = this.#load;
+    return Consumer.connect(bootstrap, { ...config, topics: [topic], from: "earliest" });
+  }
+
+  async #readRecords(
+    consumer: Consumer,
+    wanted: number,
+  ): Promise<{ records: number; bytes: number }> {
     let records = 0;
     let bytes = 0;
-    for await (const { key, value } of this.#consumer) {
+    for await (const { key, value } of consumer) {
       bytes += (key?.length ?? 0) + (value?.length ?? 0);
       if (++records >= wanted) break;
     }
     return { records, bytes };
   }
 
-  async #readBatches(wanted: number): Promise<{ records: number; bytes: number }> {
+  async #readBatches(
+    consumer: Consumer,
+    wanted: number,
+  ): Promise<{ records: number; bytes: number }> {
     let records = 0;
     let bytes = 0;
-    for await (const batch of this.#consumer.batches()) {
+    for await (const batch of consumer.batches()) {
       bytes += batch.bytes.length;
       records += batch.recordsCount;
       if (records >= wanted) break;
