@@ -6,7 +6,7 @@
  *
  * Invariants: a request takes at most one batch of a partition, the first, and no more than
  * `maxRequestSize` unless a single batch is larger; partitions take turns in being first; while a
- * batch that failed before is on its way, or waits behind one that is, its partition sends no other.
+ * batch that failed before is on its way, or waits behind one that is, its partition sends nothing.
  *
  * @module
  */
@@ -31,7 +31,7 @@ export class BrokerQueue {
   inFlight = 0;
   /** Full batches since the last look. */
   full = 0;
-  /** When the first of those that `take` left will be due; `Infinity` if nothing but events tell. */
+  /** When the first of those that `take` left will be due; `Infinity` if only events tell. */
   nextDue = Infinity;
   readonly #partitions: PartitionQueue[] = [];
   readonly #rules: DueRules;

@@ -227,7 +227,7 @@ export function clientSettings(config: ClientConfig) {
 /** A producer's configs with every default filled in. */
 export type ProducerSettings = ReturnType<typeof producerSettings>;
 
-/** The wait for more records when `lingerMs` is absent and the broker is busy: Kafka 4's default. */
+/** The wait for more records when `lingerMs` is absent and the broker is busy, as in Kafka 4. */
 const LINGER_MS = 5;
 
 /** @throws {InvalidConfigError} that names the config which cannot be used. */

@@ -130,7 +130,7 @@ export class Consumer<K = Uint8Array | null, V = Uint8Array | null>
     return this.#iterator(() => this.#engine.take());
   }
 
-  /** As the consumer itself, but batch by batch, undecoded. A batch lasts until the next is asked for. */
+  /** As the consumer itself, but by undecoded batches; each lasts until the next is asked for. */
   batches(): AsyncIterableIterator<FetchedBatch<K, V>> {
     return this.#iterator(() => this.#engine.takeBatch());
   }

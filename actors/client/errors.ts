@@ -3,7 +3,7 @@
  * table and says whether the same call may succeed later; the client has then already retried for
  * as long as its configs allow.
  *
- * Owns the classes and the choice of a class by code. Does not own the table: net/messages/errors.ts.
+ * Owns the classes and the choice of one by its code. The table is in net/messages/errors.ts.
  *
  * @module
  */

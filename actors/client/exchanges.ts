@@ -4,8 +4,8 @@
  * Owns which wait for the connection, which for an answer, and until when. Does not own the
  * connection.
  *
- * Invariants: a request is in one place at a time and ends once; one timer stands for all deadlines,
- * set for no later than the first of them.
+ * Invariants: a request is in one place at a time and ends once; one timer stands for all of their
+ * deadlines, set for no later than the first.
  *
  * @module
  */

@@ -152,8 +152,8 @@ export class Producer<K = Data, V = Data> implements AsyncDisposable {
 
   /**
    * Sends many records of one topic, with one promise for all: where they are, in the same order.
-   * When records fail the promise rejects with the first error, after all have settled. Records that
-   * the buffer has no room for are taken later: they must not change until then.
+   * When records fail the promise rejects with the first error, after all have settled. Records
+   * that the buffer has no room for are taken later: they must not change until then.
    */
   sendBatch(topic: string, records: readonly BatchRecord<K, V>[]): Promise<SentRecords> {
     if (this.#interceptors !== undefined) {

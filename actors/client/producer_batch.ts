@@ -11,8 +11,8 @@
  * with many records in flight it is the collector's work that counts.
  *
  * Invariants: each record settles exactly once; nothing is appended once it is closed; the bytes
- * stay as they are from `close` until the batch is settled and no request carries it; the users of a
- * batch that was split are told when all parts have settled.
+ * stay as they are from `close` until the batch is settled and no request carries it; the users of
+ * a batch that was split are told when all parts have settled.
  *
  * @module
  */

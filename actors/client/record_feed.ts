@@ -6,8 +6,8 @@
  *
  * Invariants: the records of a partition come by rising offset, none twice and none left out but
  * control records and, reading committed ones, those of aborted transactions; a position is moved
- * with the record that is given out; a batch that cannot be read is an error each time it is come to,
- * until the user seeks past it.
+ * with the record that is given out; a batch that cannot be read is an error each time it is come
+ * to, until the user seeks past it.
  *
  * @module
  */

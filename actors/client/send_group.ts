@@ -43,7 +43,7 @@ export class SendGroup implements SentRecords {
     if (recordsCount === 0) this.#settle();
   }
 
-  /** The outcome of `count` records, the first of which is the batch's `outcomeIndex`th, is known. */
+  /** The outcome of `count` records is known, the first being the batch's `outcomeIndex`th. */
   complete(firstIndex: number, count: number, outcome: BatchOutcome, outcomeIndex: number): void {
     this.#runs.push({ firstIndex, count, outcome, outcomeIndex });
     if (this.#failure === undefined) {

@@ -2,8 +2,8 @@
  * Sends a producer's batches: which, when, over which connection, and what becomes of them.
  *
  * Owns when to look, the requests on their way and the outcome of each batch: acknowledged, to be
- * sent again, to be split, or failed. Does not own what is due (broker_queue.ts), the batches' order
- * and memory (accumulator.ts), connections, nor metadata.
+ * sent again, to be split, or failed. Does not own what is due (broker_queue.ts), the batches'
+ * order and memory (accumulator.ts), connections, nor metadata.
  *
  * Invariants: at most `maxInFlightRequestsPerConnection` requests to a broker are unanswered; every
  * batch taken from the accumulator is put back or settled; nothing is sent again after
