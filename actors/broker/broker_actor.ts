@@ -32,6 +32,7 @@ import type { Ref } from "../runtime/ref.ts";
 import { ALLOW_ALL, NO_QUOTA } from "./access.ts";
 import { servedApis } from "./apis/table.ts";
 import type { SessionBudgets } from "./budget.ts";
+import { BrokerMetrics } from "./broker_metrics.ts";
 import { nativeSessionActor } from "./native_session_actor.ts";
 import type { DirectoryFailed } from "../partition/partition_actor.ts";
 import { ReplicaManager, type ReplicaManagerMessage } from "./replica_manager.ts";
@@ -99,6 +100,7 @@ class BrokerActor implements Actor<BrokerMessage> {
   readonly #context: ActorContext<BrokerMessage>;
   readonly #options: BrokerOptions;
   readonly #image = new ClusterImage();
+  readonly #metrics: BrokerMetrics;
   readonly #services: BrokerServices;
   readonly #replicas: ReplicaManager;
   /** What the node was started with, and what was set live since. */
@@ -120,6 +122,7 @@ class BrokerActor implements Actor<BrokerMessage> {
     const partitions = new PartitionDirectory();
     this.#config = config;
     const current = () => this.#config;
+    this.#metrics = new BrokerMetrics(context.environment.metrics);
     this.#services = {
       nodeId,
       clusterId: directory.clusterId,
@@ -136,9 +139,11 @@ class BrokerActor implements Actor<BrokerMessage> {
       authorizer: ALLOW_ALL,
       quota: NO_QUOTA,
       budgets: options.budgets,
+      metrics: this.#metrics,
     };
     this.#replicas = new ReplicaManager(context as ActorContext<ReplicaManagerMessage>, {
       nodeId,
+      metrics: this.#metrics,
       directory,
       resources,
       buffers,
@@ -184,7 +189,7 @@ class BrokerActor implements Actor<BrokerMessage> {
       case "accepted":
         return this.#accept(message.connection, message.listener);
       case "session-ended":
-        this.#sessions--;
+        this.#metrics.connectionCount.set(--this.#sessions);
         return;
       case "checkpoint":
         return this.#checkpoint();
@@ -216,9 +221,7 @@ class BrokerActor implements Actor<BrokerMessage> {
       case "partition":
         return this.#partitionChanged(change.topicId, change.partition);
       case "topic-removed":
-        return change.topic.partitions.forEach((_, partition) =>
-          this.#replicas.drop(change.topic.name, partition)
-        );
+        return this.#replicas.dropTopic(change.topic);
       case "config":
         return this.#configChanged(change.resourceType, change.resourceName);
     }
@@ -303,7 +306,7 @@ class BrokerActor implements Actor<BrokerMessage> {
       });
       return connection.close({ abort: true });
     }
-    this.#sessions++;
+    this.#metrics.connectionCount.set(++this.#sessions);
     const session = this.#context.spawn(
       `session-${++this.#sessionNumber}`,
       nativeSessionActor({ connection, listener, services: this.#services }),
@@ -338,7 +341,11 @@ class BrokerActor implements Actor<BrokerMessage> {
   #close(replyTo: Ref<BrokerClosed>): void {
     this.#closing = true;
     for (const { connection } of this.#early.splice(0)) connection.close({ abort: true });
-    this.#replicas.close((outcome) => replyTo.tell({ kind: "broker-closed", ...outcome }));
+    // Before it serves it does not hold every log that still has to be scanned.
+    const allHeld = this.#serving || this.#options.directory.clean;
+    this.#replicas.close(({ clean, failures }) =>
+      replyTo.tell({ kind: "broker-closed", clean: clean && allHeld, failures })
+    );
   }
 
   #fail(reason: string): void {

@@ -22,13 +22,19 @@ import type {
   PartitionAssignment,
   PartitionRequest,
 } from "../partition/messages.ts";
-import { DELETED_FOLDER_SUFFIX, removePartitionFolder } from "../partition/partition_folder.ts";
+import {
+  isBeingRemoved,
+  isSetAside,
+  removePartitionFolder,
+  setAsidePartitionFolder,
+} from "../partition/partition_folder.ts";
 import { type DirectoryFailed, partitionActor } from "../partition/partition_actor.ts";
 import { METADATA_FOLDER } from "../controller/metadata_log.ts";
-import type { ClusterImage } from "../controller/cluster_image.ts";
+import type { ClusterImage, TopicImage } from "../controller/cluster_image.ts";
 import type { ActorContext, AskResult } from "../runtime/actor.ts";
 import type { LogLevel } from "../runtime/environment.ts";
 import type { Ref } from "../runtime/ref.ts";
+import type { BrokerMetrics } from "./broker_metrics.ts";
 import { OFFLINE, type PartitionDirectory } from "./services.ts";
 
 export interface ReplicaManagerOptions {
@@ -37,6 +43,7 @@ export interface ReplicaManagerOptions {
   readonly resources: LogResources;
   readonly buffers: BufferPool;
   readonly partitions: PartitionDirectory;
+  readonly metrics: BrokerMetrics;
   /** Told when a flush failed: the folder can be trusted no longer. */
   readonly directoryFailed: Ref<DirectoryFailed>;
 }
@@ -97,6 +104,8 @@ export class ReplicaManager {
   readonly #held = new Map<string, HeldReplica>();
   /** Replicas whose folder still holds a deleted topic of the same name. */
   readonly #afterDeletion = new Map<string, NewReplica>();
+  /** Topics that were deleted, as the metadata tell: of no others may a log be removed. */
+  readonly #deletedTopics = new Set<Uuid>();
   readonly #toOpen = new Set<string>();
   #opening = 0;
   /** Replicas that failed, by folder: they stay as they are until the node restarts. */
@@ -108,8 +117,10 @@ export class ReplicaManager {
     this.#options = options;
   }
 
-  get count(): number {
-    return this.#held.size;
+  #count(): void {
+    const { partitionCount, offlinePartitionsCount } = this.#options.metrics;
+    partitionCount.set(this.#held.size);
+    offlinePartitionsCount.set(this.#offline.size);
   }
 
   /** Holds a replica from now on; its log is opened soon. */
@@ -121,12 +132,22 @@ export class ReplicaManager {
     }
     const { topicId, partition } = replica;
     const { nodeId, directory, resources, buffers, partitions, directoryFailed } = this.#options;
+    const deletedTopics = this.#deletedTopics;
     const ref = this.#context.spawn(
       `partition-${topicId}-${partition}`,
-      partitionActor({ ...replica, nodeId, directory, resources, buffers, directoryFailed }),
+      partitionActor({
+        ...replica,
+        nodeId,
+        directory,
+        resources,
+        buffers,
+        directoryFailed,
+        deletedTopics,
+      }),
     );
     this.#context.watch(ref, { kind: "partition-ended", folder });
     this.#held.set(folder, { topicId, partition, ref, deleting: false, failure: undefined });
+    this.#count();
     partitions.set(topicId, partition, ref);
     this.#toOpen.add(folder);
     this.#openMore();
@@ -148,9 +169,13 @@ export class ReplicaManager {
     }
   }
 
-  /** Lets go of a deleted topic's partition, and removes its log. */
-  drop(topic: string, partition: number): void {
-    const folder = partitionFolder(topic, partition);
+  /** Lets go of a deleted topic's partitions, and removes their logs. */
+  dropTopic({ id, name, partitions }: TopicImage): void {
+    this.#deletedTopics.add(id);
+    partitions.forEach((_, partition) => this.#drop(partitionFolder(name, partition), partition));
+  }
+
+  #drop(folder: string, partition: number): void {
     this.#afterDeletion.delete(folder);
     const replica = this.#held.get(folder);
     if (replica === undefined) return this.#dropOffline(folder);
@@ -164,23 +189,40 @@ export class ReplicaManager {
     const replica = this.#offline.get(folder);
     if (replica === undefined) return;
     this.#offline.delete(folder);
+    this.#count();
     this.#options.partitions.remove(replica.topicId, replica.partition);
     this.#removeFolder(folder, replica.topicId);
   }
 
   /**
-   * Removes the logs of topics that the metadata does not know: their deletion was committed, but
-   * the node stopped before it was done. What was not removed whole has no metadata any more, but
-   * the name of a folder that is being removed.
+   * Removes the logs of deleted topics: their deletion was committed, but the node stopped before it
+   * was done. What was not removed whole has no metadata any more, but the name of a folder that is
+   * being removed. The logs of topics that the metadata never knew are set aside: it may be the
+   * metadata that are wrong, as from an old backup.
    */
   removeStrays(image: ClusterImage): void {
     for (const { name, isDirectory } of this.#options.resources.disk.list("")) {
       // A partition that is held sees to its folder when it opens.
       if (!isDirectory || name === METADATA_FOLDER || this.#held.has(name)) continue;
+      if (isBeingRemoved(name)) {
+        this.#removeFolder(name, undefined);
+        continue;
+      }
       const topicId = this.#topicOf(name);
-      const isStray = name.endsWith(DELETED_FOLDER_SUFFIX) ||
-        topicId !== undefined && image.topicById(topicId) === undefined;
-      if (isStray) this.#removeFolder(name, topicId);
+      if (topicId === undefined || image.topicById(topicId) !== undefined) continue;
+      if (this.#deletedTopics.has(topicId)) this.#removeFolder(name, topicId);
+      else if (!isSetAside(name)) this.#setAside(name, topicId);
+    }
+  }
+
+  #setAside(folder: string, topicId: Uuid): void {
+    try {
+      const aside = setAsidePartitionFolder(this.#options.resources.disk, folder, topicId);
+      this.#options.directory.forget(folder);
+      this.#log("warn", "set aside the log of an unknown topic", folder, `it is in ${aside}`);
+    } catch (error) {
+      if (!(error instanceof DiskError)) throw error;
+      this.#log("warn", "log of an unknown topic not set aside", folder, error.message);
     }
   }
 
@@ -278,8 +320,9 @@ export class ReplicaManager {
     const { topicId, partition } = replica;
     this.#held.delete(folder);
     this.#toOpen.delete(folder);
+    if (!replica.deleting) this.#offline.set(folder, { topicId, partition });
+    this.#count();
     if (!replica.deleting) {
-      this.#offline.set(folder, { topicId, partition });
       this.#options.partitions.set(topicId, partition, OFFLINE);
       return this.#log("error", "partition offline", folder, replica.failure ?? "it failed");
     }

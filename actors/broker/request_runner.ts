@@ -75,7 +75,8 @@ export class RequestRunner {
 
   run(incoming: IncomingRequest, identity: SessionIdentity, end: CallEnd): void {
     const { handler, version, request } = incoming;
-    const { authorizer, quota } = this.#services;
+    const { authorizer, quota, metrics } = this.#services;
+    metrics.requestsTotal(handler.api.name).add(1);
     const call = new RunningCall(this, this.#services, identity, version, request, end);
     this.#calls.add(call);
     const handled = call.hold();

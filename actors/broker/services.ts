@@ -19,6 +19,7 @@ import type { Environment } from "../runtime/environment.ts";
 import type { Ref } from "../runtime/ref.ts";
 import type { Authorizer, QuotaHook } from "./access.ts";
 import type { BrokerRequest } from "./broker_actor.ts";
+import type { BrokerMetrics } from "./broker_metrics.ts";
 import type { SessionBudgets } from "./budget.ts";
 
 export interface BrokerServices {
@@ -38,6 +39,7 @@ export interface BrokerServices {
   readonly authorizer: Authorizer;
   readonly quota: QuotaHook;
   readonly budgets: SessionBudgets;
+  readonly metrics: BrokerMetrics;
 }
 
 /** A replica that failed: it serves again when the node has restarted and its log recovered. */

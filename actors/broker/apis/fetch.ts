@@ -43,6 +43,11 @@ export const fetch: ApiHandler<FetchRequest, FetchResponse> = {
       maxWaitMs: request.maxWaitMs,
       readCommitted: request.isolationLevel === 1,
     }, (replies) => {
+      const { bytesOutTotal, failedFetchRequestsTotal } = call.broker.metrics;
+      for (const { error, records } of replies) {
+        if (error !== ErrorCode.NONE) failedFetchRequestsTotal.add(1);
+        else if (records !== null) bytesOutTotal.add(records.length);
+      }
       call.reply(response(request, replies), () => {
         for (const reply of replies) reply.release();
       });

@@ -87,7 +87,11 @@ function append(
     (replyTo) => ({ kind: "append", records, acks, replyTo, release }),
     (result) => {
       if (result.kind === "terminated" || result.kind === "refused") release();
-      done(partitionResponse(index, result));
+      const response = partitionResponse(index, result);
+      const { bytesInTotal, failedProduceRequestsTotal } = call.broker.metrics;
+      if (response.errorCode === ErrorCode.NONE) bytesInTotal.add(records.length);
+      else failedProduceRequestsTotal.add(1);
+      done(response);
     },
   );
 }

@@ -4,7 +4,7 @@ import { DELETE_TOPICS } from "../../../net/messages/delete_topics.ts";
 import { DESCRIBE_CONFIGS } from "../../../net/messages/describe_configs.ts";
 import { ErrorCode } from "../../../net/messages/errors.ts";
 import { INCREMENTAL_ALTER_CONFIGS } from "../../../net/messages/incremental_alter_configs.ts";
-import { batchOf, BrokerWorld } from "./broker_world.ts";
+import { batchOf, beginProduce, BrokerWorld } from "./broker_world.ts";
 import type { TestClient } from "./test_client.ts";
 
 const TOPIC = 2, BROKER = 4, SET = 0, DELETE = 1;
@@ -55,7 +55,8 @@ Deno.test("configs: flush.before.ack switched on live holds for what comes then"
   world.produce(client, "orders", batchOf(["a"]));
   alter(world, client, TOPIC, "orders", "flush.before.ack", "true");
   world.node.disk.slowSyncs(5000);
-  world.produce(client, "orders", batchOf(["b"]), { acks: 1 });
+  beginProduce(client, "orders", batchOf(["b"]));
+  world.pass(10);
   assertEquals(world.listOffset(client, "orders", -1).offset, 1);
   world.pass(11_000);
   assertEquals(world.listOffset(client, "orders", -1).offset, 2);

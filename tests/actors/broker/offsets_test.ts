@@ -3,7 +3,7 @@ import { ErrorCode } from "../../../net/messages/errors.ts";
 import { LIST_OFFSETS } from "../../../net/messages/list_offsets.ts";
 import { OFFSET_FOR_LEADER_EPOCH } from "../../../net/messages/offset_for_leader_epoch.ts";
 import { compressWith } from "./damaged_batches.ts";
-import { batchOf, BrokerWorld } from "./broker_world.ts";
+import { batchOf, beginProduce, BrokerWorld } from "./broker_world.ts";
 import type { TestClient } from "./test_client.ts";
 
 const NOTHING = { errorCode: 0, timestamp: -1, offset: -1 };
@@ -58,7 +58,8 @@ Deno.test("list offsets: an empty partition has no time, an unknown one an error
 Deno.test("list offsets: what is not visible has no offset yet", () => {
   const [world, client] = timed({ "flush.before.ack": "true" });
   world.node.disk.slowSyncs(5000);
-  world.produce(client, "orders", batchOf(["late"], { timestamp: 9000 }), { acks: 1 });
+  beginProduce(client, "orders", batchOf(["late"], { timestamp: 9000 }));
+  world.pass(10);
   assertEquals(found(world, client, -1).offset, 6);
   assertEquals(found(world, client, 9000), NOTHING);
   world.pass(6000);
