@@ -186,8 +186,6 @@ export class IndexFile implements CachedIndex {
     this.#length = this.#soundBytes(bytes, whole);
     this.#written = this.#length;
     this.#damaged = this.#length !== size;
-    // A cut may not be durable and need not be: what is past it is found unsound again.
-    if (this.#damaged) this.#cut(file, this.#length);
     return this.#hold(bytes);
   }
 

@@ -103,7 +103,6 @@ export class LogReader {
       const first = this.#find(segment, fromOffset);
       // Compaction may have taken all that was left of this segment from that offset on.
       if (first === undefined) continue;
-      if (first.lastOffset >= maxOffset) return EMPTY;
       const segmentEnd = isActive ? state.logEndOffset : segments[index + 1]!.baseOffset;
       const reachesEnd = maxOffset >= segmentEnd;
       const limit = reachesEnd ? undefined : this.#find(segment, maxOffset);

@@ -7,27 +7,33 @@ import { SeededChance } from "../storage/disk_chance.ts";
 import {
   append,
   errorOf,
+  FOLDER,
+  follower,
   leader,
   makeBatch,
   NOW,
   openLog,
   readBatches,
+  replicatedBatch,
 } from "../storage/log_fixture.ts";
 
 /** Actions that take space, and so may find none. */
 const TAKES_SPACE: readonly DiskAction[] = ["create", "write", "rename", "make-folder"];
+const LOG = `${FOLDER}/00000000000000000000.log`;
 const CONFIG = { segmentBytes: 500, indexIntervalBytes: 100 };
 
 /** A disk on which the operation of a number fails, counted over those of some kinds. */
 class FaultyDisk extends MemoryDisk {
   left = Infinity;
   hits = 0;
+  syncs = 0;
 
   constructor(actions: readonly DiskAction[], fault: (operation: DiskOperation) => DiskFault) {
     super({
       chance: new SeededChance(1),
       faults: {
         befall: (operation) => {
+          if (operation.action === "sync") this.syncs++;
           if (!actions.includes(operation.action) || this.left-- > 0) return undefined;
           this.left = Infinity;
           this.hits++;
@@ -92,6 +98,41 @@ Deno.test("log: a full disk refuses appends, serves reads, and takes appends aga
   assertEquals(append(log, { values: ["second"] }).firstOffset, 1);
   disk.killProcess();
   assertEquals(openLog(disk).logEndOffset, 2);
+});
+
+Deno.test("log: a snapshot that cannot be read refuses the append that needs it", () => {
+  const disk = new FaultyDisk(["open", "read"], () => ({ kind: "fail", code: "EIO" }));
+  let log = openLog(disk, { config: CONFIG });
+  for (let index = 0; index < 4; index++) append(log, {}, leader(1));
+  log.close({ clean: true, now: NOW });
+  log = openLog(disk, { config: CONFIG, clean: true, recoveryPoint: 4 });
+  append(log, {}, leader(1));
+  const expected = readBatches(log);
+  const idempotent = { producerId: 1, producerEpoch: 0, baseSequence: 0 };
+  disk.left = 0;
+  const result = log.append(replicatedBatch(5, 1, idempotent), follower(1));
+  assertEquals(errorOf(result), "KAFKA_STORAGE_ERROR");
+  assertEquals(readBatches(log), expected);
+  assertEquals(errorOf(log.append(replicatedBatch(5, 1, idempotent), follower(1))), "none");
+  assertEquals(readBatches(log).length, 6);
+});
+
+Deno.test("log: nothing is written behind what a failed write may have left", () => {
+  const disk = new FaultyDisk(
+    ["write"],
+    ({ length }) => ({ kind: "fail", code: "ENOSPC", written: length >> 1 }),
+  );
+  const log = openLog(disk, { config: CONFIG });
+  append(log, {}, leader(1));
+  log.flushSync();
+  const size = disk.status(LOG)!.size;
+  disk.left = 0;
+  assertEquals(errorOf(log.append(makeBatch(), leader(1))), "KAFKA_STORAGE_ERROR");
+  assertEquals(disk.status(LOG)!.size, size);
+  disk.syncs = 0;
+  append(log, {}, leader(1));
+  append(log, {}, leader(1));
+  assertEquals(disk.syncs, 1);
 });
 
 Deno.test("log: a sync that fails is told, and nothing is appended or flushed after it", () => {

@@ -162,6 +162,19 @@ Deno.test("read: an index that is lost or damaged is built anew", () => {
   }
 });
 
+Deno.test("time: a time index whose file was lost is built anew", () => {
+  const disk = new MemoryDisk();
+  const log = openLog(disk, { config: { segmentBytes: 1500, indexIntervalBytes: 100 } });
+  for (let index = 0; index < 60; index++) append(log, { timestamp: NOW + index });
+  log.close({ clean: true, now: NOW });
+  for (const name of names(disk, ".timeindex")) disk.remove(`${FOLDER}/${name}`);
+  const again = openLog(disk, { clean: true, recoveryPoint: 60 });
+  for (const offset of [59, 0, 13, 44]) {
+    const found = again.offsetForTime(NOW + offset);
+    assertEquals(found.kind === "found" && found.offset, offset);
+  }
+});
+
 Deno.test("read: an index entry that points to a wrong place is found out", () => {
   const disk = new MemoryDisk();
   const log = openLog(disk, { config: { segmentBytes: 1e6, indexIntervalBytes: 100 } });

@@ -5,6 +5,7 @@ import { RECOVERY_FLOOR } from "../../storage/recovery_floor.ts";
 import { SeededChance } from "./disk_chance.ts";
 import {
   append,
+  bytesOf,
   FOLDER,
   follower,
   leader,
@@ -14,6 +15,7 @@ import {
   readRecords,
   readValues,
   replicatedBatch,
+  split,
   tryOpenLog,
 } from "./log_fixture.ts";
 
@@ -170,6 +172,30 @@ Deno.test("truncate: nothing is appended behind a cut that is not durable", () =
   }
 });
 
+Deno.test("truncate: no segment is begun behind a cut that is not durable", () => {
+  const disk = new MemoryDisk();
+  const log = filled(disk);
+  log.flushSync();
+  log.truncateTo(7, NOW);
+  const path = `${FOLDER}/00000000000000000006.log`;
+  const size = disk.status(path)!.size;
+  log.roll(NOW);
+  disk.crash();
+  assertEquals(disk.status(path)!.size, size);
+});
+
+Deno.test("truncate: a reader who goes on where it was finds what is there now", () => {
+  const log = openLog(new MemoryDisk(), { config: { segmentBytes: 1e6 } });
+  const read = (offset: number) =>
+    bytesOf(log.read(offset, { maxBytes: 1e6, maxOffset: log.logEndOffset, minOneBatch: true }));
+  for (let index = 0; index < 4; index++) append(log, { values: ["before"] });
+  assertEquals(split(read(0)).length, 4);
+  log.truncateTo(2, NOW);
+  for (let index = 0; index < 4; index++) append(log, { values: ["after, and longer"] }, leader(1));
+  assertEquals(split(read(4)).length, 2);
+  assertEquals(readValues(log, 4), ["after, and longer", "after, and longer"]);
+});
+
 Deno.test("start at: nothing is left, and the log goes on at the offset, durably", () => {
   for (const offset of [100, 4, 6, 0]) {
     const disk = new MemoryDisk();
@@ -183,6 +209,7 @@ Deno.test("start at: nothing is left, and the log goes on at the offset, durably
     disk.crash();
     const again = openLog(disk, { recoveryPoint: 9 });
     assertEquals([again.logStartOffset, again.logEndOffset], [offset, offset]);
+    assertEquals(again.epochEntries, []);
     const other = openLog(appended, { recoveryPoint: 9 });
     assertEquals(append(other, { values: ["new"] }, leader(9)).firstOffset, offset);
     assertEquals(readRecords(other).map((record) => record.offset), [offset]);

@@ -1,8 +1,11 @@
 import { assert, assertEquals } from "@std/assert";
+import { replaceSmallFile } from "../../storage/checkpoint.ts";
 import { LEADER_EPOCH_CHECKPOINT } from "../../storage/leader_epochs.ts";
 import type { DiskOperation } from "../../storage/disk_faults.ts";
 import type { Log } from "../../storage/log.ts";
 import { MemoryDisk } from "../../storage/memory_disk.ts";
+import { encodeProducerState } from "../../storage/producer_snapshots.ts";
+import { ProducerState } from "../../storage/producer_state.ts";
 import {
   append,
   FOLDER,
@@ -280,4 +283,87 @@ Deno.test("recovery: a disk that cannot be read is a failure, not damage", () =>
     if (opened.kind === "open") assertEquals(readValues(opened.log).length, 9);
     else assertEquals(opened.kind, "failed", `operation ${number}`);
   }
+});
+
+Deno.test("recovery: what was only in memory is durable after the next flush", () => {
+  const disk = new MemoryDisk();
+  const batches = readBatches(filled(disk));
+  disk.killProcess();
+  const log = openLog(disk, { config: { segmentBytes: 250 } });
+  log.flushSync();
+  disk.crash();
+  assertEquals(readBatches(openLog(disk, { config: { segmentBytes: 250 } })), batches);
+});
+
+Deno.test("recovery: times are found in the segments that it sealed, also after a restart", () => {
+  const disk = new MemoryDisk();
+  const log = openLog(disk, { config: { segmentBytes: 250 } });
+  for (let index = 0; index < 9; index++) append(log, { timestamp: NOW + index });
+  disk.killProcess();
+  openLog(disk).close({ clean: true, now: NOW });
+  const again = openLog(disk, { clean: true, recoveryPoint: 9 });
+  for (let index = 0; index < 9; index++) {
+    const found = again.offsetForTime(NOW + index);
+    assertEquals(found.kind === "found" && found.offset, index);
+  }
+});
+
+Deno.test("recovery: a cut of whole segments is durable when the log is open", () => {
+  const disk = new MemoryDisk();
+  const log = filled(disk);
+  log.flushSync();
+  disk.killProcess();
+  disk.flipBit(`${FOLDER}/${BATCH}`, 70 * 8);
+  openLog(disk, { config: { segmentBytes: 250 } });
+  disk.crash();
+  assertEquals(names(disk, ".log"), [BATCH]);
+});
+
+Deno.test("recovery: a cut that was lost before a segment that was begun after it is found", () => {
+  const disk = new MemoryDisk();
+  const log = openLog(disk);
+  append(log, { values: ["a"] }, leader(0));
+  log.checkpointSync(NOW);
+  append(log, { values: ["b"] }, leader(0));
+  const lost = readBatches(log)[1]!;
+  log.truncateTo(1, NOW);
+  log.roll(NOW);
+  append(log, { values: ["c"] }, leader(1));
+  disk.killProcess();
+  const file = disk.open(`${FOLDER}/${BATCH}`);
+  file.write(lost, file.size());
+  assertEquals(readValues(openLog(disk, { recoveryPoint: 1 })), ["a", "b"]);
+});
+
+Deno.test("recovery: snapshots past the recovery point are not believed", () => {
+  const disk = new MemoryDisk();
+  const config = { segmentBytes: 250 };
+  const log = openLog(disk, { config });
+  const batch = (producerId: number) => ({ producerId, producerEpoch: 0, baseSequence: 0 });
+  for (let index = 0; index < 6; index++) append(log, batch(index));
+  const [first, second] = names(disk, ".log").map((name) => Number(name.slice(0, 20)));
+  disk.killProcess();
+  const stranger = new ProducerState();
+  stranger.restore({
+    producerId: 99,
+    producerEpoch: 0,
+    coordinatorEpoch: -1,
+    lastTimestamp: NOW,
+    currentTransactionFirstOffset: -1,
+    batches: [],
+  });
+  const path = `${FOLDER}/${String(second).padStart(20, "0")}.snapshot`;
+  replaceSmallFile(disk, path, encodeProducerState(stranger), { sync: true });
+  openLog(disk, { config });
+  disk.killProcess();
+  const again = openLog(disk, { config, recoveryPoint: second! });
+  assertEquals([...again.producers(NOW).entries()].map(({ producerId }) => producerId), [
+    0,
+    1,
+    2,
+    3,
+    4,
+    5,
+  ]);
+  assertEquals(first, 0);
 });
