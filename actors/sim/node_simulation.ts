@@ -8,7 +8,7 @@
  */
 
 import { parseBrokerConfig } from "../config/broker_config.ts";
-import type { Environment } from "../runtime/environment.ts";
+import type { Environment, RandomStream } from "../runtime/environment.ts";
 import { bootNode } from "../node.ts";
 import { drawFaultPlan, drawFaults, type Fault, type FaultKind } from "./faults.ts";
 import { pick } from "./random.ts";
@@ -113,8 +113,7 @@ class NodeRun {
     });
     const stream = this.#simulation.random.stream("node simulation");
     this.#flushBeforeAck = options.flushBeforeAck ?? stream.chance(3, 4);
-    const kinds = options.kinds ??
-      (this.#flushBeforeAck ? [...BEARABLE, "power-loss" as const] : BEARABLE);
+    const kinds = options.kinds ?? this.#drawKinds(stream);
     this.#properties = {
       "flush.before.ack": String(this.#flushBeforeAck),
       "log.segment.bytes": String(pick(stream, [2000, 20_000, 1_000_000])),
@@ -122,10 +121,16 @@ class NodeRun {
       "log.retention.check.interval.ms": "5000",
       "log.flush.offset.checkpoint.interval.ms": "3000",
     };
-    const targets = { nodes: [NODE], hosts: [CLIENT], downAtOnceMax: 1, damagedMax: 0, kinds };
+    const targets = { nodes: [NODE], hosts: [CLIENT], downAtOnceMax: 1, damagedMax: 1, kinds };
     const faults = this.#simulation.random.stream("faults");
     this.#faults = options.faults ??
       drawFaults(faults, drawFaultPlan(faults, targets), targets, this.#faultsForMs);
+  }
+
+  /** A disk that failed a sync may lie about later ones, which a power cut would show. */
+  #drawKinds(stream: RandomStream): readonly FaultKind[] {
+    if (!this.#flushBeforeAck) return BEARABLE;
+    return [...BEARABLE, stream.chance(1, 4) ? "sync-fails" : "power-loss"];
   }
 
   get #faultsForMs(): number {

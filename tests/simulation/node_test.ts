@@ -24,6 +24,7 @@ Deno.test("simulated node: no seed breaks a rule, and the runs are about somethi
   assertGreater(sum(({ faultCounts }) => faultCounts["power-loss"] ?? 0), 10);
   assertGreater(sum(({ faultCounts }) => faultCounts["crash"] ?? 0), 10);
   assertGreater(sum(({ faultCounts }) => faultCounts["handler-throw"] ?? 0), 10);
+  assertGreater(sum(({ faultCounts }) => faultCounts["sync-fails"] ?? 0), 5);
   assertGreater(sum(({ tornLogsCut }) => tornLogsCut), 0);
   for (const rule of ["lost-write", "inconsistent-offsets", "poll-skip", "nonmonotonic-send"]) {
     assertGreater(sum(({ evaluations }) => evaluations[rule] ?? 0), 10 * SEEDS, rule);
