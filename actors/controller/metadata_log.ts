@@ -156,18 +156,29 @@ export class MetadataLog {
 
   /** Makes everything that is in the log now durable. */
   flushLater(done: FlushDone): void {
-    const started = this.#log.flush(done);
+    const started = this.#log.flush((failure) => {
+      if (failure === undefined) this.#note();
+      done(failure);
+    });
     if (typeof started === "object") throw started;
   }
 
   /** Flushes, notes how far the log is, and lets go of it. @throws {DiskError} */
   close(now: Timestamp): void {
     this.#log.close({ clean: true, now });
-    const { logEndOffset } = this.#log;
+    this.#note();
+  }
+
+  /**
+   * Says how much is durable, for the next checkpoint: damage below it is refused at the next start,
+   * not cut. A log that lost its end would deny that topics were ever made.
+   */
+  #note(): void {
+    const { recoveryPoint, logStartOffset, flushedOffset } = this.#log;
     this.#directory.note(METADATA_FOLDER, {
-      recoveryPoint: logEndOffset,
-      logStartOffset: this.#log.logStartOffset,
-      highWatermark: logEndOffset,
+      recoveryPoint,
+      logStartOffset,
+      highWatermark: flushedOffset,
     });
   }
 }
