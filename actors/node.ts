@@ -244,16 +244,26 @@ class WiredNode implements BootedNode {
           }
           case "controller-closed":
             failures = [...failures, ...failuresOf(message.result)];
-            return this.#end(clean && failures.length === 0, () => closing?.(failures));
+            return this.#end(clean, failures, (told) => closing?.(told));
         }
       },
     };
   }
 
-  #end(clean: boolean, done: () => void): void {
-    if (clean) this.#directory.closeClean();
-    else this.#directory.release();
-    this.#system.shutdown(done);
+  /** Lets go of the folder when nobody of this process writes to it any more. */
+  #end(clean: boolean, failures: readonly string[], done: (told: readonly string[]) => void): void {
+    this.#system.shutdown(() => {
+      if (!clean || failures.length > 0) {
+        this.#directory.release();
+        return done(failures);
+      }
+      try {
+        this.#directory.closeClean();
+        done([]);
+      } catch (error) {
+        done([`data folder: ${error instanceof Error ? error.message : String(error)}`]);
+      }
+    });
   }
 }
 
