@@ -28,6 +28,7 @@ import { type MetaProperties, readMetaProperties, writeMetaProperties } from "./
 export interface LogProgress {
   readonly recoveryPoint: Offset;
   readonly logStartOffset: Offset;
+  /** As far as it is durable: damage below it is no tail that a power cut tore off. */
   readonly highWatermark: Offset;
 }
 
@@ -57,6 +58,8 @@ export class LogDirectory {
   readonly #recoveryPoints: Map<string, Offset>;
   readonly #logStartOffsets: Map<string, Offset>;
   readonly #highWatermarks: Map<string, Offset>;
+  /** Folders that the checkpoints on the disk may speak of. */
+  #checkpointed: Set<string>;
   #changed = false;
 
   /**
@@ -82,6 +85,7 @@ export class LogDirectory {
       this.#recoveryPoints = readOffsetCheckpoint(disk, RECOVERY_POINT_CHECKPOINT);
       this.#logStartOffsets = readOffsetCheckpoint(disk, LOG_START_OFFSET_CHECKPOINT);
       this.#highWatermarks = readOffsetCheckpoint(disk, HIGH_WATERMARK_CHECKPOINT);
+      this.#checkpointed = this.#noted();
       this.clean = disk.status(CLEAN_SHUTDOWN_MARK) !== undefined;
       if (this.clean) {
         disk.remove(CLEAN_SHUTDOWN_MARK);
@@ -119,6 +123,17 @@ export class LogDirectory {
     this.#changed = true;
   }
 
+  /**
+   * Another log is about to begin in the folder: what was noted of the one before must not be
+   * believed of it, after a crash neither.
+   *
+   * @throws {DiskError} and it must not begin
+   */
+  beginAnew(folder: string): void {
+    this.forget(folder);
+    if (this.#checkpointed.has(folder)) this.writeCheckpoints();
+  }
+
   /** The names of the folders that hold a partition's log. */
   partitionFolders(): string[] {
     return this.disk.list(ROOT)
@@ -132,19 +147,33 @@ export class LogDirectory {
     writeOffsetCheckpoint(this.disk, RECOVERY_POINT_CHECKPOINT, this.#recoveryPoints);
     writeOffsetCheckpoint(this.disk, LOG_START_OFFSET_CHECKPOINT, this.#logStartOffsets);
     writeOffsetCheckpoint(this.disk, HIGH_WATERMARK_CHECKPOINT, this.#highWatermarks);
+    this.#checkpointed = this.#noted();
     this.#changed = false;
   }
 
-  /** Every log has been flushed and closed: marks the folder as clean and lets go of it. */
+  /**
+   * Every log has been flushed and closed: marks the folder as clean and lets go of it.
+   *
+   * @throws {DiskError} and the folder, let go of all the same, is as after a crash
+   */
   closeClean(): void {
-    this.writeCheckpoints();
-    replaceSmallFile(this.disk, CLEAN_SHUTDOWN_MARK, "", { sync: true });
-    this.#lock.release();
+    try {
+      this.writeCheckpoints();
+      replaceSmallFile(this.disk, CLEAN_SHUTDOWN_MARK, "", { sync: true });
+    } finally {
+      this.#lock.release();
+    }
   }
 
   /** Lets go of the folder as it is: the next start will scan what was not flushed. */
   release(): void {
     this.#lock.release();
+  }
+
+  #noted(): Set<string> {
+    return new Set(this.#recoveryPoints.keys())
+      .union(this.#logStartOffsets)
+      .union(this.#highWatermarks);
   }
 }
 

@@ -9,7 +9,11 @@
  */
 
 import type { NodeId, Uuid } from "../../storage/bytes/ids.ts";
-import { MalformedFileError, partitionFolder } from "../../storage/checkpoint.ts";
+import {
+  MalformedFileError,
+  parsePartitionFolder,
+  partitionFolder,
+} from "../../storage/checkpoint.ts";
 import { DiskError } from "../../storage/disk.ts";
 import type { LogDirectory } from "../../storage/log_directory.ts";
 import { readPartitionMetadata } from "../../storage/meta_properties.ts";
@@ -204,15 +208,21 @@ export class ReplicaManager {
     for (const { name, isDirectory } of this.#options.resources.disk.list("")) {
       // A partition that is held sees to its folder when it opens.
       if (!isDirectory || name === METADATA_FOLDER || this.#held.has(name)) continue;
-      if (isBeingRemoved(name)) {
-        this.#removeFolder(name, undefined);
+      const topicId = this.#topicOf(name);
+      if (isBeingRemoved(name) || (topicId === undefined && this.#isEmptied(name))) {
+        this.#removeFolder(name, topicId);
         continue;
       }
-      const topicId = this.#topicOf(name);
       if (topicId === undefined || image.topicById(topicId) !== undefined) continue;
       if (this.#deletedTopics.has(topicId)) this.#removeFolder(name, topicId);
       else if (!isSetAside(name)) this.#setAside(name, topicId);
     }
+  }
+
+  /** Whether all that is left of a partition's folder is its name. */
+  #isEmptied(folder: string): boolean {
+    const { disk } = this.#options.resources;
+    return parsePartitionFolder(folder) !== undefined && disk.list(folder).length === 0;
   }
 
   #setAside(folder: string, topicId: Uuid): void {

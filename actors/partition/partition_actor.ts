@@ -13,7 +13,7 @@
  * @module
  */
 
-import type { NodeId, Offset } from "../../storage/bytes/ids.ts";
+import type { NodeId, Offset, Uuid } from "../../storage/bytes/ids.ts";
 import { MalformedFileError, partitionFolder } from "../../storage/checkpoint.ts";
 import { DiskError, type File } from "../../storage/disk.ts";
 import { Log, type LogOpenSlices } from "../../storage/log.ts";
@@ -65,6 +65,8 @@ export interface PartitionOptions extends TopicPartition {
   readonly resources: LogResources;
   readonly buffers: BufferPool;
   readonly directoryFailed: Ref<DirectoryFailed>;
+  /** Topics whose logs may go, should one of them be found in the folder. */
+  readonly deletedTopics: ReadonlySet<Uuid>;
 }
 
 type PartitionMessage =
@@ -190,9 +192,10 @@ class PartitionActor implements Actor<PartitionMessage> {
 
   #startOpening(): void {
     if (this.#opening !== undefined || this.#log !== undefined) return;
-    const { directory, resources } = this.#options;
+    const { directory, resources, topicId, deletedTopics } = this.#options;
     try {
-      claimPartitionFolder(directory, this.#folder, this.#options.topicId);
+      const aside = claimPartitionFolder(directory, this.#folder, topicId, deletedTopics);
+      if (aside !== undefined) this.#warn("set aside the log of another topic", aside);
     } catch (error) {
       if (error instanceof DiskError) return this.#cannotOpen(error);
       throw error instanceof MalformedFileError ? this.#offline(error.message) : error;
@@ -517,10 +520,14 @@ class PartitionActor implements Actor<PartitionMessage> {
 
   /** Says how far the log is, for the next checkpoint. */
   #note(log: Log): void {
-    this.#options.directory.note(this.#folder, {
+    const { directory } = this.#options;
+    const { highWatermark } = directory.progress(this.#folder);
+    // What is only in the page cache a power cut may tear, and then it is to be cut.
+    const durable = Math.max(highWatermark, log.flushedOffset);
+    directory.note(this.#folder, {
       recoveryPoint: log.recoveryPoint,
       logStartOffset: log.logStartOffset,
-      highWatermark: this.#replica.highWatermark,
+      highWatermark: Math.min(this.#replica.highWatermark, durable),
     });
   }
 

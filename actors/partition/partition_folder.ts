@@ -1,37 +1,57 @@
 /**
  * The folder of one partition: whose it is, and how it goes.
  *
- * Invariants: a folder says whose it is, durably, before a log is in it; one that is to go is
- * renamed, durably, before anything in it goes, so that no crash leaves the remains of one topic
- * under the name of a partition of another.
+ * Invariants: a folder says whose it is before a log is in it, and until none is in it any more; one
+ * that is to go is renamed first, so that a crash of the process leaves nothing half removed under
+ * the name of a partition; only the log of a topic that is known to have been deleted is removed:
+ * any other is somebody's, and set aside.
  *
  * @module
  */
 
 import type { Uuid } from "../../storage/bytes/ids.ts";
 import type { Disk } from "../../storage/disk.ts";
-import { folderOf } from "../../storage/disk_path.ts";
 import type { LogDirectory } from "../../storage/log_directory.ts";
-import { readPartitionMetadata, writePartitionMetadata } from "../../storage/meta_properties.ts";
+import { joinPath } from "../../storage/disk_path.ts";
+import { LOG_SUFFIX } from "../../storage/log_files.ts";
+import {
+  PARTITION_METADATA,
+  readPartitionMetadata,
+  writePartitionMetadata,
+} from "../../storage/meta_properties.ts";
 
-/** What the name of a folder ends with that is being removed. */
-export const DELETED_FOLDER_SUFFIX = "-delete";
+const DELETED_FOLDER_SUFFIX = "-delete";
+const STRAY_FOLDER_SUFFIX = "-stray";
+/** Stands for the id of a topic where the folder does not say. */
+const UNKNOWN = "unknown";
+/** What a file system takes for a name, in bytes. */
+const NAME_BYTES_MAX = 255;
 
 /**
- * Makes the folder this topic's: another topic's of the same name, if it was left behind, goes.
+ * Makes the folder this topic's. Another topic's of the same name that was left behind goes, if that
+ * topic was deleted, and otherwise, or if it does not say whose it is, is set aside: then its new
+ * name is returned.
  *
  * @throws {DiskError} @throws {MalformedFileError}
  */
-export function claimPartitionFolder(directory: LogDirectory, folder: string, topicId: Uuid): void {
+export function claimPartitionFolder(
+  directory: LogDirectory,
+  folder: string,
+  topicId: Uuid,
+  deletedTopics: ReadonlySet<Uuid>,
+): string | undefined {
   const { disk } = directory;
   const found = readPartitionMetadata(disk, folder);
-  if (found === topicId) return;
-  if (found !== undefined) {
-    removePartitionFolder(disk, folder, found);
-    directory.forget(folder);
+  if (found === topicId) return undefined;
+  let aside: string | undefined;
+  if (found !== undefined && deletedTopics.has(found)) removePartitionFolder(disk, folder, found);
+  else if (found !== undefined || holdsLog(disk, folder)) {
+    aside = setAsidePartitionFolder(disk, folder, found);
   }
+  directory.beginAnew(folder);
   disk.makeDirectory(folder);
   writePartitionMetadata(disk, folder, topicId);
+  return aside;
 }
 
 /** Removes a partition's folder with everything in it; a missing one is fine. @throws {DiskError} */
@@ -41,10 +61,51 @@ export function removePartitionFolder(
   topicId: Uuid | undefined,
 ): void {
   if (disk.status(folder) === undefined) return;
-  if (folder.endsWith(DELETED_FOLDER_SUFFIX)) return disk.remove(folder);
-  const doomed = `${folder}.${topicId ?? "unknown"}${DELETED_FOLDER_SUFFIX}`;
+  if (isBeingRemoved(folder)) return disk.remove(folder);
+  const doomed = nameAfter(folder, `.${topicId ?? UNKNOWN}${DELETED_FOLDER_SUFFIX}`);
   disk.remove(doomed);
   disk.rename(folder, doomed);
-  disk.syncDirectory(folderOf(folder));
+  // A power cut may undo the renaming: what says whose it is goes last.
+  for (const { name } of disk.list(doomed)) {
+    if (name !== PARTITION_METADATA) disk.remove(joinPath(doomed, name));
+  }
   disk.remove(doomed);
+}
+
+function holdsLog(disk: Disk, folder: string): boolean {
+  return disk.status(folder) !== undefined &&
+    disk.list(folder).some(({ name }) => name.endsWith(LOG_SUFFIX));
+}
+
+/** Keeps a folder under another name, which is returned, for people to decide. @throws {DiskError} */
+export function setAsidePartitionFolder(
+  disk: Disk,
+  folder: string,
+  topicId: Uuid | undefined,
+): string {
+  for (let number = 0;; number++) {
+    const mark = number === 0 ? "" : `.${number}`;
+    const aside = nameAfter(folder, `.${topicId ?? UNKNOWN}${mark}${STRAY_FOLDER_SUFFIX}`);
+    if (disk.status(aside) !== undefined) continue;
+    disk.rename(folder, aside);
+    return aside;
+  }
+}
+
+/** Whether the name is that of a folder that is being removed. */
+export function isBeingRemoved(folder: string): boolean {
+  return /-[0-9]+\.[A-Za-z0-9_-]+-delete$/.test(folder);
+}
+
+/** Whether the name is that of a folder that was set aside. */
+export function isSetAside(folder: string): boolean {
+  return folder.endsWith(STRAY_FOLDER_SUFFIX);
+}
+
+/** The name with something behind it; what is too long goes from the topic's part of it. */
+function nameAfter(folder: string, suffix: string): string {
+  const dash = folder.lastIndexOf("-");
+  const partition = folder.slice(dash);
+  const topicBytesMax = NAME_BYTES_MAX - partition.length - suffix.length;
+  return folder.slice(0, Math.min(dash, topicBytesMax)) + partition + suffix;
 }

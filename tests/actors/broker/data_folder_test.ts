@@ -1,6 +1,7 @@
 /** What a node may remove from its data folder, and what it may say of it. */
 
-import { assertEquals, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { readOffsetCheckpoint, RECOVERY_POINT_CHECKPOINT } from "../../../storage/checkpoint.ts";
 import { CREATE_TOPICS } from "../../../net/messages/create_topics.ts";
 import { ErrorCode } from "../../../net/messages/errors.ts";
 import { METADATA } from "../../../net/messages/metadata.ts";
@@ -25,4 +26,147 @@ Deno.test("data folder: nobody can make a topic whose folder is that of the meta
   world.crash();
   world.start();
   assertEquals(world.values(world.client(), "orders"), ["a"]);
+});
+
+/** The names of the data folder's folders, but that of the metadata log. */
+function folders(world: BrokerWorld): string[] {
+  return world.disk.list("")
+    .filter(({ name, isDirectory }) => isDirectory && name !== "__cluster_metadata-0")
+    .map(({ name }) => name);
+}
+
+for (const powerLoss of [false, true]) {
+  const how = powerLoss ? "a power cut" : "a crash";
+  Deno.test(`data folder: ${how} after a topic was made anew finds it as it was`, () => {
+    const world = BrokerWorld.serving();
+    const first = world.client();
+    world.createTopic(first, "orders", 1, DURABLE);
+    for (let i = 0; i < 30; i++) world.produce(first, "orders", batchOf([`old ${i}`]));
+    assertEquals(world.deleteRecords(first, "orders", 20), [0, 20]);
+    // Retention and checkpoints come round: what is noted is of the old topic.
+    world.pass(400_000);
+    let client = world.client();
+    world.deleteTopic(client, "orders");
+    world.createTopic(client, "orders", 1, DURABLE);
+    for (let i = 0; i < 5; i++) world.produce(client, "orders", batchOf([`new ${i}`]));
+    world.crash(powerLoss);
+    world.start();
+    client = world.client();
+    const expected = ["new 0", "new 1", "new 2", "new 3", "new 4"];
+    assertEquals(world.values(client, "orders"), expected);
+  });
+}
+
+Deno.test("data folder: a topic made anew begins at 0 though the node stopped in between", () => {
+  const world = BrokerWorld.serving();
+  const first = world.client();
+  world.createTopic(first, "orders", 1, DURABLE);
+  for (let i = 0; i < 30; i++) world.produce(first, "orders", batchOf([`old ${i}`]));
+  world.deleteRecords(first, "orders", 20);
+  world.pass(400_000);
+  world.deleteTopic(world.client(), "orders");
+  world.crash();
+  world.start();
+  const client = world.client();
+  world.createTopic(client, "orders", 1, DURABLE);
+  assertEquals(world.produce(client, "orders", batchOf(["new"])).baseOffset, 0);
+});
+
+Deno.test("data folder: it is marked as clean only when every log was scanned and closed", () => {
+  const marked = new Set<boolean>();
+  for (let events = 0; events < 40; events++) {
+    const world = BrokerWorld.serving();
+    const client = world.client();
+    world.createTopic(client, "orders");
+    world.produce(client, "orders", batchOf(["a"]));
+    world.crash();
+    world.boot();
+    world.simulation.run({ events });
+    world.stop();
+    const isMarked = world.disk.status(".kafka_cleanshutdown") !== undefined;
+    marked.add(isMarked);
+    if (!isMarked) continue;
+    const points = readOffsetCheckpoint(world.disk, RECOVERY_POINT_CHECKPOINT);
+    assertEquals(points.get("orders-0"), 1, `stopped after ${events} events`);
+  }
+  assertEquals(marked.size, 2);
+});
+
+Deno.test("data folder: a power cut takes what was not flushed, and no partition with it", () => {
+  let cut = 0;
+  for (let seed = 1; seed <= 20; seed++) {
+    const world = BrokerWorld.serving({ seed });
+    const client = world.client();
+    world.createTopic(client, "orders", 1, { "retention.ms": "-1" });
+    for (let i = 0; i < 30; i++) world.produce(client, "orders", batchOf([`${i}`.padEnd(300)]));
+    // The high watermark has come into the checkpoint.
+    world.pass(400_000);
+    world.crash({ unwritten: "noise" });
+    world.start();
+    world.pass(100);
+    assertEquals(world.linesWith("partition offline"), [], `seed ${seed}`);
+    cut += world.linesWith("cut a torn log").length;
+    assertEquals(world.produce(world.client(), "orders", batchOf(["on"])).errorCode, 0);
+  }
+  assert(cut > 0);
+});
+
+Deno.test("data folder: damaged metadata end the node, and no topic with it", () => {
+  const world = BrokerWorld.serving();
+  const client = world.client();
+  world.createTopic(client, "orders", 1, DURABLE);
+  world.produce(client, "orders", batchOf(["precious"]));
+  world.pass(70_000);
+  world.crash();
+  const log = "__cluster_metadata-0/00000000000000000000.log";
+  const bit = 8 * (world.disk.status(log)!.size - 20);
+  world.disk.flipBit(log, bit);
+  world.boot();
+  world.until(() => world.failure !== undefined, "the node fails");
+  assertStringIncludes(world.failure!, "Cannot open the metadata log");
+  assertStringIncludes(world.failure!, log);
+  world.crash();
+  world.disk.flipBit(log, bit);
+  world.start();
+  assertEquals(world.values(world.client(), "orders"), ["precious"]);
+});
+
+Deno.test("data folder: logs of topics that the metadata never knew are set aside, not removed", () => {
+  const world = BrokerWorld.serving();
+  const client = world.client();
+  const topicId = world.createTopic(client, "orders", 1, DURABLE);
+  world.produce(client, "orders", batchOf(["precious"]));
+  world.stop();
+  world.disk.remove("__cluster_metadata-0");
+  const aside = `orders-0.${topicId}-stray`;
+  for (let round = 0; round < 2; round++) {
+    world.start();
+    assertEquals(folders(world).filter((name) => name.endsWith("-stray")), [aside]);
+    assert(world.disk.status(`${aside}/00000000000000000000.log`)!.size > 0);
+    assertEquals(world.linesWith("set aside the log of an unknown topic").length, 1);
+    const again = world.client();
+    if (round === 0) world.createTopic(again, "orders", 1, DURABLE);
+    assertEquals(world.produce(again, "orders", batchOf(["new"])).baseOffset, round);
+    world.stop();
+  }
+});
+
+Deno.test("data folder: however full the disk is, an orderly stop ends, and the next start serves", () => {
+  const failures = new Set<string>();
+  for (let room = 0; room < 500; room += 10) {
+    const world = BrokerWorld.serving();
+    const client = world.client();
+    world.createTopic(client, "orders", 1, DURABLE);
+    world.produce(client, "orders", batchOf(["a"]));
+    world.node.disk.fill(room);
+    world.stop();
+    const [failure = "none"] = world.closeFailures;
+    failures.add(failure.split(":")[0]!);
+    const isMarked = world.disk.status(".kafka_cleanshutdown") !== undefined;
+    assertEquals(isMarked, failure === "none");
+    world.node.disk.heal();
+    world.start();
+    assertEquals(world.values(world.client(), "orders"), ["a"]);
+  }
+  assert(failures.has("data folder") && failures.has("none"), [...failures].join());
 });
