@@ -76,7 +76,10 @@ const REQUEST_BYTES_MAX = 16 * 1024 * 1024;
 /** An envelope becomes many times its size in memory, and is decoded in one go. */
 export const REQUEST_ENVELOPE_BYTES_MAX = 1024 * 1024;
 
-/** While more bytes of replies wait to be sent, or are read for them, nothing more is handled. */
+/**
+ * While more bytes of replies wait to be sent, or are read for them, nothing more is handled. Most
+ * of the ones are the others, a little later.
+ */
 const UNSENT_BYTES_PAUSE = 4 * 1024 * 1024;
 
 /** Requests that are handled before others get their turn. */
@@ -190,7 +193,7 @@ class NativeSession implements Actor<SessionMessage> {
 
   #isBehind(): boolean {
     return this.#runner.openCalls >= REQUESTS_MAX || this.#requestBytes > REQUEST_BYTES_MAX ||
-      this.#framed.unsentBytes + this.#runner.usage.fetchedBytes > UNSENT_BYTES_PAUSE ||
+      Math.max(this.#framed.unsentBytes, this.#runner.usage.fetchedBytes) > UNSENT_BYTES_PAUSE ||
       this.#services.budgets.requestBytes.room === 0;
   }
 
