@@ -203,7 +203,6 @@ export class RecoveryScan {
       const reason = `the next segment begins at ${baseOffset}`;
       return { segment, position: segment.size, reason };
     }
-    segment.seal();
     this.expected = baseOffset;
     this.#index++;
     next.startRebuild();

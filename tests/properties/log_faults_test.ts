@@ -109,9 +109,11 @@ Deno.test("log: a snapshot that cannot be read refuses the append that needs it"
   append(log, {}, leader(1));
   const expected = readBatches(log);
   const idempotent = { producerId: 1, producerEpoch: 0, baseSequence: 0 };
+  const size = disk.status(LOG)!.size;
   disk.left = 0;
   const result = log.append(replicatedBatch(5, 1, idempotent), follower(1));
   assertEquals(errorOf(result), "KAFKA_STORAGE_ERROR");
+  assertEquals(disk.status(LOG)!.size, size, "nothing was written");
   assertEquals(readBatches(log), expected);
   assertEquals(errorOf(log.append(replicatedBatch(5, 1, idempotent), follower(1))), "none");
   assertEquals(readBatches(log).length, 6);

@@ -216,6 +216,19 @@ Deno.test("start at: nothing is left, and the log goes on at the offset, durably
   }
 });
 
+Deno.test("start at: epochs of records that are no more are not found again after a crash", () => {
+  const disk = new MemoryDisk();
+  const config = { cleanupCompact: true };
+  const log = openLog(disk, { config });
+  for (let epoch = 0; epoch < 3; epoch++) append(log, {}, leader(epoch));
+  log.checkpointSync(NOW);
+  log.truncateFullyAndStartAt(100, NOW);
+  log.append(replicatedBatch(105, 9), follower(9));
+  disk.killProcess();
+  const again = openLog(disk, { config, recoveryPoint: 3, logStartOffset: 100 });
+  assertEquals(again.epochEntries, [{ epoch: 9, startOffset: 105 }]);
+});
+
 Deno.test("delete records: earlier records are not read, and epochs begin later", () => {
   const log = filled();
   assertEquals(log.deleteRecordsBefore(4), true);
