@@ -1,6 +1,7 @@
 /** The ceiling: what empty sockets carry between the same processes, from end to end. */
 
-import { type Bench, bestRound } from "./bench.ts";
+import type { Bench } from "./bench.ts";
+import { bestRound } from "./best_round.ts";
 import type { Address } from "./load/sockets.ts";
 import type { Throughput } from "./load/produce.ts";
 

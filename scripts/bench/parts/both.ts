@@ -1,6 +1,7 @@
 /** Producing and consuming at once, three processes on whatever processors there are. */
 
-import { bestRound, type Part } from "../bench.ts";
+import type { Part } from "../bench.ts";
+import { bestRound } from "../best_round.ts";
 import { bytesPerSecond, recordsPerSecond } from "../ceiling.ts";
 import { atLeast } from "../figure.ts";
 import type { Throughput } from "../load/produce.ts";

@@ -1,6 +1,7 @@
 /** Consuming alone: node and consumer in processes of their own, what was stored before. */
 
-import { type Bench, bestRound, type Part } from "../bench.ts";
+import type { Bench, Part } from "../bench.ts";
+import { bestRound } from "../best_round.ts";
 import { bytesPerSecond, recordsPerSecond } from "../ceiling.ts";
 import { atLeast, type Target } from "../figure.ts";
 import type { ConsumeMode } from "../load/consume.ts";

@@ -1,6 +1,7 @@
 /** Producing alone: producer and node in processes of their own, in each way of sending. */
 
-import { type Bench, bestRound, type Part } from "../bench.ts";
+import type { Bench, Part } from "../bench.ts";
+import { bestRound } from "../best_round.ts";
 import { bytesPerSecond, recordsPerSecond } from "../ceiling.ts";
 import { atLeast, atMost, type Target } from "../figure.ts";
 import type { ProduceMode, Throughput } from "../load/produce.ts";
