@@ -89,6 +89,7 @@ export class Producer<K = Data, V = Data> implements AsyncDisposable {
       environment,
       maxBlockMs: settings.maxBlockMs,
       timeoutError: (topic) => this.#waitedTooLong(topic),
+      shrunk: () => this.#breather.roomMade(!this.#backlog.isEmpty),
     });
     this.#sender = new Sender({
       settings,

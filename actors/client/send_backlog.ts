@@ -40,6 +40,8 @@ export interface SendBacklogOptions {
   readonly maxBlockMs: number;
   /** Why a topic's records wait: the error they fail with when they have waited too long. */
   timeoutError(topic: TopicQueues): ClientError;
+  /** Fewer records wait than before. */
+  shrunk(): void;
 }
 
 /** Entries whose time is up may wait so much longer. */
@@ -90,6 +92,7 @@ export class SendBacklog {
       if (backlog.head < backlog.entries.length) this.#topics.set(name, backlog);
       else backlog.queues.hasBacklog = false;
     }
+    this.#options.shrunk();
   }
 
   /** Fails everything of a topic. */
@@ -99,6 +102,7 @@ export class SendBacklog {
     this.#topics.delete(name);
     backlog.queues.hasBacklog = false;
     for (const entry of backlog.entries.slice(backlog.head)) failEntry(entry, error);
+    this.#options.shrunk();
   }
 
   /** Fails everything; for the end. */
@@ -169,6 +173,7 @@ export class SendBacklog {
     // Many deadlines that lie close together are seen to at once.
     const least = Math.min(EXPIRY_STEP_MS, maxBlockMs);
     if (next !== Infinity) this.#arm(Math.max(next - now, least));
+    this.#options.shrunk();
   }
 }
 

@@ -275,3 +275,15 @@ Deno.test("producer: without a broker to connect to, connect says what was tried
   assert(error.message.includes("client:1") && error.message.includes("broker-1:2"), error.message);
   assert(world.nowMs < 1000, `${world.nowMs} ms`);
 });
+
+Deno.test("producer: ready does not wait for records that failed", async () => {
+  const setup = await setUp({ maxBlockMs: 500 });
+  const { world, producer } = setup;
+  let failures = 0;
+  producer.send({ topic: "none", value: "x" }, (_metadata, error) => {
+    if (error !== undefined) failures++;
+  });
+  await world.settled(producer.ready());
+  assertEquals(failures, 1);
+  await world.settled(producer.close());
+});
