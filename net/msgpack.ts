@@ -165,9 +165,14 @@ export interface EnvelopeHeader {
  * then `message` with the table for that.
  */
 export class EnvelopeReader {
-  readonly #reader = new MsgpackReader();
+  readonly #reader: MsgpackReader;
   #elements = 0;
   #version = 0;
+
+  /** @param elementsMax the most elements that all arrays of a message may have together */
+  constructor(elementsMax?: number) {
+    this.#reader = new MsgpackReader(elementsMax);
+  }
 
   /**
    * Reads the header of a frame.

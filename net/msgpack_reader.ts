@@ -56,12 +56,20 @@ export class MsgpackReader implements FieldReader {
   #attachmentsUsed = 0;
   /** Where the next attachment starts. */
   #attachmentStart = 0;
+  readonly #elementsMax: number;
+  #elements = 0;
+
+  /** @param elementsMax the most elements that all arrays of what is read may have together */
+  constructor(elementsMax = Infinity) {
+    this.#elementsMax = elementsMax;
+  }
 
   /** Reads the bytes from `start` up to `end`. */
   reset(bytes: Uint8Array, start: number, end: number): void {
     this.#bytes = bytes;
     this.#position = start;
     this.#end = end;
+    this.#elements = 0;
     this.attach([], end);
   }
 
@@ -147,6 +155,13 @@ export class MsgpackReader implements FieldReader {
   }
 
   array(): number {
+    const count = this.#header();
+    this.#elements += count;
+    if (this.#elements > this.#elementsMax) refuse(`more than ${this.#elementsMax} elements`);
+    return count;
+  }
+
+  #header(): number {
     const token = this.#token();
     if ((token & 0xf0) === 0x90) return this.#count(token & 0x0f);
     if (token === ARRAY16) return this.#count(this.#unsigned(2));
@@ -155,7 +170,7 @@ export class MsgpackReader implements FieldReader {
   }
 
   struct(fields: number): void {
-    const count = this.array();
+    const count = this.#header();
     if (count !== fields) refuse(`${count} fields are there, where ${fields} are due`);
   }
 

@@ -76,6 +76,9 @@ const REQUEST_BYTES_MAX = 16 * 1024 * 1024;
 /** An envelope becomes many times its size in memory, and is decoded in one go. */
 export const REQUEST_ENVELOPE_BYTES_MAX = 1024 * 1024;
 
+/** Topics, partitions and the like in one request: each costs some microseconds, in one go. */
+export const REQUEST_ELEMENTS_MAX = 25_000;
+
 /**
  * While more bytes of replies wait to be sent, or are read for them, nothing more is handled. Most
  * of the ones are the others, a little later.
@@ -94,7 +97,7 @@ class NativeSession implements Actor<SessionMessage> {
   readonly #context: ActorContext<SessionMessage>;
   readonly #services: BrokerServices;
   readonly #framed: FramedConnection;
-  readonly #envelopes = new EnvelopeReader();
+  readonly #envelopes = new EnvelopeReader(REQUEST_ELEMENTS_MAX);
   readonly #runner: RequestRunner;
   readonly #tellMore: () => void;
   readonly #continue = () => this.#maybeContinue();

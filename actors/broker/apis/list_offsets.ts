@@ -16,6 +16,9 @@ import type { ListOffsetReply } from "../../partition/messages.ts";
 import type { ApiHandler } from "../call.ts";
 import { askPartitions } from "../partition_questions.ts";
 
+/** The first version that tells leader epochs (KIP-320). */
+const LEADER_EPOCHS = 4;
+
 export const listOffsets: ApiHandler<ListOffsetsRequest, ListOffsetsResponse> = {
   api: LIST_OFFSETS,
   access: (request) =>
@@ -44,7 +47,7 @@ export const listOffsets: ApiHandler<ListOffsetsRequest, ListOffsetsResponse> = 
         oldStyleOffsets: [],
         timestamp,
         offset,
-        leaderEpoch,
+        leaderEpoch: call.version >= LEADER_EPOCHS ? leaderEpoch : -1,
       }),
       failed: ({ partitionIndex }, errorCode) => failure(partitionIndex, errorCode),
     }, (topics) => call.reply({ throttleTimeMs: 0, topics }));

@@ -216,6 +216,11 @@ const AFTER_HANDSHAKE: readonly (Omit<Attack, "shaken">)[] = [
       peer.raw(frameOf(0x97, 3, 12, 1, 0x90, 0xdd, 0xff, 0xff, 0xff, 0xff, 0xc3, 0xc3)),
   },
   {
+    name: "a request about a hundred thousand topics",
+    reason: "more than 25000 elements",
+    run: (peer) => void peer.begin(METADATA, { topics: Array(100_000).fill({ name: "" }) }, 4),
+  },
+  {
     name: "a map where an array is due",
     reason: "Cannot decode",
     run: (peer) => peer.raw(frameOf(0x83, 3, 12, 1, 0x90, 0xc0, 0xc3)),
