@@ -7,16 +7,16 @@
  *
  * Fail-stop: a throw takes the partition offline until it recovers in another life. A failed flush
  * takes the whole data folder with it: what a disk lost once it may not report again. A disk that
- * is full or read-only, or a lack of descriptors, is neither: what could not be done then is refused, or tried
- * again when it is asked for the next time.
+ * is full or read-only, or a lack of descriptors, is neither: what could not be done then is
+ * refused, or tried again when it is asked for the next time.
  *
  * @module
  */
 
 import type { NodeId, Offset, Uuid } from "../../storage/bytes/ids.ts";
-import { MalformedFileError, partitionFolder } from "../../storage/checkpoint.ts";
-import { DiskError, type File } from "../../storage/disk.ts";
-import { Log, type LogOpenSlices } from "../../storage/log.ts";
+import { partitionFolder } from "../../storage/checkpoint.ts";
+import { DiskError } from "../../storage/disk.ts";
+import type { Log } from "../../storage/log.ts";
 import { UNLIMITED } from "../../storage/log_config.ts";
 import type { AppendRefused } from "../../storage/log_append.ts";
 import type { LogDirectory } from "../../storage/log_directory.ts";
@@ -29,14 +29,7 @@ import type { PartitionConfig } from "../config/partition_config.ts";
 import type { Actor, ActorContext, Behaviour } from "../runtime/actor.ts";
 import type { Ref } from "../runtime/ref.ts";
 import { DataWaiters } from "./data_waiters.ts";
-import {
-  appendFailure,
-  deleteRecords,
-  endOfEpoch,
-  listOffset,
-  readFailure,
-  refuse,
-} from "./log_questions.ts";
+import { appendFailure, deleteRecords, endOfEpoch, listOffset, refuse } from "./log_questions.ts";
 import type {
   Append,
   AppendReply,
@@ -44,12 +37,14 @@ import type {
   Opened,
   PartitionAssignment,
   PartitionRequest,
-  Read,
   TopicPartition,
 } from "./messages.ts";
-import { claimPartitionFolder, removePartitionFolder } from "./partition_folder.ts";
+import { removePartitionFolder } from "./partition_folder.ts";
+import { mayRecover, PartitionOpening } from "./partition_opening.ts";
+import { PartitionReader } from "./partition_reader.ts";
 import { PendingAcks } from "./pending_acks.ts";
 import { Replica } from "./replica.ts";
+import { Troubles } from "./troubles.ts";
 
 /** The disk could not make durable what it was given; nothing more is acknowledged there. */
 export interface DirectoryFailed {
@@ -81,9 +76,6 @@ type PartitionMessage =
     readonly failure: DiskError | undefined;
   };
 
-/** Bytes of a log that are scanned before others get their turn. */
-const OPENING_SLICE_BYTES = 1024 * 1024;
-
 /** Messages that may wait for the log to open. */
 const WAITING_MAX = 10_000;
 
@@ -102,17 +94,15 @@ class PartitionActor implements Actor<PartitionMessage> {
   readonly #waiters = new DataWaiters();
   #config: PartitionConfig;
   #assignment: PartitionAssignment;
-  #opening: LogOpenSlices | undefined;
+  #opening: PartitionOpening | undefined;
   #log: Log | undefined;
-  /** Whether the high watermark is known again, so that no reader sees it fall. */
-  #serving = false;
   /** What arrived while the log was not open. */
   #waiting: PartitionRequest[] = [];
   #openers: Ref<Opened>[] = [];
   #flushing = false;
   #flushPlanned = false;
-  /** What goes wrong with each request since the disk fails: said once. */
-  readonly #troubles = new Set<string>();
+  readonly #troubles: Troubles;
+  readonly #reader: PartitionReader;
 
   constructor(context: ActorContext<PartitionMessage>, options: PartitionOptions) {
     this.#context = context;
@@ -122,6 +112,12 @@ class PartitionActor implements Actor<PartitionMessage> {
     this.#assignment = options.assignment;
     this.#folder = partitionFolder(options.topic, options.partition);
     this.#replica = new Replica(options.nodeId, options.config);
+    this.#troubles = new Troubles(context.environment.logger, this.#folder);
+    this.#reader = new PartitionReader({
+      buffers: options.buffers,
+      troubles: this.#troubles,
+      later: (run) => context.callback((value) => ({ kind: "continue", run: () => run(value) })),
+    });
   }
 
   receive(message: PartitionMessage): void {
@@ -147,7 +143,7 @@ class PartitionActor implements Actor<PartitionMessage> {
       case "continue":
         return message.run();
       default:
-        if (this.#log !== undefined && this.#serving) return this.#serve(message, this.#log);
+        if (this.#log !== undefined) return this.#serve(message, this.#log);
         if (message.kind === "maintain") return;
         if (this.#waiting.length >= WAITING_MAX) {
           return refuse(message, ErrorCode.NOT_LEADER_OR_FOLLOWER);
@@ -169,7 +165,7 @@ class PartitionActor implements Actor<PartitionMessage> {
       case "append":
         return this.#append(message, log);
       case "read":
-        return this.#read(message, log);
+        return this.#reader.read(message, log, this.#replica);
       case "await-data":
         return this.#waiters.add(message, this.#replica.highWatermark);
       case "forget-data":
@@ -192,51 +188,31 @@ class PartitionActor implements Actor<PartitionMessage> {
 
   #startOpening(): void {
     if (this.#opening !== undefined || this.#log !== undefined) return;
-    const { directory, resources, topicId, deletedTopics } = this.#options;
-    try {
-      const aside = claimPartitionFolder(directory, this.#folder, topicId, deletedTopics);
-      if (aside !== undefined) this.#warn("set aside the log of another topic", aside);
-    } catch (error) {
-      if (error instanceof DiskError) return this.#cannotOpen(error);
-      throw error instanceof MalformedFileError ? this.#offline(error.message) : error;
-    }
-    this.#opening = Log.opening({
-      resources,
+    const { environment } = this.#context;
+    this.#opening = new PartitionOpening({
+      ...this.#options,
       folder: this.#folder,
       config: this.#config.log,
-      now: this.#now(),
-      clean: directory.clean,
-      ...directory.progress(this.#folder),
       leaderEpochMax: this.#assignment.leaderEpoch,
-      jitter: this.#context.environment.random.stream("segment jitter").integer(1000) / 1000,
+      now: this.#now(),
+      jitter: environment.random.stream("segment jitter").integer(1000) / 1000,
+      logger: environment.logger,
     });
     this.#openMore();
   }
 
   /** A slice of the opening; then messages of others get their turn. */
   #openMore(): void {
-    const step = (this.#opening as LogOpenSlices).step(OPENING_SLICE_BYTES);
+    const step = (this.#opening as PartitionOpening).step();
     switch (step.kind) {
       case "more":
         return void this.#self.tell({ kind: "open-more" });
+      case "open":
+        return this.#recovered(step.log);
       case "failed":
         return this.#cannotOpen(step.failure);
-      case "corrupt":
-        throw this.#offline(
-          `offset ${step.offset} cannot be read, ${step.file} at ${step.position}: ${step.reason}`,
-        );
-      case "open": {
-        const { bytesScanned, bytesCut, cutReason } = step.recovery;
-        if (bytesCut > 0) {
-          this.#context.environment.logger.log("warn", "cut a torn log", {
-            partition: this.#folder,
-            bytesScanned,
-            bytesCut,
-            reason: cutReason,
-          });
-        }
-        return this.#recovered(step.log);
-      }
+      case "offline":
+        throw this.#offline(step.reason);
     }
   }
 
@@ -279,18 +255,10 @@ class PartitionActor implements Actor<PartitionMessage> {
     this.#takeAssignment(log);
     this.#note(log);
     this.#tellOpeners(undefined);
-    this.#maybeFlush();
-    this.#maybeServe();
-  }
-
-  /** With `flush.before.ack`, what was found is flushed first: it may have been visible before. */
-  #maybeServe(): void {
-    const log = this.#log;
-    if (this.#serving || log === undefined || this.#replica.awaitsFlush) return;
-    this.#serving = true;
     const waiting = this.#waiting;
     this.#waiting = [];
     for (const message of waiting) this.#serve(message, log);
+    this.#maybeFlush();
   }
 
   #tellOpeners(failure: string | undefined): void {
@@ -319,7 +287,6 @@ class PartitionActor implements Actor<PartitionMessage> {
     if (this.#replica.configure(config)) this.#visible();
     this.#log?.configure(config.log);
     this.#maybeFlush();
-    this.#maybeServe();
   }
 
   #append(message: Append, log: Log): void {
@@ -350,7 +317,7 @@ class PartitionActor implements Actor<PartitionMessage> {
       now: this.#now(),
     });
     if (result.kind === "refused") return this.#refusedAppend(result, replyTo);
-    this.#troubleEnds("appends fail");
+    this.#troubles.end("appends fail");
     const reply: AppendReply = {
       error: ErrorCode.NONE,
       errorMessage: null,
@@ -367,69 +334,12 @@ class PartitionActor implements Actor<PartitionMessage> {
   }
 
   #refusedAppend({ error, reason, failure }: AppendRefused, replyTo: Ref<AppendReply>): void {
-    if (failure !== undefined) this.#trouble("appends fail", reason);
+    if (failure !== undefined) this.#troubles.begin("appends fail", reason);
     // A leader's batches are never refused for a follower's reasons.
     const code = error === "UNEXPECTED_APPEND_OFFSET" || error === "UNEXPECTED_LEADER_EPOCH"
       ? ErrorCode.UNKNOWN_SERVER_ERROR
       : ErrorCode[error];
     replyTo.tell(appendFailure(code, reason));
-  }
-
-  #trouble(event: string, reason: string): void {
-    if (this.#troubles.has(event)) return;
-    this.#troubles.add(event);
-    this.#warn(event, reason);
-  }
-
-  #troubleEnds(event: string): void {
-    if (this.#troubles.size > 0 && this.#troubles.delete(event)) this.#warn(event, "no longer");
-  }
-
-  #warn(event: string, reason: string): void {
-    this.#context.environment.logger.log("warn", event, { partition: this.#folder, reason });
-  }
-
-  #read(message: Read, log: Log): void {
-    const { replyTo, fetchOffset, maxBytes, atLeastOneBatch, readCommitted } = message;
-    const error = this.#replica.checkLeader(message.currentLeaderEpoch);
-    if (error !== ErrorCode.NONE) return void replyTo.tell(readFailure(error));
-    const { highWatermark, lastStableOffset } = this.#replica;
-    const located = log.locate(fetchOffset, {
-      maxBytes,
-      maxOffset: readCommitted ? lastStableOffset : highWatermark,
-      minOneBatch: atLeastOneBatch,
-    });
-    if (located.kind === "refused") {
-      if (located.failure !== undefined) this.#trouble("reads fail", located.failure.message);
-      return void replyTo.tell(readFailure(ErrorCode[located.error], log, this.#replica));
-    }
-    const reply = readFailure(ErrorCode.NONE, log, this.#replica);
-    if (located.kind === "empty") return void replyTo.tell(reply);
-    const { file, position, length, hot } = located;
-    const buffer = this.#options.buffers.take(length);
-    const records = buffer.subarray(0, length);
-    const answer = (result: number | DiskError): void => {
-      if (result === length) {
-        const release = () => this.#options.buffers.give(buffer);
-        this.#troubleEnds("reads fail");
-        // Nobody may be there any more to release it.
-        if (!replyTo.tell({ ...reply, records, release })) release();
-        return;
-      }
-      this.#options.buffers.give(buffer);
-      const missing = `Cannot read ${file.path} at ${position}: it ends after ${result} bytes`;
-      this.#trouble("reads fail", typeof result === "number" ? missing : result.message);
-      replyTo.tell(readFailure(ErrorCode.KAFKA_STORAGE_ERROR, log, this.#replica));
-    };
-    if (hot) return answer(tryRead(file, records, position));
-    file.readLater(
-      records,
-      position,
-      this.#context.callback((result: number | DiskError) => ({
-        kind: "continue",
-        run: () => answer(result),
-      })),
-    );
   }
 
   /** One flush at a time; what is appended meanwhile is flushed with the next. */
@@ -471,7 +381,6 @@ class PartitionActor implements Actor<PartitionMessage> {
     if (this.#replica.flushed(endOffset)) this.#visible();
     if (this.#log !== undefined) this.#note(this.#log);
     this.#maybeFlush();
-    this.#maybeServe();
   }
 
   /** How many bytes became visible is not worth finding out: whoever waits reads again. */
@@ -482,7 +391,7 @@ class PartitionActor implements Actor<PartitionMessage> {
 
   /** Nothing was synced yet, so nothing is in doubt: a checkpoint wrote what did not fit. */
   #notCheckpointed(failure: DiskError): void {
-    this.#warn("checkpoint not written", failure.message);
+    this.#troubles.warn("checkpoint not written", failure.message);
   }
 
   /** What is on the disk is in doubt. @throws {DiskError} always */
@@ -495,7 +404,7 @@ class PartitionActor implements Actor<PartitionMessage> {
   #maintain(log: Log): void {
     const now = this.#now();
     const { failure } = log.applyRetention(this.#replica.highWatermark, now);
-    if (failure !== undefined) this.#warn("retention failed", failure.message);
+    if (failure !== undefined) this.#troubles.warn("retention failed", failure.message);
     log.removeExpiredProducers(now);
     if (log.checkpointDue) this.#checkpoint(log, now);
     this.#note(log);
@@ -562,19 +471,5 @@ class PartitionActor implements Actor<PartitionMessage> {
     const { directory, topicId } = this.#options;
     removePartitionFolder(directory.disk, this.#folder, topicId);
     this.#context.stop();
-  }
-}
-
-/** Whether what failed may work later, without a restart and with nothing lost. */
-function mayRecover({ kind }: DiskError): boolean {
-  return kind === "no-space" || kind === "read-only" || kind === "too-many-open-files";
-}
-
-function tryRead(file: File, target: Uint8Array, position: number): number | DiskError {
-  try {
-    return file.read(target, position);
-  } catch (error) {
-    if (error instanceof DiskError) return error;
-    throw error;
   }
 }
