@@ -16,7 +16,7 @@ import { DiskError } from "./disk.ts";
 import type { LogConfig } from "./log_config.ts";
 import type { LogState } from "./log_state.ts";
 import { applyBatch, tryReadMarker } from "./producer_replay.ts";
-import type { ProducerFault, RememberedBatch } from "./producer_state.ts";
+import type { ProducerFault, ProducerState, RememberedBatch } from "./producer_state.ts";
 import {
   BATCH_HEADER_BYTES,
   BATCH_MAGIC,
@@ -120,11 +120,13 @@ export class LogAppender {
         : -1;
       if (context.origin !== "follower") this.#stamp(batches, context, logAppendTime);
       const active = this.#activeFor(batches.length, context.now);
-      // What may fail comes before the write: loading the state of producers reads files.
-      if (this.#hasProducers) state.producers(context.now);
+      // What may fail comes before the write: the state of producers may have to be read. It is read
+      // now if ever, since to catch up later would mean to walk over all that came in between.
+      const producers = state.producers(context.now);
       if (!active.cutIsDurable) this.#sync(() => active.syncLog());
       this.#write(active, batches);
-      this.#takeIn(batches, active, context);
+      this.#takeIn(batches, active, producers);
+      if (state.unflushedSince < 0) state.unflushedSince = context.now;
       return {
         kind: "appended",
         firstOffset: this.#firstOffset,
@@ -150,9 +152,9 @@ export class LogAppender {
     if (!sealed.cutIsDurable) this.#sync(() => sealed.syncLog());
     const bases = state.segmentBases().add(baseOffset);
     state.snapshots.write(state.logEndOffset, state.producers(now), bases);
+    sealed.seal();
     const segment = new Segment(state.resources, state.folder, baseOffset, now);
     segment.create();
-    sealed.seal();
     state.addActive(segment);
     return segment;
   }
@@ -329,12 +331,9 @@ export class LogAppender {
   }
 
   /** The batches are written: the log's state follows. */
-  #takeIn(batches: Uint8Array, active: Segment, context: AppendContext): void {
+  #takeIn(batches: Uint8Array, active: Segment, producers: ProducerState): void {
     const state = this.#state;
     const batch = this.#batch;
-    const producers = this.#hasProducers || state.producersLoaded
-      ? state.producers(context.now)
-      : undefined;
     for (let position = 0; position < batches.length; position += batch.sizeInBytes) {
       batch.moveTo(batches, position);
       active.note(batch, state.config.indexIntervalBytes);
@@ -342,9 +341,8 @@ export class LogAppender {
       if (epoch > state.epochs.latestEpoch && state.epochs.assign(epoch, batch.baseOffset)) {
         state.epochChanges++;
       }
-      if (producers !== undefined) applyBatch(producers, batch);
+      if (this.#hasProducers) applyBatch(producers, batch);
     }
-    if (state.unflushedSince < 0) state.unflushedSince = context.now;
     state.logEndOffset = this.#lastOffset + 1;
     state.bytesAppended += batches.length;
   }

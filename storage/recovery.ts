@@ -171,6 +171,7 @@ export class LogOpening {
     const segment = new Segment(resources, folder, logStartOffset, now);
     segment.create();
     this.#segments.push(segment);
+    this.#producers = new ProducerState();
     this.#recoveryPoint = logStartOffset;
     const step = this.#done(logStartOffset, { activeLoaded: true });
     if (step.kind !== "open") return step;
