@@ -13,7 +13,7 @@
  */
 
 import { NONE, type Offset, type Timestamp } from "./bytes/ids.ts";
-import type { File } from "./disk.ts";
+import { DiskError, type File } from "./disk.ts";
 import type { IndexFile } from "./index_file.ts";
 import { DELETED_SUFFIX, LOG_SUFFIX, offsetFilePath, SEGMENT_SUFFIXES } from "./log_files.ts";
 import type { LogResources } from "./log_resources.ts";
@@ -125,15 +125,16 @@ export class Segment {
     return this.#indexes.isFull(segmentIndexBytes);
   }
 
-  /** Makes the file of a new segment. @throws {DiskError} */
+  /** Makes the file of a new segment. @throws {DiskError} and there is none, if there was none */
   create(): void {
+    // Before the file is there: one that belongs to no segment would end the log at the next start.
+    this.startRebuild();
     this.#log = this.#resources.disk.open(this.path, { create: true });
     this.changes++;
     if (this.#log.size() > 0) {
       this.#log.truncate(0);
       this.#changesAtCut = this.changes;
     }
-    this.startRebuild();
   }
 
   /**
@@ -165,8 +166,12 @@ export class Segment {
    * @throws {DiskError}
    */
   loadTail(indexIntervalBytes: number, end: Offset = Infinity): SegmentTail {
-    const indexes = this.#indexes;
     const fileSize = this.log.size();
+    return this.#wholeOrAsBefore(fileSize, () => this.#loadTail(fileSize, end, indexIntervalBytes));
+  }
+
+  #loadTail(fileSize: number, end: Offset, indexIntervalBytes: number): SegmentTail {
+    const indexes = this.#indexes;
     this.#size = fileSize;
     if (indexes.anyLost(fileSize)) return this.#rebuild(fileSize, end, indexIntervalBytes);
     if (end !== Infinity) indexes.truncateTo(end);
@@ -271,7 +276,8 @@ export class Segment {
 
   /** Builds both indexes from the headers. @throws {CorruptLogError} @throws {DiskError} */
   rebuildIndexes(indexIntervalBytes: number): void {
-    this.#rebuild(this.size, Infinity, indexIntervalBytes);
+    const { size } = this;
+    this.#wholeOrAsBefore(size, () => this.#rebuild(size, Infinity, indexIntervalBytes));
   }
 
   /**
@@ -331,18 +337,23 @@ export class Segment {
 
   /**
    * Takes the files out of the log, to be removed later: whoever reads them now may go on. Returns
-   * their paths.
+   * their paths. An index that cannot be renamed goes when the log is next opened.
    *
    * @throws {DiskError} when the log file cannot be renamed; it is then as before
    */
   markDeleted(): string[] {
+    const { disk } = this.#resources;
     const paths: string[] = [];
     for (const suffix of SEGMENT_SUFFIXES) {
       const path = offsetFilePath(this.#folder, this.baseOffset, suffix);
-      if (suffix !== LOG_SUFFIX && this.#resources.disk.status(path) === undefined) continue;
       const target = path + DELETED_SUFFIX;
-      this.#resources.disk.rename(path, target);
-      paths.push(target);
+      try {
+        if (suffix !== LOG_SUFFIX && disk.status(path) === undefined) continue;
+        disk.rename(path, target);
+        paths.push(target);
+      } catch (error) {
+        if (suffix === LOG_SUFFIX || !(error instanceof DiskError)) throw error;
+      }
     }
     this.#indexes.discard();
     return paths;
@@ -357,6 +368,21 @@ export class Segment {
     if (this.#size === 0) this.#firstTimestamp = maxTimestamp;
     this.#indexes.note(this.#size, sizeInBytes, lastOffset, maxTimestamp, indexIntervalBytes);
     this.#size += sizeInBytes;
+  }
+
+  /**
+   * Walks over the segment, which begins by taking it as empty. What of it cannot be read is in the
+   * file all the same: nothing may be written over it.
+   */
+  #wholeOrAsBefore(size: number, walk: () => SegmentTail): SegmentTail {
+    const { largest } = this.#indexes;
+    try {
+      return walk();
+    } catch (error) {
+      this.#size = size;
+      this.#indexes.interrupted(largest, error instanceof DiskError);
+      throw error;
+    }
   }
 
   #rebuild(to: number, end: Offset, indexIntervalBytes: number): SegmentTail {
@@ -430,9 +456,14 @@ export class Segment {
 
   #learnMaxTimestamp(): Timestamp {
     const indexes = this.#indexes;
-    if (!indexes.learnMaxTimestamp()) {
-      const scan = this.#scan(0);
-      while (scan.next()) indexes.noteTimestamp(scan.batch.maxTimestamp, scan.batch.lastOffset);
+    try {
+      if (!indexes.learnMaxTimestamp()) {
+        const scan = this.#scan(0);
+        while (scan.next()) indexes.noteTimestamp(scan.batch.maxTimestamp, scan.batch.lastOffset);
+      }
+    } catch (error) {
+      indexes.interrupted(undefined, false);
+      throw error;
     }
     return indexes.maxTimestamp ?? NONE;
   }

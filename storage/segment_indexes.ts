@@ -64,6 +64,23 @@ export class SegmentIndexes {
     return this.#maxTimestampKnown ? this.#maxTimestamp : undefined;
   }
 
+  /** The largest timestamp and where it is, while that is known. */
+  get largest(): { readonly timestamp: Timestamp; readonly offset: Offset } | undefined {
+    if (!this.#maxTimestampKnown) return undefined;
+    return { timestamp: this.#maxTimestamp, offset: this.#maxTimestampOffset };
+  }
+
+  /**
+   * A walk over the batches could not be finished: the largest timestamp is what it was. With
+   * `again` the indexes must be built anew; without, they end where the walk did, for good.
+   */
+  interrupted(largest: SegmentIndexes["largest"], again: boolean): void {
+    this.#maxTimestampKnown = largest !== undefined;
+    this.#maxTimestamp = largest?.timestamp ?? NONE;
+    this.#maxTimestampOffset = largest?.offset ?? NONE;
+    if (again) this.#stale = true;
+  }
+
   /** Learns the largest timestamp from the last entry; false where there is none. */
   learnMaxTimestamp(): boolean {
     const last = this.times.entries - 1;
