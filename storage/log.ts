@@ -49,7 +49,9 @@ export type LogOpened =
   | LogCorrupt
   | { readonly kind: "failed"; readonly failure: DiskError };
 
-/** A log that is being opened, by slices: call `step` until it gives something other than `more`. */
+/**
+ * A log that is being opened, by slices: call `step` until it gives something other than `more`.
+ */
 export interface LogOpenSlices {
   step(bytesBudget?: number): { readonly kind: "more" } | LogOpened;
 }
@@ -216,8 +218,8 @@ export class Log {
   }
 
   /**
-   * Cuts the log so that it ends at `offset`, or before the batch that holds it. Returns the new log
-   * end offset.
+   * Cuts the log so that it ends at `offset`, or before the batch that holds it. Returns the new
+   * log end offset.
    *
    * @throws {DiskError} @throws {CorruptLogError}
    */
@@ -248,7 +250,8 @@ export class Log {
     try {
       const count = countExpired(state, highWatermark, now);
       const takesAll = count === state.segments.length;
-      // All but the last: a new one takes room, which a full disk has only when the others are gone.
+      // All but the last: a new one takes room, which a full disk has only when the others are
+      // gone.
       if (count > 0) removeFirstSegments(state, count, now);
       removeDoomedFiles(state, now);
       if (takesAll) {

@@ -120,8 +120,8 @@ export class LogAppender {
         : -1;
       if (context.origin !== "follower") this.#stamp(batches, context, logAppendTime);
       const active = this.#activeFor(batches.length, context.now);
-      // What may fail comes before the write: the state of producers may have to be read. It is read
-      // now if ever, since to catch up later would mean to walk over all that came in between.
+      // What may fail comes before the write: the state of producers may have to be read. It is
+      // read now if ever, since to catch up later would mean to walk over all that came in between.
       const producers = state.producers(context.now);
       if (!active.cutIsDurable) this.#sync(() => active.syncLog());
       this.#write(active, batches);

@@ -12,7 +12,9 @@
 /** As good as Kafka's Long.MAX_VALUE: never reached. */
 export const UNLIMITED: number = Number.MAX_SAFE_INTEGER;
 
-/** How a log is kept. Every field has the meaning of the topic configuration that it is named after. */
+/**
+ * How a log is kept. Every field has the meaning of the topic configuration that it is named after.
+ */
 export interface LogConfig {
   /** `segment.bytes`: a segment is rolled before it would grow past this many bytes. */
   readonly segmentBytes: number;

@@ -1,5 +1,6 @@
 /**
- * Making a log durable: flushes, of batches only, and checkpoints, of all that recovery starts from.
+ * Making a log durable: flushes, of batches only, and checkpoints, of all that recovery starts
+ * from.
  *
  * Owns which files are synced, in what order, and what is durable then. It does not own when: that
  * is the partition's, by `flush.messages`, `flush.ms` or an acknowledgement that waits for it.

@@ -6,11 +6,12 @@
  * Owns the fields and what is loaded lazily. It does not own any rule.
  *
  * Invariants:
- * - `logStartOffset <= recoveryPoint <= flushedOffset <= logEndOffset`, but for a log start that was
- *   raised past what is flushed;
+ * - `logStartOffset <= recoveryPoint <= flushedOffset <= logEndOffset`, but for a log start that
+ *   was raised past what is flushed;
  * - there is at least one segment; base offsets rise; the last one is appended to;
- * - everything below `recoveryPoint` is durable: batches, index entries, and names. Leader epochs and
- *   producer state are found again from there. Below `flushedOffset` batches are durable, and names;
+ * - everything below `recoveryPoint` is durable: batches, index entries, and names. Leader epochs
+ *   and producer state are found again from there. Below `flushedOffset` batches are durable, and
+ *   names;
  * - `producers`, once loaded, is the state before `logEndOffset`.
  *
  * @module

@@ -1,10 +1,10 @@
 /**
  * Taking records away: from the end, where a follower has diverged from its leader; all of them,
- * where it has fallen behind what the leader still has; and from the start, by raising the log start
- * offset or removing whole segments.
+ * where it has fallen behind what the leader still has; and from the start, by raising the log
+ * start offset or removing whole segments.
  *
- * Owns the order of steps, so that a crash or a failure in between leaves a log, if not the one that
- * was wanted. It does not own which records may go.
+ * Owns the order of steps, so that a crash or a failure in between leaves a log, if not the one
+ * that was wanted. It does not own which records may go.
  *
  * @module
  */
@@ -14,8 +14,8 @@ import type { LogState } from "./log_state.ts";
 import { Segment } from "./segment.ts";
 
 /**
- * Cuts the log so that it ends at `offset`, or where the batch begins that holds it. Below the first
- * segment nothing is left, and the log goes on at `offset`. Returns the new log end offset.
+ * Cuts the log so that it ends at `offset`, or where the batch begins that holds it. Below the
+ * first segment nothing is left, and the log goes on at `offset`. Returns the new log end offset.
  *
  * A flush should follow, before the next append, which otherwise waits for a sync.
  *

@@ -1,6 +1,6 @@
 /**
- * Where in a segment an offset is: Kafka's `.index`, entries of 8 bytes, `relative offset, position`,
- * both int32. An entry says that the batch at `position` ends with that offset.
+ * Where in a segment an offset is: Kafka's `.index`, entries of 8 bytes, `relative offset,
+ * position`, both int32. An entry says that the batch at `position` ends with that offset.
  *
  * Invariants: offsets and positions rise strictly from entry to entry. There is one entry for about
  * every `index.interval.bytes` of log, so a lookup gives a place to start walking, not an answer.
@@ -79,7 +79,9 @@ export class OffsetIndex {
   }
 }
 
-/** Zeros of sectors that were never written, and anything else that does not rise, end the index. */
+/**
+ * Zeros of sectors that were never written, and anything else that does not rise, end the index.
+ */
 function soundBytes(bytes: Uint8Array, length: number): number {
   let offset = -1;
   let position = -1;

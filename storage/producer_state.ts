@@ -165,7 +165,9 @@ export class ProducerState {
     this.#changedUpTo = lastOffset + 1;
   }
 
-  /** Takes in a marker that is in the log. Returns the transaction that it ends, if there was one. */
+  /**
+   * Takes in a marker that is in the log. Returns the transaction that it ends, if there was one.
+   */
   applyMarker(
     batch: ProducerBatch,
     marker: EndTransactionMarker,

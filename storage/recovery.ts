@@ -7,7 +7,8 @@
  * damaged.
  *
  * Invariants:
- * - what lies below the recovery point or the high watermark is never cut: damage there is reported;
+ * - what lies below the recovery point or the high watermark is never cut: damage there is
+ *   reported;
  * - opening twice gives the same as opening once;
  * - a log that was closed in order is opened by one listing and one small file.
  *

@@ -71,7 +71,9 @@ export class TimeIndex {
   }
 }
 
-/** Zeros of sectors that were never written, and anything else that does not rise, end the index. */
+/**
+ * Zeros of sectors that were never written, and anything else that does not rise, end the index.
+ */
 function soundBytes(bytes: Uint8Array, length: number): number {
   let timestamp = -1;
   let offset = -1;

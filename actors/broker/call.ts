@@ -17,7 +17,9 @@ export interface ConnectionUsage {
 }
 
 export interface Call<Request, Response> {
-  /** Records in it are views into the frame it came in: valid until `handle` returns, or as held. */
+  /**
+   * Records in it are views into the frame it came in: valid until `handle` returns, or as held.
+   */
   readonly request: Request;
   readonly version: number;
   readonly principal: Principal;
@@ -51,7 +53,9 @@ export interface Call<Request, Response> {
   /** Ends the call without an answer (acks=0). */
   finish(): void;
 
-  /** Ends the call by closing its connection: the only way to tell of an error without an answer. */
+  /**
+   * Ends the call by closing its connection: the only way to tell of an error without an answer.
+   */
   disconnect(reason: string): void;
 
   /**

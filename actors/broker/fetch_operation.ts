@@ -6,10 +6,10 @@
  * partition's list of those to be told; then everything is read anew.
  *
  * Invariants: what was read is given back or in the response, also when the client goes meanwhile;
- * bytes count in the node's budget from before they are read until they are given back. A fetch that
- * finds no room there waits for some as it waits for records, but for a little that a connection
- * which holds nothing may always read, so that those who do not read their replies stop nobody. A
- * partition that was asked to tell of records is told when that is no longer wanted.
+ * bytes count in the node's budget from before they are read until they are given back. A fetch
+ * that finds no room there waits for some as it waits for records, but for a little that a
+ * connection which holds nothing may always read, so that those who do not read their replies stop
+ * nobody. A partition that was asked to tell of records is told when that is no longer wanted.
  *
  * @module
  */
@@ -38,7 +38,9 @@ export interface FetchLimits {
   readonly readCommitted: boolean;
 }
 
-/** A connection that holds no records may read so many bytes, or one batch, however full the node. */
+/**
+ * A connection that holds no records may read so many bytes, or one batch, however full the node.
+ */
 const FETCH_BYTES_MIN = 64 * 1024;
 
 const AVAILABLE: DataAvailable = { kind: "data-available" };

@@ -199,9 +199,9 @@ export class ReplicaManager {
   }
 
   /**
-   * Removes the logs of deleted topics: their deletion was committed, but the node stopped before it
-   * was done. What was not removed whole has no metadata any more, but the name of a folder that is
-   * being removed. The logs of topics that the metadata never knew are set aside: it may be the
+   * Removes the logs of deleted topics: their deletion was committed, but the node stopped before
+   * it was done. What was not removed whole has no metadata any more, but the name of a folder that
+   * is being removed. The logs of topics that the metadata never knew are set aside: it may be the
    * metadata that are wrong, as from an old backup.
    */
   removeStrays(image: ClusterImage): void {
@@ -323,7 +323,9 @@ export class ReplicaManager {
     if (this.#opening === 0) this.#options.resources.releaseScanBuffer();
   }
 
-  /** Stopped in order after a deletion, or failed: then it stays offline until the node restarts. */
+  /**
+   * Stopped in order after a deletion, or failed: then it stays offline until the node restarts.
+   */
   #ended(folder: string): void {
     const replica = this.#held.get(folder);
     if (replica === undefined || this.#closing !== undefined) return;

@@ -128,7 +128,8 @@ export class ClusterImage {
 
   /**
    * Applies one record. `undo`, where given, gets what takes it back; undone in reverse order.
-   * @throws {Error} when the record contradicts the image: the log is not the one it was folded from.
+   * @throws {Error} when the record contradicts the image: the log is not the one it was folded
+   * from.
    */
   replay(record: MetadataRecord, undo?: Undo[]): ImageChange {
     switch (record.kind) {

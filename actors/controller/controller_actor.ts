@@ -8,9 +8,9 @@
  *
  * With one voter a record is committed when it is durable here. A failed flush or append stops the
  * controller: what it answered is on the disk, and what it did not has an unknown outcome. Except
- * that a full or read-only disk does not: the append left the log as it was, nothing was replayed, so the
- * request alone is refused. A node whose data have filled the disk goes on to serve what it has, and
- * takes changes again once there is room, for which deleting records needs no metadata.
+ * that a full or read-only disk does not: the append left the log as it was, nothing was replayed,
+ * so the request alone is refused. A node whose data have filled the disk goes on to serve what it
+ * has, and takes changes again once there is room, for which deleting records needs no metadata.
  *
  * @module
  */
@@ -237,7 +237,9 @@ class ControllerActor implements Actor<ControllerMessage> {
     }
   }
 
-  /** Writes a decision. Its answer waits for all that it may have read, even if it writes nothing. */
+  /**
+   * Writes a decision. Its answer waits for all that it may have read, even if it writes nothing.
+   */
   #commit<Response>(
     { records, response }: Decision<Response>,
     replyTo: Ref<Committed<Response>>,

@@ -170,8 +170,8 @@ export class MetadataLog {
   }
 
   /**
-   * Says how much is durable, for the next checkpoint: damage below it is refused at the next start,
-   * not cut. A log that lost its end would deny that topics were ever made.
+   * Says how much is durable, for the next checkpoint: damage below it is refused at the next
+   * start, not cut. A log that lost its end would deny that topics were ever made.
    */
   #note(): void {
     const { recoveryPoint, logStartOffset, flushedOffset } = this.#log;

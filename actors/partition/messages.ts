@@ -76,8 +76,9 @@ export interface ReadReply {
 }
 
 /**
- * Asks to be told when so many bytes have become visible beyond a high watermark that the asker saw,
- * or when the partition stops to lead. The reply is only that: what there is must be read anew.
+ * Asks to be told when so many bytes have become visible beyond a high watermark that the asker
+ * saw, or when the partition stops to lead. The reply is only that: what there is must be read
+ * anew.
  */
 export interface AwaitData {
   readonly kind: "await-data";

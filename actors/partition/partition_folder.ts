@@ -1,10 +1,10 @@
 /**
  * The folder of one partition: whose it is, and how it goes.
  *
- * Invariants: a folder says whose it is before a log is in it, and until none is in it any more; one
- * that is to go is renamed first, so that a crash of the process leaves nothing half removed under
- * the name of a partition; only the log of a topic that is known to have been deleted is removed:
- * any other is somebody's, and set aside.
+ * Invariants: a folder says whose it is before a log is in it, and until none is in it any more;
+ * one that is to go is renamed first, so that a crash of the process leaves nothing half removed
+ * under the name of a partition; only the log of a topic that is known to have been deleted is
+ * removed: any other is somebody's, and set aside.
  *
  * @module
  */
@@ -28,9 +28,9 @@ const UNKNOWN = "unknown";
 const NAME_BYTES_MAX = 255;
 
 /**
- * Makes the folder this topic's. Another topic's of the same name that was left behind goes, if that
- * topic was deleted, and otherwise, or if it does not say whose it is, is set aside: then its new
- * name is returned.
+ * Makes the folder this topic's. Another topic's of the same name that was left behind goes, if
+ * that topic was deleted, and otherwise, or if it does not say whose it is, is set aside: then its
+ * new name is returned.
  *
  * @throws {DiskError} @throws {MalformedFileError}
  */
@@ -54,7 +54,9 @@ export function claimPartitionFolder(
   return aside;
 }
 
-/** Removes a partition's folder with everything in it; a missing one is fine. @throws {DiskError} */
+/**
+ * Removes a partition's folder with everything in it; a missing one is fine. @throws {DiskError}
+ */
 export function removePartitionFolder(
   disk: Disk,
   folder: string,
@@ -77,7 +79,9 @@ function holdsLog(disk: Disk, folder: string): boolean {
     disk.list(folder).some(({ name }) => name.endsWith(LOG_SUFFIX));
 }
 
-/** Keeps a folder under another name, which is returned, for people to decide. @throws {DiskError} */
+/**
+ * Keeps a folder under another name, which is returned, for people to decide. @throws {DiskError}
+ */
 export function setAsidePartitionFolder(
   disk: Disk,
   folder: string,

@@ -1,7 +1,8 @@
 /**
- * A process of its own that plays one role in a benchmark: a node, a producer, a consumer, an end of
- * a socket. Started by role_process.ts with its job as JSON; says lines of JSON on stdout and is told
- * lines on stdin: `ready` when it stands, then an answer to each `round` until it is told to `end`.
+ * A process of its own that plays one role in a benchmark: a node, a producer, a consumer, an end
+ * of a socket. Started by role_process.ts with its job as JSON; says lines of JSON on stdout and is
+ * told lines on stdin: `ready` when it stands, then an answer to each `round` until it is told to
+ * `end`.
  */
 
 import { type Node, startNode } from "../../actors/start_node.ts";

@@ -14,7 +14,9 @@ type Flavoured<Base, Name extends string> = Base & {
   readonly [flavour]?: Name;
 };
 
-/** A position in a partition's log. An exclusive end (log end offset, high watermark) is one too. */
+/**
+ * A position in a partition's log. An exclusive end (log end offset, high watermark) is one too.
+ */
 export type Offset = Flavoured<number, "Offset">;
 
 /** A leader epoch: rises by one with each new leader of a partition or of the metadata quorum. */

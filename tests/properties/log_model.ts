@@ -87,7 +87,9 @@ export class LogModel {
     this.epochs = covering === undefined ? later : [[covering[0], offset], ...later];
   }
 
-  /** What a read from `from` may give: whole batches from the one that holds it, below `maxOffset`. */
+  /**
+   * What a read from `from` may give: whole batches from the one that holds it, below `maxOffset`.
+   */
   readable(from: number, maxOffset: number): ModelBatch[] {
     return this.batches.filter(({ next }) => next > from && next <= maxOffset);
   }
