@@ -13,11 +13,10 @@
  * @module
  */
 
-import type { NodeId, Offset, Uuid } from "../../storage/bytes/ids.ts";
+import type { NodeId, Uuid } from "../../storage/bytes/ids.ts";
 import { partitionFolder } from "../../storage/checkpoint.ts";
 import { DiskError } from "../../storage/disk.ts";
 import type { Log } from "../../storage/log.ts";
-import { UNLIMITED } from "../../storage/log_config.ts";
 import type { AppendRefused } from "../../storage/log_append.ts";
 import type { LogDirectory } from "../../storage/log_directory.ts";
 import { BatchView } from "../../storage/record_batch.ts";
@@ -29,6 +28,7 @@ import type { PartitionConfig } from "../config/partition_config.ts";
 import type { Actor, ActorContext, Behaviour } from "../runtime/actor.ts";
 import type { Ref } from "../runtime/ref.ts";
 import { DataWaiters } from "./data_waiters.ts";
+import { LogKeeper } from "./log_keeper.ts";
 import { appendFailure, deleteRecords, endOfEpoch, listOffset, refuse } from "./log_questions.ts";
 import type {
   Append,
@@ -68,13 +68,7 @@ type PartitionMessage =
   | PartitionRequest
   /** Goes on with opening the log. */
   | { readonly kind: "open-more" }
-  | { readonly kind: "continue"; readonly run: () => void }
-  | { readonly kind: "flush-due" }
-  | {
-    readonly kind: "flushed";
-    readonly endOffset: Offset;
-    readonly failure: DiskError | undefined;
-  };
+  | { readonly kind: "continue"; readonly run: () => void };
 
 /** Messages that may wait for the log to open. */
 const WAITING_MAX = 10_000;
@@ -99,10 +93,9 @@ class PartitionActor implements Actor<PartitionMessage> {
   /** What arrived while the log was not open. */
   #waiting: PartitionRequest[] = [];
   #openers: Ref<Opened>[] = [];
-  #flushing = false;
-  #flushPlanned = false;
   readonly #troubles: Troubles;
   readonly #reader: PartitionReader;
+  readonly #keeper: LogKeeper;
 
   constructor(context: ActorContext<PartitionMessage>, options: PartitionOptions) {
     this.#context = context;
@@ -117,6 +110,17 @@ class PartitionActor implements Actor<PartitionMessage> {
       buffers: options.buffers,
       troubles: this.#troubles,
       later: (run) => context.callback((value) => ({ kind: "continue", run: () => run(value) })),
+    });
+    this.#keeper = new LogKeeper({
+      replica: this.#replica,
+      directory: options.directory,
+      folder: this.#folder,
+      troubles: this.#troubles,
+      now: () => this.#now(),
+      later: (run) => context.callback((value) => ({ kind: "continue", run: () => run(value) })),
+      after: (delayMs, run) => context.startTimer("flush", delayMs, { kind: "continue", run }),
+      visible: () => this.#visible(),
+      failed: (failure) => this.#flushFailed(failure),
     });
   }
 
@@ -135,11 +139,6 @@ class PartitionActor implements Actor<PartitionMessage> {
         return this.#close(message.replyTo);
       case "delete":
         return this.#delete();
-      case "flushed":
-        return this.#flushed(message.endOffset, message.failure);
-      case "flush-due":
-        this.#flushPlanned = false;
-        return this.#maybeFlush();
       case "continue":
         return message.run();
       default:
@@ -176,9 +175,9 @@ class PartitionActor implements Actor<PartitionMessage> {
         return void message.replyTo.tell(endOfEpoch(message, log, this.#replica));
       case "delete-records":
         message.replyTo.tell(deleteRecords(message, log, this.#replica, this.#now()));
-        return this.#note(log);
+        return this.#keeper.note(log);
       case "maintain":
-        return this.#maintain(log);
+        return this.#keeper.maintain(log);
     }
   }
 
@@ -253,12 +252,12 @@ class PartitionActor implements Actor<PartitionMessage> {
     const { highWatermark } = this.#options.directory.progress(this.#folder);
     this.#replica.opened(log.logEndOffset, log.flushedOffset, highWatermark);
     this.#takeAssignment(log);
-    this.#note(log);
+    this.#keeper.note(log);
     this.#tellOpeners(undefined);
     const waiting = this.#waiting;
     this.#waiting = [];
     for (const message of waiting) this.#serve(message, log);
-    this.#maybeFlush();
+    this.#keeper.maybeFlush(log);
   }
 
   #tellOpeners(failure: string | undefined): void {
@@ -285,8 +284,9 @@ class PartitionActor implements Actor<PartitionMessage> {
   #configure(config: PartitionConfig): void {
     this.#config = config;
     if (this.#replica.configure(config)) this.#visible();
-    this.#log?.configure(config.log);
-    this.#maybeFlush();
+    if (this.#log === undefined) return;
+    this.#log.configure(config.log);
+    this.#keeper.maybeFlush(this.#log);
   }
 
   #append(message: Append, log: Log): void {
@@ -295,7 +295,7 @@ class PartitionActor implements Actor<PartitionMessage> {
     } finally {
       message.release();
     }
-    this.#maybeFlush();
+    this.#keeper.maybeFlush(log);
   }
 
   #appendRecords({ records, acks, replyTo }: Append, log: Log): void {
@@ -342,56 +342,10 @@ class PartitionActor implements Actor<PartitionMessage> {
     replyTo.tell(appendFailure(code, reason));
   }
 
-  /** One flush at a time; what is appended meanwhile is flushed with the next. */
-  #maybeFlush(): void {
-    const log = this.#log;
-    if (log === undefined || this.#flushing) return;
-    const now = this.#now();
-    if (!this.#replica.awaitsFlush && !log.flushDue(now)) return this.#scheduleFlush(log);
-    const endOffset = log.logEndOffset;
-    const started = log.flush(
-      this.#context.callback((failure: DiskError | undefined) => ({
-        kind: "flushed",
-        endOffset,
-        failure,
-      })),
-    );
-    if (started instanceof DiskError) return this.#flushFailed(started);
-    this.#flushing = started === "started";
-    if (!this.#flushing && this.#replica.flushed(log.flushedOffset)) this.#visible();
-  }
-
-  /** `flush.ms`: a timer only while something waits for it. */
-  #scheduleFlush(log: Log): void {
-    const { flushMs } = log.config;
-    if (flushMs === UNLIMITED || this.#flushPlanned || log.flushedOffset >= log.logEndOffset) {
-      return;
-    }
-    this.#flushPlanned = true;
-    this.#context.startTimer("flush", flushMs, { kind: "flush-due" });
-  }
-
-  #flushed(endOffset: Offset, failure: DiskError | undefined): void {
-    this.#flushing = false;
-    if (failure !== undefined) {
-      if (this.#log?.failure !== undefined) this.#flushFailed(failure);
-      this.#notCheckpointed(failure);
-      return this.#maybeFlush();
-    }
-    if (this.#replica.flushed(endOffset)) this.#visible();
-    if (this.#log !== undefined) this.#note(this.#log);
-    this.#maybeFlush();
-  }
-
   /** How many bytes became visible is not worth finding out: whoever waits reads again. */
   #visible(): void {
     this.#waiters.release();
     this.#acks.release(this.#replica.highWatermark);
-  }
-
-  /** Nothing was synced yet, so nothing is in doubt: a checkpoint wrote what did not fit. */
-  #notCheckpointed(failure: DiskError): void {
-    this.#troubles.warn("checkpoint not written", failure.message);
   }
 
   /** What is on the disk is in doubt. @throws {DiskError} always */
@@ -399,45 +353,6 @@ class PartitionActor implements Actor<PartitionMessage> {
     const reason = `Cannot make ${this.#folder} durable: ${failure.message}`;
     this.#options.directoryFailed.tell({ kind: "directory-failed", reason });
     throw failure;
-  }
-
-  #maintain(log: Log): void {
-    const now = this.#now();
-    const { failure } = log.applyRetention(this.#replica.highWatermark, now);
-    if (failure !== undefined) this.#troubles.warn("retention failed", failure.message);
-    log.removeExpiredProducers(now);
-    if (log.checkpointDue) this.#checkpoint(log, now);
-    this.#note(log);
-    this.#maybeFlush();
-  }
-
-  /** Segments that were sealed need no scan at the next start once this is done. */
-  #checkpoint(log: Log, now: number): void {
-    const endOffset = log.logEndOffset;
-    const started = log.checkpoint(
-      now,
-      this.#context.callback((failure: DiskError | undefined) => ({
-        kind: "flushed",
-        endOffset,
-        failure,
-      })),
-    );
-    if (!(started instanceof DiskError)) return;
-    if (log.failure !== undefined) this.#flushFailed(started);
-    this.#notCheckpointed(started);
-  }
-
-  /** Says how far the log is, for the next checkpoint. */
-  #note(log: Log): void {
-    const { directory } = this.#options;
-    const { highWatermark } = directory.progress(this.#folder);
-    // What is only in the page cache a power cut may tear, and then it is to be cut.
-    const durable = Math.max(highWatermark, log.flushedOffset);
-    directory.note(this.#folder, {
-      recoveryPoint: log.recoveryPoint,
-      logStartOffset: log.logStartOffset,
-      highWatermark: Math.min(this.#replica.highWatermark, durable),
-    });
   }
 
   #close(replyTo: Ref<LogClosed>): void {
@@ -455,7 +370,7 @@ class PartitionActor implements Actor<PartitionMessage> {
       log.flushSync();
       if (this.#replica.flushed(log.logEndOffset)) this.#acks.release(this.#replica.highWatermark);
       log.close({ clean: true, now: this.#now() });
-      this.#note(log);
+      this.#keeper.note(log);
       this.#log = undefined;
       return { kind: "closed", clean: true, failure: undefined };
     } catch (error) {

@@ -1,0 +1,123 @@
+/**
+ * Keeping a partition's log: when it is flushed and checkpointed, and when old segments go.
+ *
+ * Owns the one flush that is under way, and what the next checkpoint of the data folder is told.
+ * What a flush means for what is visible is the replica's to say.
+ *
+ * Invariant: while the replica waits for a flush, one is under way.
+ *
+ * @module
+ */
+
+import type { Offset, Timestamp } from "../../storage/bytes/ids.ts";
+import { DiskError } from "../../storage/disk.ts";
+import type { Log } from "../../storage/log.ts";
+import { UNLIMITED } from "../../storage/log_config.ts";
+import type { LogDirectory } from "../../storage/log_directory.ts";
+import type { Replica } from "./replica.ts";
+import type { Troubles } from "./troubles.ts";
+
+export interface LogKeeperOptions {
+  readonly replica: Replica;
+  readonly directory: LogDirectory;
+  readonly folder: string;
+  readonly troubles: Troubles;
+  now(): Timestamp;
+  /** A callback for the disk that has `run` called in the partition's turn. */
+  later(run: (failure: DiskError | undefined) => void): (failure: DiskError | undefined) => void;
+  /** Has `run` called in the partition's turn, instead of what was to be called before. */
+  after(delayMs: number, run: () => void): void;
+  /** Told that the high watermark advanced. */
+  visible(): void;
+  /** Told that what is on the disk is in doubt; ends the partition. */
+  failed(failure: DiskError): never;
+}
+
+export class LogKeeper {
+  readonly #options: LogKeeperOptions;
+  #flushing = false;
+  #flushPlanned = false;
+
+  constructor(options: LogKeeperOptions) {
+    this.#options = options;
+  }
+
+  /** One flush at a time; what is appended meanwhile is flushed with the next. */
+  maybeFlush(log: Log): void {
+    if (this.#flushing) return;
+    const { replica, now, later, visible, failed } = this.#options;
+    if (!replica.awaitsFlush && !log.flushDue(now())) return this.#scheduleFlush(log);
+    const endOffset = log.logEndOffset;
+    const started = log.flush(later((failure) => this.#flushed(log, endOffset, failure)));
+    if (started instanceof DiskError) failed(started);
+    this.#flushing = started === "started";
+    if (!this.#flushing && replica.flushed(log.flushedOffset)) visible();
+  }
+
+  /** Time for retention, rolls, checkpoints and flushes that are due. */
+  maintain(log: Log): void {
+    const { replica, troubles, now } = this.#options;
+    const { failure } = log.applyRetention(replica.highWatermark, now());
+    if (failure !== undefined) troubles.warn("retention failed", failure.message);
+    log.removeExpiredProducers(now());
+    if (log.checkpointDue) this.#checkpoint(log);
+    this.note(log);
+    this.maybeFlush(log);
+  }
+
+  /** Says how far the log is, for the next checkpoint. */
+  note(log: Log): void {
+    const { directory, folder, replica } = this.#options;
+    const { highWatermark } = directory.progress(folder);
+    // What is only in the page cache a power cut may tear, and then it is to be cut.
+    const durable = Math.max(highWatermark, log.flushedOffset);
+    directory.note(folder, {
+      recoveryPoint: log.recoveryPoint,
+      logStartOffset: log.logStartOffset,
+      highWatermark: Math.min(replica.highWatermark, durable),
+    });
+  }
+
+  /** `flush.ms`: a timer only while something waits for it. */
+  #scheduleFlush(log: Log): void {
+    const { flushMs } = log.config;
+    if (flushMs === UNLIMITED || this.#flushPlanned || log.flushedOffset >= log.logEndOffset) {
+      return;
+    }
+    this.#flushPlanned = true;
+    this.#options.after(flushMs, () => {
+      this.#flushPlanned = false;
+      this.maybeFlush(log);
+    });
+  }
+
+  #flushed(log: Log, endOffset: Offset, failure: DiskError | undefined): void {
+    this.#flushing = false;
+    const { replica, visible } = this.#options;
+    if (failure === undefined) {
+      if (replica.flushed(endOffset)) visible();
+      this.note(log);
+    } else {
+      this.#notSynced(log, failure);
+    }
+    this.maybeFlush(log);
+  }
+
+  /** Segments that were sealed need no scan at the next start once this is done. */
+  #checkpoint(log: Log): void {
+    const endOffset = log.logEndOffset;
+    const { now, later } = this.#options;
+    const started = log.checkpoint(
+      now(),
+      later((failure) => this.#flushed(log, endOffset, failure)),
+    );
+    if (started instanceof DiskError) this.#notSynced(log, started);
+  }
+
+  /** A checkpoint writes before it syncs: where that failed nothing is in doubt. */
+  #notSynced(log: Log, failure: DiskError): void {
+    const { troubles, failed } = this.#options;
+    if (log.failure !== undefined) failed(failure);
+    troubles.warn("checkpoint not written", failure.message);
+  }
+}
