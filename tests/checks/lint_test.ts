@@ -98,7 +98,11 @@ Deno.test("purity: an actor neither awaits nor makes promises", () => {
   for (const source of waiting) {
     assertEquals(count(purity, "synchronous", "actors/partition/replica.ts", source), 1, source);
     for (
-      const path of ["actors/client/producer.ts", "actors/sim/simulation.ts", "actors/start_node.ts"]
+      const path of [
+        "actors/client/producer.ts",
+        "actors/sim/simulation.ts",
+        "actors/start_node.ts",
+      ]
     ) {
       assertEquals(count(purity, "synchronous", path, source), 0, `${path}: ${source}`);
     }
