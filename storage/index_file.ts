@@ -43,6 +43,8 @@ export class IndexFile implements CachedIndex {
   #length = 0;
   #written = 0;
   #damaged = false;
+  /** Whether the file stays empty until all entries are there. */
+  #held = false;
   #file: File | undefined;
 
   constructor(
@@ -94,7 +96,7 @@ export class IndexFile implements CachedIndex {
     const position = this.#length;
     if (position + this.#entryBytes > bytes.length) bytes = this.#grow(bytes);
     this.#length = position + this.#entryBytes;
-    if (position - this.#written >= CHUNK_BYTES) this.tryWrite(position);
+    if (position - this.#written >= CHUNK_BYTES && !this.#held) this.tryWrite(position);
     return position;
   }
 
@@ -109,13 +111,19 @@ export class IndexFile implements CachedIndex {
     this.#length = length;
   }
 
-  /** Starts anew without looking at what the file holds. @throws {DiskError} */
-  reset(): void {
+  /**
+   * Starts anew without looking at what the file holds. Where a part of the entries would be taken
+   * for all, the file is `held` empty until they are written.
+   *
+   * @throws {DiskError}
+   */
+  reset(held = false): void {
     this.#cut(this.#open(false), 0);
     if (this.#bytes === undefined) this.#hold(NO_BYTES);
     this.#length = 0;
     this.#written = 0;
     this.#damaged = false;
+    this.#held = held;
   }
 
   /** Writes what the file lacks. @throws {DiskError} and keeps it */
@@ -123,6 +131,7 @@ export class IndexFile implements CachedIndex {
     if (this.#bytes === undefined || to <= this.#written) return;
     this.#open(true)!.write(this.#bytes.subarray(this.#written, to), this.#written);
     this.#written = to;
+    this.#held = false;
     this.changes++;
   }
 
@@ -134,6 +143,17 @@ export class IndexFile implements CachedIndex {
     } catch (error) {
       if (error instanceof DiskError) return false;
       throw error;
+    }
+  }
+
+  /** Writes what the file lacks, or else leaves it without any entry. */
+  writeAllOrNone(): void {
+    if (this.tryWrite() || this.#written === 0) return;
+    try {
+      this.#cut(this.#open(false), 0);
+      this.#written = 0;
+    } catch (error) {
+      if (!(error instanceof DiskError)) throw error;
     }
   }
 
@@ -166,6 +186,7 @@ export class IndexFile implements CachedIndex {
     }
     this.#length = 0;
     this.#written = 0;
+    this.#held = false;
     this.#file?.close();
     this.#file = undefined;
   }

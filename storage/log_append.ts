@@ -12,6 +12,7 @@
  */
 
 import type { Epoch, Offset, Timestamp } from "./bytes/ids.ts";
+import { CorruptLogError } from "./corrupt_log_error.ts";
 import { DiskError } from "./disk.ts";
 import type { LogConfig } from "./log_config.ts";
 import type { LogState } from "./log_state.ts";
@@ -27,7 +28,7 @@ import {
   setPartitionLeaderEpoch,
 } from "./record_batch.ts";
 import { checkBatch } from "./record_batch_validation.ts";
-import { CorruptLogError, Segment } from "./segment.ts";
+import { Segment } from "./segment.ts";
 
 /**
  * Who appends: a producer by way of the leader; a coordinator, whose batches have no sequence

@@ -12,10 +12,12 @@
  */
 
 import type { Offset } from "./bytes/ids.ts";
+import { CorruptLogError } from "./corrupt_log_error.ts";
 import { CompressionError } from "./compression_errors.ts";
 import { DiskError, type File } from "./disk.ts";
 import type { LogState } from "./log_state.ts";
-import { type BatchSpot, CorruptLogError, type Segment } from "./segment.ts";
+import type { Segment } from "./segment.ts";
+import type { BatchSpot } from "./segment_scan.ts";
 
 /** How much to read. */
 export interface ReadRange {

@@ -18,6 +18,7 @@
  */
 
 import type { Offset, Timestamp } from "./bytes/ids.ts";
+import { CorruptLogError } from "./corrupt_log_error.ts";
 import { commitSmallFile, replaceSmallFile, stageSmallFile } from "./checkpoint.ts";
 import type { DiskError, File } from "./disk.ts";
 import { folderOf } from "./disk_path.ts";
@@ -28,7 +29,7 @@ import { replaySegment } from "./producer_replay.ts";
 import type { ProducerSnapshots } from "./producer_snapshots.ts";
 import { ProducerState } from "./producer_state.ts";
 import { removeRecoveryFloor, writeRecoveryFloor } from "./recovery_floor.ts";
-import { CorruptLogError, type Segment } from "./segment.ts";
+import type { Segment } from "./segment.ts";
 
 /** What a log starts from. */
 export interface LogStateInit {

@@ -16,6 +16,7 @@
  */
 
 import type { Epoch, Offset, Timestamp } from "./bytes/ids.ts";
+import { CorruptLogError } from "./corrupt_log_error.ts";
 import { MalformedFileError, readSmallText } from "./checkpoint.ts";
 import { DiskError } from "./disk.ts";
 import { LEADER_EPOCH_CHECKPOINT, LeaderEpochs } from "./leader_epochs.ts";
@@ -28,7 +29,7 @@ import { ProducerSnapshots } from "./producer_snapshots.ts";
 import { ProducerState } from "./producer_state.ts";
 import { readRecoveryFloor, RECOVERY_FLOOR, removeRecoveryFloor } from "./recovery_floor.ts";
 import { firstToVerify, RecoveryScan, type ScanFault } from "./recovery_scan.ts";
-import { CorruptLogError, Segment } from "./segment.ts";
+import { Segment } from "./segment.ts";
 
 /** What is known of a log before it is opened. */
 export interface LogOpenOptions {

@@ -13,38 +13,16 @@
  */
 
 import { NONE, type Offset, type Timestamp } from "./bytes/ids.ts";
+import { CorruptLogError } from "./corrupt_log_error.ts";
 import { DiskError, type File } from "./disk.ts";
 import type { IndexFile } from "./index_file.ts";
 import { DELETED_SUFFIX, LOG_SUFFIX, offsetFilePath, SEGMENT_SUFFIXES } from "./log_files.ts";
 import type { LogResources } from "./log_resources.ts";
 import type { BatchView } from "./record_batch.ts";
 import { SegmentIndexes } from "./segment_indexes.ts";
-import { SegmentScan } from "./segment_scan.ts";
+import { type BatchSpot, SegmentScan } from "./segment_scan.ts";
 
 const RELATIVE_OFFSET_MAX = 0x7fffffff;
-
-/** Bytes of a log that are not what was written; found by reading them. */
-export class CorruptLogError extends Error {
-  override readonly name = "CorruptLogError";
-  constructor(
-    /** The first offset that cannot be read. */
-    readonly offset: Offset,
-    readonly file: string,
-    readonly position: number,
-    readonly reason: string,
-  ) {
-    super(`Cannot read offset ${offset} from ${file} at ${position}: ${reason}`);
-  }
-}
-
-/** Where a batch lies in its segment, and what its header says. */
-export interface BatchSpot {
-  readonly position: number;
-  readonly sizeInBytes: number;
-  readonly baseOffset: Offset;
-  readonly lastOffset: Offset;
-  readonly maxTimestamp: Timestamp;
-}
 
 /** Where a segment's batches came to an end. */
 export interface SegmentTail {
@@ -186,8 +164,8 @@ export class Segment {
   }
 
   /** Forgets the indexes and takes the segment as empty, to {@link note} its batches anew. */
-  startRebuild(): void {
-    this.#indexes.reset();
+  startRebuild(held = false): void {
+    this.#indexes.reset(held);
     this.#firstTimestamp = undefined;
     this.#size = 0;
   }
@@ -230,7 +208,7 @@ export class Segment {
   /** The batch that starts at `position`; undefined at the end. @throws as `seek` */
   spotAt(position: number): BatchSpot | undefined {
     const scan = this.#scan(position);
-    if (scan.next()) return spotOf(scan);
+    if (scan.next()) return scan.spot;
     this.#expectEnd(scan);
     return undefined;
   }
@@ -246,10 +224,10 @@ export class Segment {
     const entry = offsets.floorByPosition(position);
     if (entry >= 0 && offsets.position(entry) > from) {
       const scan = this.#scan(offsets.position(entry));
-      if (scan.next() && this.#fits(scan, entry)) return spotOf(scan);
+      if (scan.next() && this.#fits(scan, entry)) return scan.spot;
     }
     const scan = this.#scan(from);
-    while (scan.next()) if (scan.nextPosition > position) return spotOf(scan);
+    while (scan.next()) if (scan.nextPosition > position) return scan.spot;
     this.#expectEnd(scan);
     return undefined;
   }
@@ -386,8 +364,10 @@ export class Segment {
   }
 
   #rebuild(to: number, end: Offset, indexIntervalBytes: number): SegmentTail {
-    this.startRebuild();
-    return this.#walkTail(-1, to, end, indexIntervalBytes);
+    this.startRebuild(true);
+    const tail = this.#walkTail(-1, to, end, indexIntervalBytes);
+    this.#indexes.complete();
+    return tail;
   }
 
   /** Notes the batches from `size` on; the one at `indexedPosition` has its index entry already. */
@@ -421,7 +401,7 @@ export class Segment {
 
   #seekOn(scan: SegmentScan, offset: Offset): BatchSpot | undefined {
     do {
-      if (scan.batch.lastOffset >= offset) return spotOf(scan);
+      if (scan.batch.lastOffset >= offset) return scan.spot;
     } while (scan.next());
     this.#expectEnd(scan);
     return undefined;
@@ -467,15 +447,4 @@ export class Segment {
     }
     return indexes.maxTimestamp ?? NONE;
   }
-}
-
-function spotOf(scan: SegmentScan): BatchSpot {
-  const { batch } = scan;
-  return {
-    position: scan.position,
-    sizeInBytes: batch.sizeInBytes,
-    baseOffset: batch.baseOffset,
-    lastOffset: batch.lastOffset,
-    maxTimestamp: batch.maxTimestamp,
-  };
 }

@@ -148,13 +148,26 @@ export class SegmentIndexes {
     this.learnMaxTimestamp();
   }
 
-  /** Drops all entries, to begin anew. @throws {DiskError} */
-  reset(): void {
-    this.offsets.file.reset();
-    this.times.file.reset();
+  /**
+   * Drops all entries, to begin anew; where that is for batches that are there already, the files
+   * are `held` empty until {@link complete}: a part would pass for the whole.
+   *
+   * @throws {DiskError}
+   */
+  reset(held = false): void {
+    this.offsets.file.reset(held);
+    this.times.file.reset(held);
     this.#startEmpty();
     this.#checked = true;
     this.#stale = false;
+  }
+
+  /** Every batch has been noted anew. */
+  complete(): void {
+    this.#noteMaxTimestamp();
+    this.#pair();
+    this.offsets.file.writeAllOrNone();
+    this.times.file.writeAllOrNone();
   }
 
   /** No more is appended: the time index ends with the largest timestamp. */

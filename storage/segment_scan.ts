@@ -38,6 +38,14 @@ export interface SegmentScanOptions {
   readonly whole?: boolean;
 }
 
+/** Where a batch lies in its segment, and what its header says. */
+export interface BatchSpot {
+  readonly position: number;
+  readonly sizeInBytes: number;
+  readonly baseOffset: Offset;
+  readonly lastOffset: Offset;
+}
+
 /** A walk over batches, forward. */
 export class SegmentScan {
   /** The batch that the last `next()` found: the same view each time, valid until the next call. */
@@ -75,6 +83,12 @@ export class SegmentScan {
   /** Where the next batch starts: everything before it has been walked over. */
   get nextPosition(): number {
     return this.#next;
+  }
+
+  /** The batch of the last `next()`, to keep. */
+  get spot(): BatchSpot {
+    const { batch: { sizeInBytes, baseOffset, lastOffset } } = this;
+    return { position: this.#position, sizeInBytes, baseOffset, lastOffset };
   }
 
   /**
