@@ -53,6 +53,8 @@ export interface NodeUsage {
   readonly requestBytes: number;
   /** Bytes of records that were read and not sent. */
   readonly fetchedBytes: number;
+  /** Bytes of buffers for large requests that have come in part. */
+  readonly receivedBytes: number;
   /** Partitions that fetches wait for. */
   readonly waitingPlaces: number;
 }
@@ -172,11 +174,12 @@ class WiredNode implements BootedNode {
   }
 
   get usage(): NodeUsage {
-    const { requestBytes, fetchedBytes, waitingPlaces } = this.#budgets;
+    const { requestBytes, fetchedBytes, receivedBytes, waitingPlaces } = this.#budgets;
     return {
       lentBytes: this.#buffers.statistics.lentBytes,
       requestBytes: requestBytes.held,
       fetchedBytes: fetchedBytes.held,
+      receivedBytes: receivedBytes.held,
       waitingPlaces: waitingPlaces.held,
     };
   }

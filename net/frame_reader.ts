@@ -8,7 +8,8 @@
  * Memory follows what really came, not what a peer claims. A connection that waits for its next
  * frame holds 1 KiB. One that fills its buffer is busy and gets 64, then 256 KiB, shared by several
  * frames. A larger frame has a buffer of its own that doubles as bytes arrive, except up to the
- * size of the largest frame that this peer has completed before.
+ * size of the largest frame that this peer has completed before. What all readers hold for such
+ * frames together may be bounded from outside: then one that gets no more just waits.
  *
  * Invariants: bytes that a frame not yet released covers are never written to; the buffer that
  * `space` gave stays until the next `space`; after an error nothing more is accepted.
@@ -38,6 +39,16 @@ export interface FrameReaderOptions {
   readonly frameBytesMax: number;
   /** The shortest frame that makes sense; 0 when absent. */
   readonly frameBytesMin?: number;
+  /** What bounds the buffers of large frames; nothing when absent. */
+  readonly largeBuffers?: LargeBuffers;
+}
+
+/** A bound on what many readers hold for frames that do not fit a usual buffer. */
+export interface LargeBuffers {
+  /** Whether a buffer of so many bytes may be had now. */
+  take(bytes: number): boolean;
+  /** One that was taken is let go of. */
+  give(bytes: number): void;
 }
 
 /** The bytes of one frame, without its length: `source` from `start` up to `end`. */
@@ -83,11 +94,15 @@ export class FrameReader {
   /** The longest frame that came whole so far. */
   #provenBytes = 0;
   #error: FrameError | undefined;
+  readonly #largeBuffers: LargeBuffers | undefined;
+  /** What of `largeBuffers` the present buffer takes. */
+  #largeBytes = 0;
 
   constructor(pool: BufferPool, options: FrameReaderOptions) {
     this.#pool = pool;
     this.frameBytesMax = options.frameBytesMax;
     this.#frameBytesMin = options.frameBytesMin ?? 0;
+    this.#largeBuffers = options.largeBuffers;
   }
 
   get error(): FrameError | undefined {
@@ -104,12 +119,15 @@ export class FrameReader {
     return this.#bytes.length;
   }
 
-  /** Where the next bytes go; empty after an error. Take all frames with `next` first. */
+  /**
+   * Where the next bytes go; empty after an error, and while a large frame gets no buffer. Take all
+   * frames with `next` first.
+   */
   space(): Uint8Array {
     if (this.#error !== undefined) return NO_BYTES;
     const pending = this.#end - this.#start;
     const needed = pending < LENGTH_BYTES ? LENGTH_BYTES : this.#frameEnd() - this.#start;
-    if (!this.#fits(pending, needed)) this.#move(pending, needed);
+    if (!this.#fits(pending, needed) && !this.#move(pending, needed)) return NO_BYTES;
     // A large frame's buffer takes just that frame, or the next one would have to be moved.
     const end = needed > BUSY_BYTES_MAX
       ? Math.min(this.#bytes.length, this.#start + needed)
@@ -146,6 +164,7 @@ export class FrameReader {
   close(): void {
     this.#slab?.release();
     this.#slab = undefined;
+    this.#holdLarge(0);
     this.#bytes = NO_BYTES;
     this.#start = this.#end = 0;
     this.#error ??= { kind: "malformed", reason: "the reader was closed" };
@@ -179,16 +198,26 @@ export class FrameReader {
     return !this.#busy || left >= size / 8 || pending >= size / 8;
   }
 
-  /** Takes another buffer, and what is pending along. */
-  #move(pending: number, needed: number): void {
+  /** Takes another buffer, and what is pending along; false if there is none. */
+  #move(pending: number, needed: number): boolean {
     const old = this.#slab;
-    const slab = this.#pool.slab(this.#sizeFor(pending, needed));
+    const size = this.#sizeFor(pending, needed);
+    const large = size > BUSY_BYTES_MAX ? size : 0;
+    if (large > 0 && this.#largeBuffers?.take(large) === false) return false;
+    this.#holdLarge(large);
+    const slab = this.#pool.slab(size);
     slab.bytes.set(this.#bytes.subarray(this.#start, this.#end));
     old?.release();
     this.#slab = slab;
     this.#bytes = slab.bytes;
     this.#start = 0;
     this.#end = pending;
+    return true;
+  }
+
+  #holdLarge(bytes: number): void {
+    if (this.#largeBytes > 0) this.#largeBuffers?.give(this.#largeBytes);
+    this.#largeBytes = bytes;
   }
 
   #sizeFor(pending: number, needed: number): number {

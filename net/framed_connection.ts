@@ -20,6 +20,8 @@ export interface FramedConnectionHandler {
   received(frames: readonly Frame[]): void;
   /** Why it ended, for people; undefined when the peer just closed, or `close` was called. */
   closed(reason: string | undefined): void;
+  /** A large frame waits for a buffer: `retry` when there may be one. */
+  starved?(): void;
   /** The system took something that waited to be sent: `unsentBytes` has fallen. */
   written?(): void;
 }
@@ -82,6 +84,11 @@ export class FramedConnection implements ConnectionHandler {
     this.connection.resume();
   }
 
+  /** Tries again to find a buffer for a large frame, unless reading is paused anyhow. */
+  retry(): void {
+    if (!this.#paused) this.resume();
+  }
+
   /** Hands what the writer gathered to the connection. */
   flush(): void {
     for (const { bytes, settled } of this.writer.take()) {
@@ -110,7 +117,12 @@ export class FramedConnection implements ConnectionHandler {
       this.#waitsForResume = true;
       return NO_BYTES;
     }
-    return this.reader.space();
+    const space = this.reader.space();
+    if (space.length === 0 && this.reader.error === undefined) {
+      this.#waitsForResume = true;
+      this.#handler.starved?.();
+    }
+    return space;
   }
 
   filled(count: number): void {

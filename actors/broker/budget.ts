@@ -54,12 +54,17 @@ export class Budget {
 /** Partitions that fetches wait for, over all connections: a place costs some 200 bytes. */
 export const WAITING_PLACES_MAX = 500_000;
 
+/** Bytes of requests that have come in part, where they are large, over all connections. */
+export const RECEIVED_BYTES_MAX = 256 * 1024 * 1024;
+
 /** What the sessions of a node may use together. */
 export class SessionBudgets {
   /** Bytes of requests that are being worked on: `queued.max.request.bytes`. */
   readonly requestBytes: Budget;
   /** Bytes of records that were read for fetches and not sent yet: `queued.max.fetch.bytes`. */
   readonly fetchedBytes: Budget;
+  /** Bytes of buffers for large requests, from their first bytes until they are complete. */
+  readonly receivedBytes = new Budget(RECEIVED_BYTES_MAX);
   /** Partitions that fetches wait for. */
   readonly waitingPlaces = new Budget(WAITING_PLACES_MAX);
 

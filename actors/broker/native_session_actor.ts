@@ -43,6 +43,7 @@ import { handlerOf } from "./apis/table.ts";
 import { answerHandshake } from "./native_handshake.ts";
 import { type Continue, RequestRunner, type SessionIdentity } from "./request_runner.ts";
 import type { BrokerServices } from "./services.ts";
+import { SessionWatches } from "./session_watches.ts";
 
 export interface NativeSessionOptions {
   readonly connection: Connection;
@@ -56,9 +57,7 @@ type SessionMessage =
   /** There may be room for more requests. */
   | { readonly kind: "more" }
   | { readonly kind: "ended"; readonly reason: string | undefined }
-  | { readonly kind: "handshake-overdue" }
-  | { readonly kind: "check-idle" }
-  | { readonly kind: "check-writes"; readonly progress: number };
+  | { readonly kind: "handshake-overdue" };
 
 interface DecodedRequest {
   readonly header: EnvelopeHeader;
@@ -99,6 +98,7 @@ class NativeSession implements Actor<SessionMessage> {
   readonly #framed: FramedConnection;
   readonly #envelopes = new EnvelopeReader(REQUEST_ELEMENTS_MAX);
   readonly #runner: RequestRunner;
+  readonly #watches: SessionWatches;
   readonly #tellMore: () => void;
   readonly #continue = () => this.#maybeContinue();
   #identity: SessionIdentity;
@@ -115,8 +115,6 @@ class NativeSession implements Actor<SessionMessage> {
   #moreTold = false;
   #requestBytes = 0;
   #flushPlanned = false;
-  #watchesWrites = false;
-  #lastFrameAt: number;
 
   constructor(context: ActorContext<SessionMessage>, options: NativeSessionOptions) {
     const { connection, listener, services } = options;
@@ -124,16 +122,24 @@ class NativeSession implements Actor<SessionMessage> {
     this.#services = services;
     this.#identity = { principal: ANONYMOUS, clientId: "", listener };
     this.#runner = new RequestRunner(context as ActorContext<Continue>, services);
+    this.#watches = new SessionWatches({
+      context: context as ActorContext<Continue>,
+      services,
+      framed: () => this.#framed,
+      isWorking: () => this.#runner.openCalls > 0 || this.#backlog.length > 0,
+      disconnect: (reason) => this.#disconnect(reason),
+    });
     this.#tellMore = context.callback(() => ({ kind: "more" }));
     this.#framed = new FramedConnection(connection, services.buffers, {
       frameBytesMax: HANDSHAKE_FRAME_BYTES_MAX,
       frameBytesMin: NATIVE_FRAME_BYTES_MIN,
+      largeBuffers: this.#watches.largeBuffers,
     }, {
       received: context.callback((frames) => ({ kind: "frames", frames })),
       closed: context.callback((reason) => ({ kind: "ended", reason })),
       written: this.#continue,
+      starved: () => this.#watches.starved(),
     });
-    this.#lastFrameAt = context.environment.clock.monotonic();
     const { nativeHandshakeTimeoutMs } = services.config;
     context.startTimer("handshake", nativeHandshakeTimeoutMs, { kind: "handshake-overdue" });
     this.#framed.start();
@@ -145,7 +151,7 @@ class NativeSession implements Actor<SessionMessage> {
         message.run();
         return this.#maybeStop();
       case "frames":
-        this.#lastFrameAt = this.#context.environment.clock.monotonic();
+        this.#watches.framesReceived(message.frames.length);
         this.#backlog.push(...message.frames);
         return this.#blocked ? undefined : this.#work();
       case "more":
@@ -156,16 +162,13 @@ class NativeSession implements Actor<SessionMessage> {
         return this.#end(message.reason);
       case "handshake-overdue":
         return this.#disconnect("no handshake within its deadline");
-      case "check-idle":
-        return this.#checkIdle();
-      case "check-writes":
-        return this.#checkWrites(message.progress);
     }
   }
 
   stopped(): void {
     const { requestBytes } = this.#services.budgets;
     requestBytes.forget(this.#continue);
+    this.#watches.end();
     this.#closing = true;
     this.#work();
     this.#runner.cancel();
@@ -254,7 +257,7 @@ class NativeSession implements Actor<SessionMessage> {
     this.#identity = { ...this.#identity, clientId: request.clientId };
     this.#framed.reader.frameBytesMax = this.#services.config.socketRequestMaxBytes;
     this.#context.cancelTimer("handshake");
-    this.#watchIdle(this.#services.config.connectionsMaxIdleMs);
+    this.#watches.watchIdle();
   }
 
   /** A request that is served; else the connection is given up. @throws {MalformedMessageError} */
@@ -342,35 +345,7 @@ class NativeSession implements Actor<SessionMessage> {
   #flush(): void {
     this.#flushPlanned = false;
     this.#framed.flush();
-    if (this.#framed.isWriting && !this.#watchesWrites) this.#watchWrites();
-  }
-
-  /** Notes how far the writes are, to see in time whether they went on. */
-  #watchWrites(): void {
-    this.#watchesWrites = true;
-    const progress = this.#framed.writtenBytes;
-    const { socketWriteTimeoutMs } = this.#services.config;
-    this.#context.startTimer("writes", socketWriteTimeoutMs, { kind: "check-writes", progress });
-  }
-
-  #checkWrites(progress: number): void {
-    this.#watchesWrites = false;
-    if (!this.#framed.isWriting) return;
-    if (this.#framed.writtenBytes !== progress) return this.#watchWrites();
-    this.#disconnect("the peer does not read its replies");
-  }
-
-  #watchIdle(delayMs: number): void {
-    if (this.#services.config.connectionsMaxIdleMs < 0) return;
-    this.#context.startTimer("idle", delayMs, { kind: "check-idle" });
-  }
-
-  #checkIdle(): void {
-    const { connectionsMaxIdleMs } = this.#services.config;
-    const idleMs = this.#context.environment.clock.monotonic() - this.#lastFrameAt;
-    if (this.#runner.openCalls > 0) return this.#watchIdle(connectionsMaxIdleMs);
-    if (idleMs < connectionsMaxIdleMs) return this.#watchIdle(connectionsMaxIdleMs - idleMs);
-    this.#disconnect(`idle for ${connectionsMaxIdleMs} ms`);
+    this.#watches.watchWrites();
   }
 
   /** Gives the connection up for a reason: at once, or after what was flushed. */

@@ -56,7 +56,13 @@ class Port {
     assertEquals(world.linesWith("actor failed"), []);
     assertEquals(world.failure, undefined);
     const usage = world.booted.usage;
-    assertEquals(usage, { lentBytes, requestBytes: 0, fetchedBytes: 0, waitingPlaces: 0 });
+    assertEquals(usage, {
+      lentBytes,
+      requestBytes: 0,
+      fetchedBytes: 0,
+      receivedBytes: 0,
+      waitingPlaces: 0,
+    });
   }
 
   #serveVictim(): void {

@@ -282,6 +282,7 @@ export class BrokerWorld {
       lentBytes: 0,
       requestBytes: 0,
       fetchedBytes: 0,
+      receivedBytes: 0,
       waitingPlaces: 0,
     });
   }

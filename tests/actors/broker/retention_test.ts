@@ -24,7 +24,7 @@ Deno.test("retention: segments older than retention.ms go, with their files a li
   const before = logFiles(world).length;
   world.pass(HOUR_MS / 2 + 70_000);
   const third = world.client();
-  // The last segment has the young record in it, besides two old ones, and goes whole or not at all.
+  // The last segment has the young record in it besides two old ones, and goes as a whole.
   assertEquals(world.listOffset(third, "orders", -2).offset, 6);
   assertEquals(world.fetch(third, "orders", 3).errorCode, ErrorCode.OFFSET_OUT_OF_RANGE);
   world.pass(200_000);

@@ -171,3 +171,38 @@ Deno.test("session: what follows a refused frame is not acted upon", () => {
   world.until(() => client.ended.isSettled, "the connection ends");
   assertEquals(world.listOffset(world.client(), "orders", -1).offset, 0);
 });
+
+Deno.test("session: large frames that never end share one bound, and are ended in time", () => {
+  const world = BrokerWorld.serving();
+  const [victim, large] = [world.client(), world.client()];
+  world.createTopic(victim, "orders", 1, { "max.message.bytes": "4000000" });
+  const part = new Uint8Array(40 << 20);
+  new DataView(part.buffer).setUint32(0, 90 << 20);
+  const hostile = Array.from({ length: 12 }, () => world.client());
+  for (const one of hostile) one.raw(part);
+  world.pass(1000);
+  const { receivedBytes, lentBytes } = world.booted.usage;
+  assert(receivedBytes > 100 << 20 && receivedBytes <= 256 << 20, `${receivedBytes}`);
+  assert(lentBytes < (256 << 20) + (12 << 20), `${lentBytes}`);
+  assertEquals(world.produce(victim, "orders", batchOf(["a"])).errorCode, 0);
+  const pending = beginProduce(large, "orders", batchOf(["x".repeat(3_000_000)]));
+  world.pass(61_000);
+  assert(hostile.some(({ ended }) => ended.isSettled));
+  world.pass(120_000);
+  assertEquals(hostile.filter(({ ended }) => !ended.isSettled).length, 0);
+  assertEquals(pending.response?.responses[0]?.partitionResponses[0]?.errorCode, 0);
+  assertEquals(world.linesWith("a large frame did not come").length, hostile.length);
+  assertQuiet(world, victim, large);
+});
+
+Deno.test("session: large requests of many connections at once all get through", () => {
+  const world = BrokerWorld.serving();
+  const clients = Array.from({ length: 30 }, () => world.client());
+  world.createTopic(clients[0]!, "orders", 1, { "max.message.bytes": "20000000" });
+  const batch = batchOf(["x".repeat(15_000_000)]);
+  const pending = clients.map((client) => beginProduce(client, "orders", batch));
+  for (const one of pending) {
+    assertEquals(world.settled(one).responses[0]!.partitionResponses[0]!.errorCode, 0);
+  }
+  assertQuiet(world, ...clients);
+});
