@@ -134,6 +134,40 @@ Deno.test("log: records are not too old because some of them could not be looked
   assertEquals(again.logStartOffset, 0);
 });
 
+for (const suffix of ["index", "timeindex"]) {
+  Deno.test(`log: a ${suffix} built anew is whole after a restart, however it comes`, () => {
+    const config = { segmentBytes: 100_000, indexIntervalBytes: 100 };
+    const filled = new MemoryDisk();
+    const log = openLog(filled, { config });
+    for (let index = 0; index < 3000; index++) append(log, { timestamp: NOW + index });
+    log.close({ clean: true, now: NOW });
+    const path = `${FOLDER}/00000000000000000000.${suffix}`;
+    const written = fileBytes(filled, path);
+    assert(written.length > 4096, "more than one chunk");
+    filled.flipBit(path, 3);
+    const spec = { config, clean: true, recoveryPoint: 3000 };
+    const end = Number(names(filled, ".log")[1]!.slice(0, 20));
+    const lastOf = (opened: Log) => opened.offsetForTime(NOW + end - 1);
+    const expected = { kind: "found", timestamp: NOW + end - 1, offset: end - 1, leaderEpoch: 0 };
+    for (const how of ["close", "kill", "full"]) {
+      const disk = filled.clone();
+      let opened = openLog(disk, spec);
+      if (how === "full") disk.capacityBytes = disk.usedBytes + 1000;
+      assertEquals(lastOf(opened), expected as unknown);
+      assertEquals(
+        opened.read(9, { maxBytes: 1, maxOffset: end, minOneBatch: true }).kind,
+        "batches",
+      );
+      if (how === "close") opened.close({ clean: true, now: NOW });
+      disk.killProcess();
+      disk.capacityBytes = Infinity;
+      if (how !== "full") assertEquals(fileBytes(disk, path), written);
+      opened = openLog(disk, spec);
+      assertEquals(lastOf(opened), expected as unknown, how);
+    }
+  });
+}
+
 Deno.test("log: a segment whose index cannot be renamed is removed all the same", () => {
   const disk = new TroubledDisk();
   const log = openLog(disk, { config: CONFIG });
