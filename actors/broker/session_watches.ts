@@ -1,6 +1,6 @@
 /**
- * What a session looks out for: a client that is silent, one that does not read its replies, and one
- * whose large frame does not come to its end.
+ * What a session looks out for: a client that is silent, one that does not read its replies, and
+ * one whose large frame does not come to its end.
  *
  * Owns the timers for that, and the session's part of the bound on large frames. Does not own the
  * connection: it only says that it should end, and why.
