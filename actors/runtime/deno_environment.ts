@@ -150,23 +150,10 @@ function denoDispatcher(clock: Clock, metrics: Metrics, logger: Logger): FifoDis
   return new FifoDispatcher({
     soon: queueMicrotask,
     later: setImmediate,
-    afterIo,
     now: () => clock.monotonic(),
     stalled: (durationMs) => stalls.record(durationMs),
     failed: (error) => logUncaught(logger, "end of turn failed", error),
   });
-}
-
-const NOTHING = new Uint8Array(0);
-
-/**
- * Deno's event loop looks at its sockets when it has nothing to run, or else every 61st time around:
- * turns that follow each other by `setImmediate` keep them waiting for tenths of a second, and
- * `setTimeout` would idle for a millisecond or two. A digest is computed by another thread: until it
- * is there, some 50 µs later, the loop has nothing to run.
- */
-function afterIo(run: () => void): void {
-  crypto.subtle.digest("SHA-1", NOTHING).then(run);
 }
 
 function logUncaught(logger: Logger, event: string, error: unknown): void {
