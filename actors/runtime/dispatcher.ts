@@ -2,8 +2,8 @@
  * The real dispatcher: mailboxes with something in them stand in a queue, and turns empty them.
  *
  * It owns when messages are handled and lets I/O in between; it knows no actor. It names no global:
- * a microtask, a macrotask and a clock are given to it. Invariants: no turn runs inside another,
- * and exactly one is scheduled while messages or end-of-turn work wait and none runs.
+ * a microtask, macrotasks and a clock are given to it. Invariants: no turn runs inside another, and
+ * exactly one is scheduled while messages or end-of-turn work wait and none runs.
  *
  * @module
  */
@@ -14,8 +14,10 @@ import { type MailboxHost, RingMailbox, SpareRings } from "./mailbox.ts";
 export interface DispatcherOptions {
   /** Runs `run` once the present stack has unwound, before more I/O: a microtask. */
   soon(run: () => void): void;
-  /** Runs `run` after I/O that is ready was let in: a macrotask. */
+  /** Runs `run` from the event loop, at little cost: a macrotask. I/O may have to wait on. */
   later(run: () => void): void;
+  /** Runs `run` after I/O that is ready was let in. */
+  afterIo(run: () => void): void;
   /** Monotonic milliseconds. */
   now(): number;
   /** Told of each turn of `stallMs` or more. */
@@ -32,6 +34,8 @@ export const TURN_MS = 2;
 export const MAILBOX_BATCH = 64;
 /** A turn this long is a stall. */
 export const STALL_MS = 10;
+/** Turns may follow each other so long before I/O is let in. */
+export const IO_MS = 1;
 
 /** First in, first out, in turns. */
 export class FifoDispatcher implements Dispatcher {
@@ -45,6 +49,8 @@ export class FifoDispatcher implements Dispatcher {
   #atEnd: (() => void)[] = [];
   /** A turn runs or is scheduled. */
   #awake = false;
+  /** When the first turn began since I/O was let in; -1 when none has. */
+  #turnsSince = -1;
 
   constructor(options: DispatcherOptions) {
     this.#options = options;
@@ -103,12 +109,15 @@ export class FifoDispatcher implements Dispatcher {
 
   #runTurn(): void {
     const start = this.#options.now();
+    if (this.#turnsSince < 0) this.#turnsSince = start;
     this.#handleMessages(start);
     this.#runAtEnd();
-    const duration = this.#options.now() - start;
-    if (duration >= STALL_MS) this.#options.stalled?.(duration);
-    if (this.#waiting > 0 || this.#atEnd.length > 0) this.#options.later(this.#turn);
-    else this.#awake = false;
+    const end = this.#options.now();
+    if (end - start >= STALL_MS) this.#options.stalled?.(end - start);
+    this.#awake = this.#waiting > 0 || this.#atEnd.length > 0;
+    if (this.#awake && end - this.#turnsSince < IO_MS) return this.#options.later(this.#turn);
+    this.#turnsSince = -1;
+    if (this.#awake) this.#options.afterIo(this.#turn);
   }
 
   #handleMessages(start: number): void {

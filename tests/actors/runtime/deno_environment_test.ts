@@ -62,6 +62,34 @@ Deno.test("deno environment: a long run of messages lets I/O in", async () => {
   listener.close();
 });
 
+Deno.test("deno environment: a socket does not wait behind many long turns", async () => {
+  const system = new ActorSystem({ environment: environment(), node: 1 });
+  const { clock } = system.environment;
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const [server, client] = await Promise.all([
+    listener.accept(),
+    Deno.connect({ hostname: "127.0.0.1", port: listener.addr.port }),
+  ]);
+  let isRead = false;
+  const read = server.read(new Uint8Array(1)).then(() => isRead = true);
+  let turns = 0;
+  await new Promise<void>((resolve) => {
+    const one = system.spawn<number>("one", (context) => ({
+      receive() {
+        if (isRead) return system.shutdown(resolve);
+        const end = clock.monotonic() + 2;
+        while (clock.monotonic() < end);
+        if (turns++ === 0) client.write(new Uint8Array(1));
+        context.self.tell(0);
+      },
+    }));
+    one.tell(0);
+  });
+  await read;
+  for (const resource of [server, client, listener]) resource.close();
+  assert(turns < 20, `read after ${turns} turns`);
+});
+
 Deno.test("deno environment: streams are named, differ, and give ids", () => {
   const { random } = environment();
   const stream = random.stream("a");

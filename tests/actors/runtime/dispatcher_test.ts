@@ -3,6 +3,7 @@ import { assert, assertEquals } from "@std/assert";
 import {
   type DispatcherOptions,
   FifoDispatcher,
+  IO_MS,
   MAILBOX_BATCH,
   TURN_MESSAGES,
 } from "../../../actors/runtime/dispatcher.ts";
@@ -11,6 +12,7 @@ class Crank {
   now = 0;
   readonly soon: (() => void)[] = [];
   readonly later: (() => void)[] = [];
+  readonly afterIo: (() => void)[] = [];
   readonly stalls: number[] = [];
   readonly failures: unknown[] = [];
   readonly dispatcher: FifoDispatcher;
@@ -19,6 +21,7 @@ class Crank {
     this.dispatcher = new FifoDispatcher({
       soon: (run) => void this.soon.push(run),
       later: (run) => void this.later.push(run),
+      afterIo: (run) => void this.afterIo.push(run),
       now: () => this.now,
       stalled: (duration) => void this.stalls.push(duration),
       failed: (error) => void this.failures.push(error),
@@ -28,8 +31,8 @@ class Crank {
 
   /** One turn, from wherever it is scheduled. */
   turn(): void {
-    assertEquals(this.soon.length + this.later.length, 1);
-    (this.soon.shift() ?? this.later.shift())?.();
+    assertEquals(this.soon.length + this.later.length + this.afterIo.length, 1);
+    (this.soon.shift() ?? this.later.shift() ?? this.afterIo.shift())?.();
   }
 
   mailbox(deliver: (message: number) => void) {
@@ -37,7 +40,7 @@ class Crank {
   }
 }
 
-Deno.test("runtime 2.1: a turn handles at most 1,000 messages, then lets I/O in", () => {
+Deno.test("runtime 2.1: a turn handles at most 1,000 messages, and leaves the rest", () => {
   const crank = new Crank();
   let handled = 0;
   const mailboxes = Array.from({ length: 30 }, () => crank.mailbox(() => void handled++));
@@ -58,7 +61,7 @@ Deno.test("runtime 2.1: a turn lasts 2 ms, whether messages cost much or little"
     crank.turn();
     assert(crank.now >= 2, `a turn of ${crank.now} ms at ${cost} ms a message`);
     assert(crank.now <= Math.max(4 + cost, 2 + cost), `${crank.now} ms at ${cost} ms a message`);
-    assertEquals(crank.later.length, 1);
+    assertEquals(crank.afterIo.length, 1);
   }
 });
 
@@ -107,7 +110,7 @@ Deno.test("runtime 2.3: end-of-turn work given outside a turn makes one", () => 
   assertEquals(runs, 1);
 });
 
-Deno.test("runtime 2.4: what is told at the end of a turn is handled after I/O was let in", () => {
+Deno.test("runtime 2.4: what is told at the end of a turn is handled in another", () => {
   const crank = new Crank();
   const done: string[] = [];
   const one = crank.mailbox(() => void done.push("one"));
@@ -144,6 +147,37 @@ Deno.test("runtime 2.6: when nothing waits no turn is scheduled, and the next me
     crank.turn();
     assertEquals([crank.soon.length, crank.later.length, mailbox.length], [0, 0, 0]);
   }
+});
+
+Deno.test("runtime 2.7: turns follow each other for a millisecond, then I/O is let in", () => {
+  for (const cost of [0.125, 0.25, 0.5, 3]) {
+    const crank = new Crank();
+    const again = () => {
+      crank.now += cost;
+      crank.dispatcher.atEndOfTurn(again);
+    };
+    crank.dispatcher.atEndOfTurn(again);
+    const sinceIo: number[] = [];
+    for (let turn = 0, since = 0; turn < 40; turn++) {
+      crank.turn();
+      since += cost;
+      if (crank.afterIo.length === 0) continue;
+      sinceIo.push(since);
+      since = 0;
+    }
+    assertEquals(new Set(sinceIo), new Set([Math.max(IO_MS, cost)]));
+  }
+});
+
+Deno.test("runtime 2.7: I/O that was let in while nothing waited counts too", () => {
+  const crank = new Crank();
+  const mailbox = crank.mailbox(() => {});
+  mailbox.push(0, 1);
+  crank.turn();
+  crank.now += 100;
+  crank.dispatcher.atEndOfTurn(() => mailbox.push(0, 2));
+  crank.turn();
+  assertEquals([crank.later.length, crank.afterIo.length], [1, 0]);
 });
 
 Deno.test("dispatcher: a push within a delivery is handled after it, in the same turn", () => {

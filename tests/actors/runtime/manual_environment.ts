@@ -138,6 +138,7 @@ export class ManualEnvironment implements Environment {
       ? new FifoDispatcher({
         soon: (run) => world.soon(run),
         later: (run) => world.soon(run),
+        afterIo: (run) => world.soon(run),
         now: () => world.now,
         failed: (error) => {
           throw error;
