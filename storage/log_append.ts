@@ -345,7 +345,7 @@ export class LogAppender {
       if (this.#hasProducers) applyBatch(producers, batch);
     }
     state.logEndOffset = this.#lastOffset + 1;
-    state.bytesAppended += batches.length;
+    state.hotTail.appended(batches.length);
   }
 }
 

@@ -57,8 +57,6 @@ export interface LogConfig {
   readonly deleteRetentionMs: number;
   /** `producer.id.expiration.ms`, which Kafka sets for the broker: idle producers are forgotten. */
   readonly producerIdExpirationMs: number;
-  /** How much of the newest log is taken to be in the page cache, so that reads of it are hot. */
-  readonly hotTailBytes: number;
 }
 
 const HOUR_MS = 60 * 60 * 1000;
@@ -87,7 +85,6 @@ export const DEFAULT_LOG_CONFIG: LogConfig = Object.freeze({
   maxCompactionLagMs: UNLIMITED,
   deleteRetentionMs: DAY_MS,
   producerIdExpirationMs: DAY_MS,
-  hotTailBytes: 64 * 1024 * 1024,
 });
 
 /** A config with some values set and Kafka's defaults for the rest. */

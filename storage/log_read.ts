@@ -116,7 +116,7 @@ export class LogReader {
         else this.#marks.add(segment, segmentEnd, end, undefined);
       }
       const { position } = first;
-      const hot = isActive && this.#isHot(segment, position);
+      const hot = this.#isHot(index, position);
       return { kind: "slice", file: segment.log, position, length, hot };
     }
     return EMPTY;
@@ -143,9 +143,14 @@ export class LogReader {
     return next.position - position;
   }
 
-  #isHot(segment: Segment, position: number): boolean {
-    const { config, bytesAppended } = this.#state;
-    return segment.size - position <= Math.min(config.hotTailBytes, bytesAppended);
+  /** Whether all from a position in a segment up to the log's end is surely in memory. */
+  #isHot(index: number, position: number): boolean {
+    const { segments, hotTail } = this.#state;
+    let left = hotTail.bytes + position;
+    for (let later = segments.length - 1; later >= index && left >= 0; later--) {
+      left -= segments[later]!.size;
+    }
+    return left >= 0;
   }
 }
 

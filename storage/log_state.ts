@@ -22,6 +22,7 @@ import { CorruptLogError } from "./corrupt_log_error.ts";
 import { commitSmallFile, replaceSmallFile, stageSmallFile } from "./checkpoint.ts";
 import type { DiskError, File } from "./disk.ts";
 import { folderOf } from "./disk_path.ts";
+import { HotTail } from "./hot_tail.ts";
 import { LEADER_EPOCH_CHECKPOINT, LeaderEpochs } from "./leader_epochs.ts";
 import type { LogConfig } from "./log_config.ts";
 import type { LogResources } from "./log_resources.ts";
@@ -88,8 +89,8 @@ export class LogState {
   namesChanged = false;
   /** Whether the folder's own name may not be durable, nor those of its files. */
   folderIsNew = false;
-  /** Bytes appended since the log was opened: these are surely in the page cache. */
-  bytesAppended = 0;
+  /** What is surely in the page cache. */
+  readonly hotTail: HotTail;
   /** How often records were taken from the end. */
   truncations = 0;
   /** When the oldest record that is not flushed was appended. */
@@ -103,6 +104,7 @@ export class LogState {
 
   constructor(init: LogStateInit) {
     this.resources = init.resources;
+    this.hotTail = new HotTail(init.resources.appendedBytes);
     this.folder = init.folder;
     this.config = init.config;
     this.jitter = init.jitter;
@@ -169,6 +171,7 @@ export class LogState {
   activeChanged(loaded: boolean): void {
     this.#activeLoaded = loaded;
     this.namesChanged = true;
+    this.hotTail.clear();
   }
 
   /** The index of the segment that holds `offset`, or would; 0 for offsets before all. */

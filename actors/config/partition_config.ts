@@ -4,7 +4,7 @@
  * @module
  */
 
-import { DEFAULT_LOG_CONFIG, type LogConfig } from "../../storage/log_config.ts";
+import type { LogConfig } from "../../storage/log_config.ts";
 import type { BrokerConfig } from "./broker_config.ts";
 import { withTopicConfigs } from "./topic_config.ts";
 
@@ -46,7 +46,6 @@ export function partitionConfig(
       maxCompactionLagMs: topic.maxCompactionLagMs,
       deleteRetentionMs: topic.deleteRetentionMs,
       producerIdExpirationMs: broker.producerIdExpirationMs,
-      hotTailBytes: DEFAULT_LOG_CONFIG.hotTailBytes,
     },
     minInsyncReplicas: topic.minInsyncReplicas,
     flushBeforeAck: topic.flushBeforeAck,

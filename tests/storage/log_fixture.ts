@@ -74,6 +74,7 @@ export function joinBatches(...batches: readonly Uint8Array[]): Uint8Array {
 export interface LogSpec extends Partial<Omit<LogOpenOptions, "config">> {
   readonly config?: Partial<LogConfig>;
   readonly indexBytesMax?: number;
+  readonly hotBytesMax?: number;
 }
 
 export function tryOpenLog(disk: Disk, spec: LogSpec = {}): LogOpened {
@@ -86,9 +87,12 @@ export function openSlices(disk: Disk, spec: LogSpec = {}): LogOpenSlices {
 }
 
 function openOptions(disk: Disk, spec: LogSpec): LogOpenOptions {
-  const { config = {}, indexBytesMax, ...options } = spec;
+  const { config = {}, indexBytesMax, hotBytesMax, ...options } = spec;
   return {
-    resources: new LogResources(disk, new IndexCache(indexBytesMax)),
+    resources: new LogResources(disk, {
+      indexCache: new IndexCache(indexBytesMax),
+      ...(hotBytesMax === undefined ? {} : { hotBytesMax }),
+    }),
     folder: FOLDER,
     now: NOW,
     clean: false,

@@ -99,9 +99,9 @@ Deno.test("read: where compaction has taken a segment's end, the next one is rea
 
 Deno.test("read: a slice says where its bytes lie, and whether they are hot", () => {
   const disk = new MemoryDisk();
-  const log = openLog(disk, { config: { segmentBytes: 1e6, hotTailBytes: 250 } });
-  for (let index = 0; index < 6; index++) append(log);
   const size = makeBatch().length;
+  const log = openLog(disk, { config: { segmentBytes: 1e6 }, hotBytesMax: 3 * size });
+  for (let index = 0; index < 6; index++) append(log);
   const located = log.locate(1, { ...ALL, maxOffset: 3 });
   assert(located.kind === "slice");
   assertEquals([located.position, located.length], [size, 2 * size]);
@@ -109,6 +109,22 @@ Deno.test("read: a slice says where its bytes lie, and whether they are hot", ()
   assertEquals(located.hot, false);
   const tail = log.locate(4, ALL);
   assertEquals(tail.kind === "slice" && tail.hot, true);
+});
+
+Deno.test("read: what was appended lately is hot in sealed segments too, and cold once it was cut", () => {
+  const log = openLog(new MemoryDisk(), { config: { segmentBytes: 1e6 }, hotBytesMax: 1e6 });
+  const isHot = (offset: number) => {
+    const located = log.locate(offset, ALL);
+    return located.kind === "slice" && located.hot;
+  };
+  for (let index = 0; index < 6; index++) {
+    if (index === 3) log.roll(NOW);
+    append(log);
+  }
+  assertEquals([isHot(0), isHot(3)], [true, true]);
+  log.truncateTo(5, NOW);
+  append(log);
+  assertEquals([isHot(4), isHot(5)], [false, true]);
 });
 
 Deno.test("read: what was appended before a restart is not taken for hot", () => {
