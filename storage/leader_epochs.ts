@@ -127,9 +127,13 @@ export class LeaderEpochs {
     this.#starts.length = 0;
   }
 
-  /** The text of the checkpoint file. */
-  format(): string {
-    const lines = this.#epochs.map((epoch, index) => `${epoch} ${this.#starts[index]}\n`);
+  /** The text of the checkpoint file; with `endOffset` only of entries that begin before it. */
+  format(endOffset: Offset = Infinity): string {
+    const lines: string[] = [];
+    for (let index = 0; index < this.#epochs.length; index++) {
+      const start = this.#starts[index]!;
+      if (start < endOffset) lines.push(`${this.#epochs[index]} ${start}\n`);
+    }
     return `0\n${lines.length}\n${lines.join("")}`;
   }
 

@@ -83,6 +83,8 @@ export class LogState {
   /** Counts changes of the leader epochs, and how many of them their file has. */
   epochChanges = 0;
   epochChangesSaved = 0;
+  /** What the file of leader epochs had, and where the log ended, until the file is written. */
+  epochsFound: { readonly text: string; readonly logEndOffset: Offset } | undefined;
   /** Whether the name of the file of leader epochs may not be durable. */
   epochsUnsynced = false;
   /** Whether names in the folder changed since it was last synced. */
@@ -209,7 +211,7 @@ export class LogState {
   /** Writes the leader epochs, durably, where their file lacks any. @throws {DiskError} */
   saveEpochs(): void {
     if (this.epochChanges === this.epochChangesSaved && !this.epochsUnsynced) return;
-    this.#saveEpochs(this.epochs);
+    if (this.epochsUnsynced || !this.#areEpochsFound()) this.#saveEpochs(this.epochs);
     this.epochChangesSaved = this.epochChanges;
   }
 
@@ -248,6 +250,7 @@ export class LogState {
     commitSmallFile(this.resources.disk, this.#epochsPath);
     this.#stagedEpochs = undefined;
     this.epochChangesSaved = changes;
+    this.epochsFound = undefined;
     this.epochsUnsynced = true;
   }
 
@@ -274,8 +277,16 @@ export class LogState {
     this.flushTarget = Math.min(this.flushTarget, offset);
   }
 
+  /** An entry behind which no record stands does not outlive a close, in the file or not. */
+  #areEpochsFound(): boolean {
+    const { epochsFound, logEndOffset } = this;
+    return epochsFound?.logEndOffset === logEndOffset &&
+      epochsFound.text === this.epochs.format(logEndOffset);
+  }
+
   #saveEpochs(epochs: LeaderEpochs): void {
     this.#stagedEpochs = undefined;
+    this.epochsFound = undefined;
     const { disk } = this.resources;
     replaceSmallFile(disk, this.#epochsPath, epochs.format(), { sync: true });
     this.epochsUnsynced = false;

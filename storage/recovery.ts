@@ -177,6 +177,9 @@ export class LogOpening {
     this.#recoveryPoint = logStartOffset;
     const step = this.#done(logStartOffset, { activeLoaded: true });
     if (step.kind !== "open") return step;
+    const { disk } = resources;
+    const isEpochsFile = disk.status(`${folder}/${LEADER_EPOCH_CHECKPOINT}`) !== undefined;
+    if (isEpochsFile) step.state.epochsFound = undefined;
     step.state.folderIsNew = true;
     step.state.namesChanged = true;
     // A checkpoint that speaks of an earlier log of that name must not be believed.
@@ -278,6 +281,7 @@ export class LogOpening {
     const cutAtStart = this.#epochs.truncateFromStart(logStartOffset);
     const cutAtEnd = this.#epochs.truncateFromEnd(logEndOffset);
     if (cutAtStart || cutAtEnd || scan?.epochsChanged) state.epochChanges++;
+    if (!cutAtStart) state.epochsFound = { text: this.#epochs.format(), logEndOffset };
     // A process that was killed may have left files and names that no sync has covered.
     state.epochsUnsynced = state.namesChanged = state.folderIsNew = scan !== undefined;
     if (logStartOffset > logEndOffset) truncateFullyAndStartAt(state, logStartOffset, now);

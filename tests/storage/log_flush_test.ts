@@ -1,8 +1,19 @@
 import { assertEquals } from "@std/assert";
 import type { DiskOperation } from "../../storage/disk_faults.ts";
 import type { Log } from "../../storage/log.ts";
+import { LEADER_EPOCH_CHECKPOINT } from "../../storage/leader_epochs.ts";
 import { MemoryDisk } from "../../storage/memory_disk.ts";
-import { append, FOLDER, leader, NOW, openLog, readBatches } from "./log_fixture.ts";
+import {
+  append,
+  expectAppended,
+  FOLDER,
+  follower,
+  leader,
+  NOW,
+  openLog,
+  readBatches,
+  replicatedBatch,
+} from "./log_fixture.ts";
 
 /** A disk that writes down what is synced, by the last part of its path. */
 class WatchedDisk extends MemoryDisk {
@@ -173,4 +184,65 @@ Deno.test("flush: flush.ms counts from the oldest record that is not durable", (
   log.flushSync();
   append(log, {}, leader(0, NOW + 200));
   assertEquals([log.flushDue(NOW + 299), log.flushDue(NOW + 300)], [false, true]);
+});
+
+Deno.test("close: a log that was led, and nothing appended, needs no sync", () => {
+  for (const count of [0, 3]) {
+    const disk = new WatchedDisk();
+    const first = openLog(disk);
+    for (let index = 0; index < count; index++) append(first, {}, leader(1));
+    first.close({ clean: true, now: NOW });
+    const again = openLog(disk, { clean: true, recoveryPoint: count });
+    again.assignEpoch(9);
+    disk.synced.length = 0;
+    again.close({ clean: true, now: NOW });
+    assertEquals(disk.synced, []);
+    const kept = count === 0 ? [] : [{ epoch: 1, startOffset: 0 }];
+    const last = openLog(disk, { clean: true, recoveryPoint: count });
+    assertEquals(last.epochEntries, kept);
+    last.assignEpoch(10);
+    append(last, {}, leader(10));
+    last.close({ clean: true, now: NOW });
+    const { epochEntries } = openLog(disk, { clean: true, recoveryPoint: count + 1 });
+    assertEquals(epochEntries, [...kept, { epoch: 10, startOffset: count }]);
+  }
+});
+
+Deno.test("close: leader epochs that were cut away are gone from their file", () => {
+  const disk = new WatchedDisk();
+  const log = openLog(disk);
+  for (const epoch of [1, 2]) append(log, {}, leader(epoch));
+  log.close({ clean: true, now: NOW });
+  const cut = openLog(disk, { clean: true, recoveryPoint: 2 });
+  cut.truncateTo(1, NOW);
+  append(cut, {}, leader(1));
+  cut.close({ clean: true, now: NOW });
+  const { epochEntries } = openLog(disk, { clean: true, recoveryPoint: 2 });
+  assertEquals(epochEntries, [{ epoch: 1, startOffset: 0 }]);
+});
+
+Deno.test("close: a leader epoch without a record is gone once records of others stand there", () => {
+  const disk = new WatchedDisk();
+  const log = openLog(disk);
+  append(log, {}, leader(1));
+  log.assignEpoch(2);
+  log.close({ clean: true, now: NOW });
+  const following = openLog(disk, { clean: true, recoveryPoint: 1 });
+  expectAppended(following.append(replicatedBatch(1, 1), follower(3)));
+  following.close({ clean: true, now: NOW });
+  const { epochEntries } = openLog(disk, { clean: true, recoveryPoint: following.recoveryPoint });
+  assertEquals(epochEntries, [{ epoch: 1, startOffset: 0 }]);
+});
+
+Deno.test("close: leader epochs that were left in a folder without a log are gone from their file", () => {
+  const disk = new WatchedDisk();
+  disk.makeDirectory(FOLDER);
+  const path = `${FOLDER}/${LEADER_EPOCH_CHECKPOINT}`;
+  disk.open(path, { create: true }).write(new TextEncoder().encode("0\n1\n5 0\n"), 0);
+  const log = openLog(disk);
+  log.assignEpoch(7);
+  log.close({ clean: true, now: NOW });
+  const bytes = new Uint8Array(disk.open(path).size());
+  disk.open(path).read(bytes, 0);
+  assertEquals(new TextDecoder().decode(bytes), "0\n1\n7 0\n");
 });
