@@ -64,7 +64,7 @@ export class Breather {
         this.#turn = undefined;
         resolve();
       };
-      // What the end of a turn asks for runs at the end of the next, after I/O was let in.
+      // What the end of a turn asks for runs at the end of the next, from the event loop.
       dispatcher.atEndOfTurn(() => dispatcher.atEndOfTurn(end));
     });
   }

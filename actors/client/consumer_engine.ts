@@ -181,7 +181,7 @@ export class ConsumerEngine<K, V> {
   /** Resolves after the event loop has turned. */
   turned(): Promise<void> {
     const { dispatcher } = this.#cluster.environment;
-    // What the end of a turn asks for runs at the end of the next, after I/O was let in.
+    // What the end of a turn asks for runs at the end of the next, from the event loop.
     return new Promise((resolve) => {
       dispatcher.atEndOfTurn(() => dispatcher.atEndOfTurn(resolve));
     });

@@ -168,6 +168,8 @@ class ControllerActor implements Actor<ControllerMessage> {
   readonly #pending: Pending[] = [];
   #committed: Offset = 0;
   #flushing = false;
+  /** Who waits for the log to be closed, while a flush is under way. */
+  #closer: Ref<ControllerClosed> | undefined;
 
   constructor(context: ActorContext<ControllerMessage>, options: ControllerOptions) {
     const { environment } = context;
@@ -232,8 +234,10 @@ class ControllerActor implements Actor<ControllerMessage> {
       case "flushed":
         return this.#flushed(message.endOffset, message.failure);
       case "close":
-        message.replyTo.tell({ kind: "controller-closed", failure: this.#close() });
-        return this.#context.stop();
+        // A failed sync is reported once: one that is under way must not be overtaken.
+        if (this.#flushing) this.#closer = message.replyTo;
+        else this.#end(message.replyTo);
+        return;
     }
   }
 
@@ -301,7 +305,13 @@ class ControllerActor implements Actor<ControllerMessage> {
     for (const subscriber of this.#subscribers) {
       subscriber.tell({ kind: "metadata-committed", records: committed, endOffset });
     }
-    this.#maybeFlush();
+    if (this.#closer === undefined) this.#maybeFlush();
+    else this.#end(this.#closer);
+  }
+
+  #end(replyTo: Ref<ControllerClosed>): void {
+    replyTo.tell({ kind: "controller-closed", failure: this.#close() });
+    this.#context.stop();
   }
 
   #close(): string | undefined {

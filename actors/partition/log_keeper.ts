@@ -37,6 +37,10 @@ export class LogKeeper {
   readonly #options: LogKeeperOptions;
   #flushing = false;
   #flushPlanned = false;
+  /** Syncs whose outcome is not known yet. */
+  #underWay = 0;
+  /** What waits for them; nothing else is begun before. */
+  #ending: (() => void) | undefined;
 
   constructor(options: LogKeeperOptions) {
     this.#options = options;
@@ -44,13 +48,14 @@ export class LogKeeper {
 
   /** One flush at a time; what is appended meanwhile is flushed with the next. */
   maybeFlush(log: Log): void {
-    if (this.#flushing) return;
+    if (this.#flushing || this.#ending !== undefined) return;
     const { replica, now, later, visible, failed } = this.#options;
     if (!replica.awaitsFlush && !log.flushDue(now())) return this.#scheduleFlush(log);
     const endOffset = log.logEndOffset;
     const started = log.flush(later((failure) => this.#flushed(log, endOffset, failure)));
     if (started instanceof DiskError) failed(started);
     this.#flushing = started === "started";
+    if (this.#flushing) this.#underWay++;
     if (!this.#flushing && replica.flushed(log.flushedOffset)) visible();
   }
 
@@ -63,6 +68,15 @@ export class LogKeeper {
     if (log.checkpointDue) this.#checkpoint(log);
     this.note(log);
     this.maybeFlush(log);
+  }
+
+  /**
+   * Runs `end`, now or when what is under way is done, and begins nothing more. What a disk reports
+   * of a failed sync it may report once: whoever syncs meanwhile would be told that all is well.
+   */
+  end(end: () => void): void {
+    if (this.#underWay === 0) end();
+    else this.#ending = end;
   }
 
   /** Says how far the log is, for the next checkpoint. */
@@ -93,6 +107,7 @@ export class LogKeeper {
 
   #flushed(log: Log, endOffset: Offset, failure: DiskError | undefined): void {
     this.#flushing = false;
+    this.#underWay--;
     const { replica, visible } = this.#options;
     if (failure === undefined) {
       if (replica.flushed(endOffset)) visible();
@@ -100,18 +115,21 @@ export class LogKeeper {
     } else {
       this.#notSynced(log, failure);
     }
-    this.maybeFlush(log);
+    if (this.#ending === undefined) this.maybeFlush(log);
+    else if (this.#underWay === 0) this.#ending();
   }
 
   /** Segments that were sealed need no scan at the next start once this is done. */
   #checkpoint(log: Log): void {
+    if (this.#ending !== undefined) return;
     const endOffset = log.logEndOffset;
     const { now, later } = this.#options;
     const started = log.checkpoint(
       now(),
       later((failure) => this.#flushed(log, endOffset, failure)),
     );
-    if (started instanceof DiskError) this.#notSynced(log, started);
+    if (started === "started") this.#underWay++;
+    else if (started instanceof DiskError) this.#notSynced(log, started);
   }
 
   /** A checkpoint writes before it syncs: where that failed nothing is in doubt. */

@@ -359,9 +359,14 @@ class PartitionActor implements Actor<PartitionMessage> {
     const log = this.#log;
     // A log that was not opened since a crash still has to be scanned.
     const untouched = this.#options.directory.clean && this.#opening === undefined;
-    if (log === undefined) replyTo.tell({ kind: "closed", clean: untouched, failure: undefined });
-    else replyTo.tell(this.#closeLog(log));
-    this.#context.stop();
+    if (log === undefined) {
+      replyTo.tell({ kind: "closed", clean: untouched, failure: undefined });
+      return this.#context.stop();
+    }
+    this.#keeper.end(() => {
+      replyTo.tell(this.#closeLog(log));
+      this.#context.stop();
+    });
   }
 
   #closeLog(log: Log): LogClosed {

@@ -17,10 +17,10 @@ import {
   type MetadataResponse,
   type MetadataResponseTopic,
 } from "../../../net/messages/metadata.ts";
-import type { ClusterImage, TopicImage } from "../../controller/cluster_image.ts";
+import type { TopicImage } from "../../controller/cluster_image.ts";
 import type { ApiHandler, Call } from "../call.ts";
 import { askController } from "../controller_questions.ts";
-import { endPointOf } from "../services.ts";
+import { type BrokerServices, endPointOf, OFFLINE } from "../services.ts";
 
 /** Kafka's number for "no operations were asked for". */
 const NO_OPERATIONS = -2147483648;
@@ -110,24 +110,28 @@ function response(
     clusterId: broker.clusterId,
     controllerId: broker.nodeId,
     topics: all
-      ? [...image.topics.values()].map(describe)
-      : (request.topics ?? []).map((topic) => describeAsked(image, topic, errors)),
+      ? [...image.topics.values()].map((topic) => describe(broker, topic))
+      : (request.topics ?? []).map((topic) => describeAsked(broker, topic, errors)),
     clusterAuthorizedOperations: NO_OPERATIONS,
   };
 }
 
 function describeAsked(
-  image: ClusterImage,
+  broker: BrokerServices,
   { name, topicId }: MetadataRequestTopic,
   errors: ReadonlyMap<string, number>,
 ): MetadataResponseTopic {
+  const { image } = broker;
   const topic = name === null ? image.topicById(topicId) : image.topicByName(name);
-  if (topic !== undefined) return describe(topic);
+  if (topic !== undefined) return describe(broker, topic);
   if (name === null) return unknown(null, topicId, ErrorCode.UNKNOWN_TOPIC_ID);
   return unknown(name, ZERO_UUID, errors.get(name) ?? ErrorCode.UNKNOWN_TOPIC_OR_PARTITION);
 }
 
-function describe(topic: TopicImage): MetadataResponseTopic {
+function describe(
+  { partitions, nodeId }: BrokerServices,
+  topic: TopicImage,
+): MetadataResponseTopic {
   return {
     errorCode: ErrorCode.NONE,
     name: topic.name,
@@ -140,7 +144,7 @@ function describe(topic: TopicImage): MetadataResponseTopic {
       leaderEpoch: partition.leaderEpoch,
       replicaNodes: partition.replicas,
       isrNodes: partition.isr,
-      offlineReplicas: [],
+      offlineReplicas: partitions.find(topic.id, partitionIndex) === OFFLINE ? [nodeId] : [],
     })),
     topicAuthorizedOperations: NO_OPERATIONS,
   };

@@ -62,6 +62,7 @@ async function restart(bench: Bench, data: string): Promise<void> {
     target: atMost(START_MAX_MS),
   });
   await measureIdle(bench, node);
+  bench.report({ name: "ended in order, untouched", value: await node.end(), unit });
 }
 
 async function measureIdle(bench: Bench, node: NodeProcess): Promise<void> {

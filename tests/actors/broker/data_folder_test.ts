@@ -5,7 +5,8 @@ import { readOffsetCheckpoint, RECOVERY_POINT_CHECKPOINT } from "../../../storag
 import { CREATE_TOPICS } from "../../../net/messages/create_topics.ts";
 import { ErrorCode } from "../../../net/messages/errors.ts";
 import { METADATA } from "../../../net/messages/metadata.ts";
-import { batchOf, BrokerWorld } from "./broker_world.ts";
+import { type Disk, DiskError, type File } from "../../../storage/disk.ts";
+import { batchOf, beginProduce, BrokerWorld } from "./broker_world.ts";
 
 const DURABLE = { "flush.before.ack": "true", "retention.ms": "-1" };
 
@@ -170,3 +171,57 @@ Deno.test("data folder: however full the disk is, an orderly stop ends, and the 
   }
   assert(failures.has("data folder") && failures.has("none"), [...failures].join());
 });
+
+/** Lets a sync that runs while the node goes on fail later, and one that holds it up succeed. */
+function failingLater(disk: Disk, fails: () => boolean): Disk {
+  const open = (path: string, options?: { readonly create?: boolean }): File => {
+    const file = disk.open(path, options);
+    return new Proxy(file, {
+      get(target, name) {
+        if (name === "syncLater" && fails()) {
+          return (done: (failure: DiskError) => void) =>
+            target.syncLater(() => done(new DiskError("io", `Cannot sync ${path}: EIO`)));
+        }
+        const value = Reflect.get(target, name);
+        return typeof value === "function" ? value.bind(target) : value;
+      },
+    });
+  };
+  return new Proxy(disk, {
+    get(target, name) {
+      if (name === "open") return open;
+      const value = Reflect.get(target, name);
+      return typeof value === "function" ? value.bind(target) : value;
+    },
+  });
+}
+
+for (const what of ["records", "metadata"]) {
+  Deno.test(`data folder: a sync of ${what} that fails while the node stops leaves no clean mark`, () => {
+    let fails = false;
+    const world = BrokerWorld.serving({ wrapDisk: (disk) => failingLater(disk, () => fails) });
+    const client = world.client();
+    world.createTopic(client, "orders", 1, DURABLE);
+    world.produce(client, "orders", batchOf(["a"]));
+    world.node.disk.slowSyncs(50);
+    fails = true;
+    const produced = what === "records"
+      ? beginProduce(client, "orders", batchOf(["b"]))
+      : undefined;
+    const created = what === "metadata"
+      ? client.begin(CREATE_TOPICS, {
+        timeoutMs: 1000,
+        topics: [{ name: "others", numPartitions: 1, replicationFactor: 1 }],
+      })
+      : undefined;
+    world.pass(5);
+    let failures: readonly string[] | undefined;
+    world.booted.close((told) => failures = told);
+    world.until(() => failures !== undefined || world.failure !== undefined, "the node ends");
+    world.pass(1000);
+    assertEquals(world.disk.status(".kafka_cleanshutdown"), undefined);
+    const answer = produced?.response?.responses[0]?.partitionResponses[0];
+    if (answer !== undefined) assert(answer.errorCode !== 0, "not acknowledged");
+    if (created?.response !== undefined) assert(created.response.topics[0]!.errorCode !== 0);
+  });
+}

@@ -174,6 +174,8 @@ Deno.test("failure: a handler that throws takes its partition offline; others se
   const lines = world.linesWith("partition offline");
   assertEquals(lines.length, 1);
   assertStringIncludes(lines[0]!, "partition=orders-0");
+  const { topics } = world.ask(client, METADATA, { topics: [{ name: "orders" }] });
+  assertEquals(topics[0]!.partitions.map(({ offlineReplicas }) => offlineReplicas), [[1], []]);
   const offline = world.produce(client, "orders", batchOf(["c"]));
   assertEquals(offline.errorCode, ErrorCode.KAFKA_STORAGE_ERROR);
   assertStringIncludes(offline.errorMessage!, "orders-0");
