@@ -2,12 +2,13 @@
  * The configs of a broker: Kafka's names and defaults, and a few of Strom's own.
  *
  * Owns the table, what may change while the broker runs, and the typed values. Keys of parts that
- * are not there yet (replication, quorum, groups, transactions, TLS) are not known, except where
+ * are not there yet (groups, transactions, TLS) are not known, except where
  * they set the default of a topic config.
  *
  * @module
  */
 
+import { UNLIMITED } from "../../storage/log_config.ts";
 import { DECOMPRESSED_BATCH_BYTES_MAX } from "../../storage/compression.ts";
 import {
   boolean,
@@ -18,6 +19,7 @@ import {
   int,
   long,
   parseConfig,
+  string,
   unknownConfig,
 } from "./definition.ts";
 import { brokerSynonyms, type TopicConfig, topicDefaults } from "./topic_config.ts";
@@ -132,6 +134,135 @@ const BROKER_CONFIGS = {
     DECOMPRESSED_BATCH_BYTES_MAX,
     "The most bytes that a batch may become when it is decompressed (Strom's own)",
     { min: 1024 },
+  ),
+
+  brokerRack: string("broker.rack", "", "Where the broker stands: replicas are spread over racks"),
+  processRoles: string(
+    "process.roles",
+    "broker,controller",
+    "What the node is: broker, controller, or both",
+  ),
+  controllerQuorumVoters: string(
+    "controller.quorum.voters",
+    "",
+    "The voters of the metadata quorum at first, as id@host:port,…; empty is this node alone",
+  ),
+  controllerQuorumBootstrapServers: string(
+    "controller.quorum.bootstrap.servers",
+    "",
+    "Nodes of the cluster to join, as host:port,…",
+  ),
+  controllerQuorumElectionTimeoutMs: int(
+    "controller.quorum.election.timeout.ms",
+    1000,
+    "How long a candidate waits for votes before it asks anew",
+    { min: 1 },
+  ),
+  controllerQuorumFetchTimeoutMs: int(
+    "controller.quorum.fetch.timeout.ms",
+    2000,
+    "How long a voter does without its leader before it asks for an election",
+    { min: 1 },
+  ),
+  controllerQuorumElectionBackoffMaxMs: int(
+    "controller.quorum.election.backoff.max.ms",
+    1000,
+    "The longest wait between two elections",
+    { min: 0 },
+  ),
+  controllerQuorumRequestTimeoutMs: int(
+    "controller.quorum.request.timeout.ms",
+    2000,
+    "How long a request of the metadata quorum may take",
+    { min: 1 },
+  ),
+  controllerQuorumRetryBackoffMs: int(
+    "controller.quorum.retry.backoff.ms",
+    20,
+    "The wait after a request of the metadata quorum that failed",
+    { min: 0 },
+  ),
+  metadataLogSnapshotBytes: long(
+    "metadata.log.max.record.bytes.between.snapshots",
+    20 * MIB,
+    "A snapshot of the metadata is made after so many bytes of records",
+    { min: 1 },
+  ),
+  brokerSessionTimeoutMs: int(
+    "broker.session.timeout.ms",
+    9000,
+    "A broker that is silent for this long is fenced",
+    { min: 1 },
+  ),
+  brokerHeartbeatIntervalMs: int(
+    "broker.heartbeat.interval.ms",
+    2000,
+    "How often a broker tells the controller that it is alive",
+    { min: 1 },
+  ),
+  controlledShutdownEnable: boolean(
+    "controlled.shutdown.enable",
+    true,
+    "Whether a broker hands over what it leads before it stops",
+  ),
+  autoLeaderRebalanceEnable: boolean(
+    "auto.leader.rebalance.enable",
+    true,
+    "Whether leadership returns to preferred replicas by itself",
+  ),
+  leaderImbalanceCheckIntervalSeconds: long(
+    "leader.imbalance.check.interval.seconds",
+    300,
+    "How often that is looked at",
+    { min: 1 },
+  ),
+  replicaLagTimeMaxMs: long(
+    "replica.lag.time.max.ms",
+    30_000,
+    "A follower that has not caught up for this long is no longer in sync",
+    { min: 1 },
+  ),
+  replicaFetchMaxBytes: int(
+    "replica.fetch.max.bytes",
+    MIB,
+    "The most bytes of one partition that a follower asks for at once",
+    { min: 0 },
+  ),
+  replicaFetchResponseMaxBytes: int(
+    "replica.fetch.response.max.bytes",
+    10 * MIB,
+    "The most bytes that a follower asks for at once",
+    { min: 0 },
+  ),
+  replicaFetchMinBytes: int(
+    "replica.fetch.min.bytes",
+    1,
+    "A follower's fetch waits until there are so many bytes",
+    { min: 0 },
+  ),
+  replicaFetchWaitMaxMs: int(
+    "replica.fetch.wait.max.ms",
+    500,
+    "How long a follower's fetch waits for them",
+    { min: 0 },
+  ),
+  replicaFetchBackoffMs: int(
+    "replica.fetch.backoff.ms",
+    1000,
+    "How long a follower waits after a fetch that failed",
+    { min: 0 },
+  ),
+  leaderReplicationThrottledRate: long(
+    "leader.replication.throttled.rate",
+    UNLIMITED,
+    "Bytes a second that a leader sends to throttled replicas",
+    { min: 0, dynamic: "per-broker" },
+  ),
+  followerReplicationThrottledRate: long(
+    "follower.replication.throttled.rate",
+    UNLIMITED,
+    "Bytes a second that a follower takes for throttled replicas",
+    { min: 0, dynamic: "per-broker" },
   ),
   openFilesMax: int("open.files.max", 1000, "Descriptors that log files hold (Strom's own)", {
     min: 2,

@@ -61,11 +61,25 @@ export interface Read {
   /** The leader epoch that the asker knows; -1 to skip the check. */
   readonly currentLeaderEpoch: Epoch;
   readonly readCommitted: boolean;
+  /** Set where a follower reads: what it holds, for the in-sync replicas and the high watermark. */
+  readonly follower?: FollowerState;
   readonly replyTo: Ref<ReadReply>;
+}
+
+/** What a follower says of itself when it fetches; its log end offset is its fetch offset. */
+export interface FollowerState {
+  readonly replicaId: NodeId;
+  /** Of its registration with the controller (KIP-903). */
+  readonly brokerEpoch: Offset;
+  /** Leader epoch of the last record it holds; -1 where it holds none. */
+  readonly lastFetchedEpoch: Epoch;
+  readonly logStartOffset: Offset;
 }
 
 export interface ReadReply {
   readonly error: ErrorCode;
+  /** Where a follower's log leaves the leader's: the largest epoch it may keep, and its end. */
+  readonly diverging?: { readonly epoch: Epoch; readonly endOffset: Offset };
   readonly highWatermark: Offset;
   readonly lastStableOffset: Offset;
   readonly logStartOffset: Offset;
@@ -138,6 +152,95 @@ export interface EndOfEpochReply {
   readonly endOffset: Offset;
 }
 
+/**
+ * What a leader answered to a follower's fetch, for the follower to take in. Ignored, but answered,
+ * where leader epoch or fetch offset are not the follower's any more.
+ */
+export interface TakeFetched {
+  readonly kind: "take-fetched";
+  /** The epoch that the fetch was made in. */
+  readonly leaderEpoch: Epoch;
+  readonly fetchOffset: Offset;
+  readonly outcome: FetchedOutcome;
+  readonly replyTo: Ref<FetchPosition>;
+  /** Gives the bytes of the records back; called once, when they are no longer read. */
+  release(): void;
+}
+
+export type FetchedOutcome =
+  | {
+    readonly kind: "records";
+    /** Whole batches from the fetch offset on, or null. */
+    readonly records: Uint8Array | null;
+    readonly highWatermark: Offset;
+    readonly logStartOffset: Offset;
+  }
+  | { readonly kind: "diverging"; readonly epoch: Epoch; readonly endOffset: Offset }
+  /** The leader has nothing at the fetch offset: where its log begins and ends. */
+  | {
+    readonly kind: "out-of-range";
+    readonly logStartOffset: Offset;
+    readonly logEndOffset: Offset;
+  };
+
+/** From where a follower fetches next. */
+export interface FetchPosition {
+  readonly kind: "fetch-position";
+  /** -1 where it does not follow any more. */
+  readonly leaderEpoch: Epoch;
+  /** Its log end offset: of what is durable where `flush.before.ack` is set. */
+  readonly fetchOffset: Offset;
+  readonly lastFetchedEpoch: Epoch;
+  readonly logStartOffset: Offset;
+  /** Whether the fetch could not be taken in, and the next should wait a while. */
+  readonly failed: boolean;
+}
+
+/** Told by a partition: from whom it fetches from now on. */
+export interface Follow {
+  readonly kind: "follow";
+  readonly topicId: Uuid;
+  readonly topic: string;
+  readonly partition: number;
+  readonly leader: NodeId;
+  /** Takes what is fetched. */
+  readonly replica: Ref<TakeFetched>;
+  readonly position: FetchPosition;
+}
+
+/** Told by a partition: it fetches no more. */
+export interface Unfollow {
+  readonly kind: "unfollow";
+  readonly topicId: Uuid;
+  readonly partition: number;
+}
+
+/** Asked by a leader: that the controller change the in-sync replicas (AlterPartition). */
+export interface ProposeIsr {
+  readonly kind: "propose-isr";
+  readonly topicId: Uuid;
+  readonly partition: number;
+  readonly leaderEpoch: Epoch;
+  readonly partitionEpoch: number;
+  readonly newIsr: readonly { readonly brokerId: NodeId; readonly brokerEpoch: Offset }[];
+  /** 0 recovered, 1 recovering from an unclean election. */
+  readonly leaderRecoveryState: number;
+  /** Gets one answer, however long it takes. */
+  readonly replyTo: Ref<IsrAnswer>;
+}
+
+/** The controller's answer to a proposal, or REQUEST_TIMED_OUT where nobody knows. */
+export interface IsrAnswer {
+  readonly kind: "isr-answer";
+  readonly error: ErrorCode;
+  /** Where there is no error: the partition as it is now. */
+  readonly leader: NodeId;
+  readonly leaderEpoch: Epoch;
+  readonly partitionEpoch: number;
+  readonly isr: readonly NodeId[];
+  readonly leaderRecoveryState: number;
+}
+
 /** The controller's word has changed. */
 export interface Assign {
   readonly kind: "assign";
@@ -193,6 +296,7 @@ export type PartitionRequest =
   | ListOffset
   | DeleteRecords
   | EndOfEpoch
+  | TakeFetched
   | Assign
   | Delete
   | Configure

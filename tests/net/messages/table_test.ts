@@ -1,14 +1,16 @@
 import { assert, assertEquals } from "@std/assert";
 import { METADATA_RECORDS } from "../../../net/messages/records/table.ts";
-import { apiByKey, APIS } from "../../../net/messages/table.ts";
+import { apiByKey, APIS, NODE_APIS } from "../../../net/messages/table.ts";
 import type { FieldType, NamedField, Table } from "../../../net/schema.ts";
 import { formatVersions, includes, intersect } from "../../../net/schema/versions.ts";
 
 Deno.test("apis: each is found by its key, and listed in the order of keys", () => {
-  for (const api of APIS) assert(apiByKey(api.key) === api);
+  for (const api of [...APIS, ...NODE_APIS]) assert(apiByKey(api.key) === api);
   assertEquals(apiByKey(9999), undefined);
-  const keys = APIS.map((api) => api.key);
-  assertEquals(keys, [...new Set(keys)].sort((a, b) => a - b));
+  for (const apis of [APIS, NODE_APIS]) {
+    const keys = apis.map((api) => api.key);
+    assertEquals(keys, [...new Set(keys)].sort((a, b) => a - b));
+  }
 });
 
 Deno.test("apis: versions are those that real clients were found to need", () => {
@@ -29,14 +31,22 @@ Deno.test("apis: versions are those that real clients were found to need", () =>
     "DescribeConfigs 1-4",
     "AlterConfigs 0-2",
     "CreatePartitions 0-3",
+    "ElectLeaders 0-2",
     "IncrementalAlterConfigs 0-1",
+    "AlterPartitionReassignments 0",
+    "ListPartitionReassignments 0",
+    "DescribeQuorum 0-2",
+    "UpdateFeatures 0-1",
     "DescribeCluster 0-1",
+    "UnregisterBroker 0",
+    "AddRaftVoter 0",
+    "RemoveRaftVoter 0",
   ]);
 });
 
 Deno.test("tables: tagged fields are tagged in flexible versions only", () => {
   const tables: Table[] = [
-    ...APIS.flatMap((api) => [api.request, api.response]),
+    ...[...APIS, ...NODE_APIS].flatMap((api) => [api.request, api.response]),
     ...METADATA_RECORDS,
   ];
   const check = (fields: readonly NamedField[], table: Table) => {
