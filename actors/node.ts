@@ -17,12 +17,8 @@ import type { BrokerConfig } from "./config/broker_config.ts";
 import { SessionBudgets } from "./broker/budget.ts";
 import { brokerActor, type BrokerClosed, type BrokerEvent } from "./broker/broker_actor.ts";
 import type { BrokerRequest } from "./broker/broker_actor.ts";
-import {
-  controllerActor,
-  type ControllerClosed,
-  type ControllerFailed,
-  type ControllerRequest,
-} from "./controller/controller_actor.ts";
+import { controllerActor, type ControllerFailed } from "./controller/controller_actor.ts";
+import type { ControllerClosed, ControllerRequest } from "./controller/messages.ts";
 import type { Actor, ActorContext, AskResult } from "./runtime/actor.ts";
 import type { Environment } from "./runtime/environment.ts";
 import type { Ref } from "./runtime/ref.ts";
@@ -145,7 +141,10 @@ class WiredNode implements BootedNode {
           nodeId,
           directory,
           resources,
-          defaults: config,
+          config,
+          voters: [],
+          isController: true,
+          transport: { send: (_to, _api, _request, _timeoutMs, done) => done(undefined) },
           failed: this.#supervisor,
         }),
       );

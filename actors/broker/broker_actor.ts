@@ -11,10 +11,13 @@ import type { NodeId, Offset } from "../../storage/bytes/ids.ts";
 import type { LogDirectory } from "../../storage/log_directory.ts";
 import type { LogResources } from "../../storage/log_resources.ts";
 import type { BufferPool } from "../../net/buffer_pool.ts";
+import {
+  BROKER_REGISTRATION,
+  type BrokerRegistrationResponse,
+} from "../../net/messages/broker_registration.ts";
 import type { Connection } from "../../net/network.ts";
 import { type BrokerConfig, withDynamicConfigs } from "../config/broker_config.ts";
 import { type PartitionConfig, partitionConfig } from "../config/partition_config.ts";
-import type { BrokerRegistered } from "../controller/brokers.ts";
 import {
   type BrokerEndPoint,
   ClusterImage,
@@ -22,11 +25,12 @@ import {
   type ImageChange,
   type TopicImage,
 } from "../controller/cluster_image.ts";
-import type {
-  Committed,
-  ControllerRequest,
-  MetadataCommitted,
-} from "../controller/controller_actor.ts";
+import {
+  type Committed,
+  type ControllerRequest,
+  decide,
+  type MetadataCommitted,
+} from "../controller/messages.ts";
 import type { Actor, ActorContext, AskResult, Behaviour } from "../runtime/actor.ts";
 import type { Ref } from "../runtime/ref.ts";
 import { ALLOW_ALL, NO_QUOTA } from "./access.ts";
@@ -86,7 +90,10 @@ type BrokerMessage =
   | MetadataCommitted
   | ReplicaManagerMessage
   | DirectoryFailed
-  | { readonly kind: "registered"; readonly result: AskResult<Committed<BrokerRegistered>> }
+  | {
+    readonly kind: "registered";
+    readonly result: AskResult<Committed<BrokerRegistrationResponse>>;
+  }
   | { readonly kind: "controller-ended" }
   | { readonly kind: "session-ended" }
   | { readonly kind: "checkpoint" }
@@ -157,21 +164,25 @@ class BrokerActor implements Actor<BrokerMessage> {
     const { nodeId, directory, endPoints, controller } = this.#options;
     const incarnationId = this.#context.environment.random.stream("broker").uuid();
     this.#context.watch(controller, { kind: "controller-ended" });
-    this.#context.ask<ControllerRequest, Committed<BrokerRegistered>>(
+    this.#context.ask<ControllerRequest, Committed<BrokerRegistrationResponse>>(
       controller,
       Infinity,
-      (replyTo) => ({
-        kind: "register-broker",
-        registration: {
-          brokerId: nodeId,
-          incarnationId,
-          endPoints,
-          rack: null,
-          logDirs: [directory.directoryId],
-          cleanShutdown: directory.clean,
-        },
-        replyTo,
-      }),
+      (replyTo) =>
+        decide(
+          BROKER_REGISTRATION,
+          {
+            brokerId: nodeId,
+            clusterId: directory.clusterId,
+            incarnationId,
+            listeners: endPoints.map((endPoint) => ({ ...endPoint, securityProtocol: 0 })),
+            features: [],
+            rack: null,
+            isMigratingZkBroker: false,
+            logDirs: [directory.directoryId],
+            previousBrokerEpoch: directory.clean ? 0 : -1,
+          },
+          replyTo,
+        ),
       (result) => ({ kind: "registered", result }),
     );
     controller.tell({ kind: "subscribe", subscriber: this.#context.self });
@@ -263,7 +274,7 @@ class BrokerActor implements Actor<BrokerMessage> {
     }
   }
 
-  #registered(result: AskResult<Committed<BrokerRegistered>>): void {
+  #registered(result: AskResult<Committed<BrokerRegistrationResponse>>): void {
     if (result.kind !== "reply" || result.reply.response === undefined) {
       const message = result.kind === "reply" ? result.reply.errorMessage : null;
       return this.#fail(message ?? `The controller refused the registration: ${result.kind}`);

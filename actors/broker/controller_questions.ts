@@ -6,7 +6,7 @@
  */
 
 import { ErrorCode } from "../../net/messages/errors.ts";
-import type { Committed, ControllerRequest } from "../controller/controller_actor.ts";
+import type { Committed, ControllerRequest } from "../controller/messages.ts";
 import type { Ref } from "../runtime/ref.ts";
 import type { BrokerRequest, MetadataApplied } from "./broker_actor.ts";
 import type { Call } from "./call.ts";

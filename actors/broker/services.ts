@@ -13,7 +13,7 @@ import type { SocketAddress } from "../../net/network.ts";
 import type { Api } from "../../net/schema.ts";
 import type { BrokerConfig } from "../config/broker_config.ts";
 import type { ClusterImage } from "../controller/cluster_image.ts";
-import type { ControllerRequest } from "../controller/controller_actor.ts";
+import type { ControllerRequest } from "../controller/messages.ts";
 import type { PartitionRequest } from "../partition/messages.ts";
 import type { Environment } from "../runtime/environment.ts";
 import type { Ref } from "../runtime/ref.ts";

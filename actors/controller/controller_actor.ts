@@ -15,101 +15,49 @@
  * @module
  */
 
-import type { NodeId, Offset, Timestamp } from "../../storage/bytes/ids.ts";
+import { type NodeId, NONE, type Offset, type Timestamp } from "../../storage/bytes/ids.ts";
 import type { LogDirectory } from "../../storage/log_directory.ts";
 import type { LogResources } from "../../storage/log_resources.ts";
 import type { DiskError } from "../../storage/disk.ts";
 import { ErrorCode } from "../../net/messages/errors.ts";
-import type {
-  AlterConfigsRequest,
-  AlterConfigsResponse,
-} from "../../net/messages/alter_configs.ts";
-import type {
-  CreatePartitionsRequest,
-  CreatePartitionsResponse,
+import { ALTER_CONFIGS, type AlterConfigsRequest } from "../../net/messages/alter_configs.ts";
+import {
+  BROKER_REGISTRATION,
+  type BrokerRegistrationRequest,
+  type BrokerRegistrationResponse,
+} from "../../net/messages/broker_registration.ts";
+import {
+  CREATE_PARTITIONS,
+  type CreatePartitionsRequest,
 } from "../../net/messages/create_partitions.ts";
-import type {
-  CreateTopicsRequest,
-  CreateTopicsResponse,
-} from "../../net/messages/create_topics.ts";
-import type {
-  DeleteTopicsRequest,
-  DeleteTopicsResponse,
-} from "../../net/messages/delete_topics.ts";
-import type {
-  IncrementalAlterConfigsRequest,
-  IncrementalAlterConfigsResponse,
+import { CREATE_TOPICS, type CreateTopicsRequest } from "../../net/messages/create_topics.ts";
+import { DELETE_TOPICS, type DeleteTopicsRequest } from "../../net/messages/delete_topics.ts";
+import {
+  INCREMENTAL_ALTER_CONFIGS,
+  type IncrementalAlterConfigsRequest,
 } from "../../net/messages/incremental_alter_configs.ts";
+import type { BrokerConfig } from "../config/broker_config.ts";
 import type { Actor, ActorContext, Behaviour } from "../runtime/actor.ts";
 import type { Ref } from "../runtime/ref.ts";
-import { type BrokerRegistered, type BrokerRegistration, registerBroker } from "./brokers.ts";
+import { registerBroker } from "./brokers.ts";
 import { ClusterImage } from "./cluster_image.ts";
 import { alterConfigs, incrementalAlterConfigs } from "./configs.ts";
-import type { ControllerDefaults, Decision, DecisionContext } from "./decision.ts";
+import type { Decision, DecisionContext } from "./decision.ts";
+import type {
+  Committed,
+  ControllerChanged,
+  ControllerClosed,
+  ControllerRequest,
+  Decide,
+  MetadataCommitted,
+  QuorumPeer,
+  QuorumTransport,
+} from "./messages.ts";
 import { MetadataLog } from "./metadata_log.ts";
 import type { MetadataRecord } from "./metadata_record.ts";
 import { QuorumState } from "./quorum_state.ts";
 import { readQuorumState, writeQuorumState } from "./quorum_state_file.ts";
 import { createPartitions, createTopics, deleteTopics } from "./topics.ts";
-
-/** The answer to a request, given when all that it rests on is committed. */
-export interface Committed<Response> {
-  /** Undefined where there is an error. */
-  readonly response: Response | undefined;
-  readonly error: ErrorCode;
-  /** For people, where there is an error. */
-  readonly errorMessage: string | null;
-  /** Where the metadata log ended: whoever has applied it up to here sees what was decided. */
-  readonly endOffset: Offset;
-}
-
-/** Records that are committed, in the order of the log. */
-export interface MetadataCommitted {
-  readonly kind: "metadata-committed";
-  readonly records: readonly MetadataRecord[];
-  /** The end of the last batch. */
-  readonly endOffset: Offset;
-}
-
-interface Asked<Response> {
-  readonly replyTo: Ref<Committed<Response>>;
-}
-
-export type ControllerRequest =
-  | ({
-    readonly kind: "create-topics";
-    readonly request: CreateTopicsRequest;
-  } & Asked<CreateTopicsResponse>)
-  | ({
-    readonly kind: "delete-topics";
-    readonly request: DeleteTopicsRequest;
-  } & Asked<DeleteTopicsResponse>)
-  | ({
-    readonly kind: "create-partitions";
-    readonly request: CreatePartitionsRequest;
-  } & Asked<CreatePartitionsResponse>)
-  | ({
-    readonly kind: "alter-configs";
-    readonly request: AlterConfigsRequest;
-  } & Asked<AlterConfigsResponse>)
-  | ({
-    readonly kind: "incremental-alter-configs";
-    readonly request: IncrementalAlterConfigsRequest;
-  } & Asked<IncrementalAlterConfigsResponse>)
-  | ({
-    readonly kind: "register-broker";
-    readonly registration: BrokerRegistration;
-  } & Asked<BrokerRegistered>)
-  /** Sends everything committed from the beginning, and what follows as it is committed. */
-  | { readonly kind: "subscribe"; readonly subscriber: Ref<MetadataCommitted> }
-  /** Closes the log, everything in it being durable. */
-  | { readonly kind: "close"; readonly replyTo: Ref<ControllerClosed> };
-
-export interface ControllerClosed {
-  readonly kind: "controller-closed";
-  /** Why the log could not be closed in order. */
-  readonly failure: string | undefined;
-}
 
 type ControllerMessage =
   | ControllerRequest
@@ -123,7 +71,13 @@ export interface ControllerOptions {
   readonly nodeId: NodeId;
   readonly directory: LogDirectory;
   readonly resources: LogResources;
-  readonly defaults: ControllerDefaults;
+  readonly config: BrokerConfig;
+  /** The first voters, where the log names none: `controller.quorum.voters`; empty is this node. */
+  readonly voters: readonly QuorumPeer[];
+  /** Whether the node has the role of a controller; an observer where not. */
+  readonly isController: boolean;
+  /** How the other nodes of the quorum are reached. */
+  readonly transport: QuorumTransport;
   /** Told why the controller has failed. */
   readonly failed: Ref<ControllerFailed>;
 }
@@ -165,6 +119,8 @@ class ControllerActor implements Actor<ControllerMessage> {
   readonly #image = new ClusterImage();
   readonly #decisions: DecisionContext;
   readonly #subscribers: Ref<MetadataCommitted>[] = [];
+  readonly #followers: Ref<ControllerChanged>[] = [];
+  readonly #nodeId: NodeId;
   readonly #pending: Pending[] = [];
   #committed: Offset = 0;
   #flushing = false;
@@ -175,10 +131,11 @@ class ControllerActor implements Actor<ControllerMessage> {
     const { environment } = context;
     this.#context = context;
     this.#failed = options.failed;
+    this.#nodeId = options.nodeId;
     this.#decisions = {
       image: this.#image,
       random: environment.random.stream("controller"),
-      defaults: options.defaults,
+      defaults: options.config,
     };
     const { directory, nodeId } = options;
     const persisted = readQuorumState(directory.disk);
@@ -213,22 +170,14 @@ class ControllerActor implements Actor<ControllerMessage> {
   }
 
   receive(message: ControllerMessage): void {
-    const context = this.#decisions;
     switch (message.kind) {
-      case "create-topics":
-        return this.#commit(createTopics(context, message.request), message.replyTo);
-      case "delete-topics":
-        return this.#commit(deleteTopics(context, message.request), message.replyTo);
-      case "create-partitions":
-        return this.#commit(createPartitions(context, message.request), message.replyTo);
-      case "alter-configs":
-        return this.#commit(alterConfigs(context, message.request), message.replyTo);
-      case "incremental-alter-configs":
-        return this.#commit(incrementalAlterConfigs(context, message.request), message.replyTo);
-      case "register-broker": {
-        const decision = registerBroker(context, message.registration, this.#log.endOffset);
-        return this.#commit(decision, message.replyTo);
-      }
+      case "decide":
+        return this.#commit(this.#decide(message), message.replyTo);
+      case "subscribe-controller":
+        this.#followers.push(message.subscriber);
+        return void message.subscriber.tell(this.#controllerNow());
+      case "quorum-request":
+        return;
       case "subscribe":
         return this.#subscribe(message.subscriber);
       case "flushed":
@@ -239,6 +188,47 @@ class ControllerActor implements Actor<ControllerMessage> {
         else this.#end(message.replyTo);
         return;
     }
+  }
+
+  #decide({ api, request }: Decide): Decision<unknown> {
+    const context = this.#decisions;
+    switch (api.key) {
+      case CREATE_TOPICS.key:
+        return createTopics(context, request as CreateTopicsRequest);
+      case DELETE_TOPICS.key:
+        return deleteTopics(context, request as DeleteTopicsRequest);
+      case CREATE_PARTITIONS.key:
+        return createPartitions(context, request as CreatePartitionsRequest);
+      case ALTER_CONFIGS.key:
+        return alterConfigs(context, request as AlterConfigsRequest);
+      case INCREMENTAL_ALTER_CONFIGS.key:
+        return incrementalAlterConfigs(context, request as IncrementalAlterConfigsRequest);
+      case BROKER_REGISTRATION.key:
+        return this.#register(request as BrokerRegistrationRequest);
+      default:
+        throw new Error(`Cannot decide ${api.name}: it is no request to the controller`);
+    }
+  }
+
+  #register(request: BrokerRegistrationRequest): Decision<BrokerRegistrationResponse> {
+    const { brokerId, incarnationId, listeners, rack, logDirs, previousBrokerEpoch } = request;
+    const registration = {
+      brokerId,
+      incarnationId,
+      endPoints: listeners,
+      rack,
+      logDirs,
+      cleanShutdown: previousBrokerEpoch >= 0,
+    };
+    const decision = registerBroker(this.#decisions, registration, this.#log.endOffset);
+    const response = { throttleTimeMs: 0, errorCode: ErrorCode.NONE, ...decision.response };
+    return { records: decision.records, response };
+  }
+
+  #controllerNow(): ControllerChanged {
+    const { epoch } = this.#quorum;
+    const leaderId = this.#committed > 0 ? this.#nodeId : NONE;
+    return { kind: "controller-changed", leaderId, epoch, address: undefined };
   }
 
   /**
@@ -295,7 +285,9 @@ class ControllerActor implements Actor<ControllerMessage> {
   #flushed(endOffset: Offset, failure: DiskError | undefined): void {
     if (failure !== undefined) throw tellFailure(this.#failed, failure);
     this.#flushing = false;
+    const isActive = this.#committed > 0;
     this.#committed = endOffset;
+    if (!isActive) this.#followers.forEach((follower) => follower.tell(this.#controllerNow()));
     const committed: MetadataRecord[] = [];
     while (this.#pending[0] !== undefined && this.#pending[0].endOffset <= endOffset) {
       const { records, answer } = this.#pending.shift() as Pending;
@@ -303,7 +295,12 @@ class ControllerActor implements Actor<ControllerMessage> {
       answer();
     }
     for (const subscriber of this.#subscribers) {
-      subscriber.tell({ kind: "metadata-committed", records: committed, endOffset });
+      subscriber.tell({
+        kind: "metadata-committed",
+        records: committed,
+        endOffset,
+        isSnapshot: false,
+      });
     }
     if (this.#closer === undefined) this.#maybeFlush();
     else this.#end(this.#closer);
@@ -326,6 +323,7 @@ class ControllerActor implements Actor<ControllerMessage> {
   #subscribe(subscriber: Ref<MetadataCommitted>): void {
     this.#subscribers.push(subscriber);
     const records = [...this.#log.read(0, this.#committed)];
-    subscriber.tell({ kind: "metadata-committed", records, endOffset: this.#committed });
+    const endOffset = this.#committed;
+    subscriber.tell({ kind: "metadata-committed", records, endOffset, isSnapshot: false });
   }
 }

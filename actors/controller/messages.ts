@@ -35,6 +35,15 @@ export interface Decide<Request = unknown, Response = unknown> {
   readonly replyTo: Ref<Committed<Response>>;
 }
 
+/** A question to the active controller: the one place where the types of its API are let go. */
+export function decide<Request, Response>(
+  api: Api<Request, Response>,
+  request: Request,
+  replyTo: Ref<Committed<Response>>,
+): Decide {
+  return { kind: "decide", api, request, replyTo: replyTo as Ref<Committed<unknown>> };
+}
+
 /** Records that are committed, in the order of the log. */
 export interface MetadataCommitted {
   readonly kind: "metadata-committed";
@@ -86,6 +95,17 @@ export interface QuorumRequest<Request = unknown, Response = unknown> {
 export interface QuorumResponse<Response = unknown> {
   readonly kind: "quorum-response";
   readonly response: Response;
+}
+
+/** A request of the quorum protocol: the one place where the types of its API are let go. */
+export function quorumRequest<Request, Response>(
+  api: Api<Request, Response>,
+  version: number,
+  request: Request,
+  replyTo: Ref<QuorumResponse<Response>>,
+): QuorumRequest {
+  const untyped = replyTo as Ref<QuorumResponse>;
+  return { kind: "quorum-request", api, version, request, replyTo: untyped };
 }
 
 /** Closes the log, everything in it being durable; a leader resigns first. */

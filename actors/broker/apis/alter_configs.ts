@@ -14,6 +14,7 @@ import {
   type IncrementalAlterConfigsRequest,
   type IncrementalAlterConfigsResponse,
 } from "../../../net/messages/incremental_alter_configs.ts";
+import { decide } from "../../controller/messages.ts";
 import type { Access } from "../access.ts";
 import type { ApiHandler } from "../call.ts";
 import { askController } from "../controller_questions.ts";
@@ -26,7 +27,7 @@ export const alterConfigs: ApiHandler<AlterConfigsRequest, AlterConfigsResponse>
     askController<AlterConfigsResponse>(
       call,
       call.broker.config.requestTimeoutMs,
-      (replyTo) => ({ kind: "alter-configs", request, replyTo }),
+      (replyTo) => decide(ALTER_CONFIGS, request, replyTo),
       {
         answered: (response) => call.reply(response),
         failed: (error, message) => call.reply(failed(request, error, message)),
@@ -47,7 +48,7 @@ export const incrementalAlterConfigs: ApiHandler<
     askController<IncrementalAlterConfigsResponse>(
       call,
       call.broker.config.requestTimeoutMs,
-      (replyTo) => ({ kind: "incremental-alter-configs", request, replyTo }),
+      (replyTo) => decide(INCREMENTAL_ALTER_CONFIGS, request, replyTo),
       {
         answered: (response) => call.reply(response),
         failed: (error, message) => call.reply(failed(request, error, message)),

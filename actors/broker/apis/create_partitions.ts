@@ -10,6 +10,7 @@ import {
   type CreatePartitionsResponse,
 } from "../../../net/messages/create_partitions.ts";
 import type { ApiHandler } from "../call.ts";
+import { decide } from "../../controller/messages.ts";
 import { askController } from "../controller_questions.ts";
 
 export const createPartitions: ApiHandler<CreatePartitionsRequest, CreatePartitionsResponse> = {
@@ -25,7 +26,7 @@ export const createPartitions: ApiHandler<CreatePartitionsRequest, CreatePartiti
     askController<CreatePartitionsResponse>(
       call,
       request.timeoutMs,
-      (replyTo) => ({ kind: "create-partitions", request, replyTo }),
+      (replyTo) => decide(CREATE_PARTITIONS, request, replyTo),
       {
         answered: (response) => call.reply(response),
         failed: (error, message) => call.reply(createPartitions.failed(request, error, message)),

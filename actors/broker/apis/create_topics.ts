@@ -11,6 +11,7 @@ import {
   type CreateTopicsResponse,
 } from "../../../net/messages/create_topics.ts";
 import type { ApiHandler } from "../call.ts";
+import { decide } from "../../controller/messages.ts";
 import { askController } from "../controller_questions.ts";
 
 export const createTopics: ApiHandler<CreateTopicsRequest, CreateTopicsResponse> = {
@@ -26,7 +27,7 @@ export const createTopics: ApiHandler<CreateTopicsRequest, CreateTopicsResponse>
     askController<CreateTopicsResponse>(
       call,
       request.timeoutMs,
-      (replyTo) => ({ kind: "create-topics", request, replyTo }),
+      (replyTo) => decide(CREATE_TOPICS, request, replyTo),
       {
         answered: (response) => call.reply(response),
         failed: (error, message) => call.reply(createTopics.failed(request, error, message)),

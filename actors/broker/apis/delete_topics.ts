@@ -11,6 +11,7 @@ import {
   type DeleteTopicsResponse,
 } from "../../../net/messages/delete_topics.ts";
 import type { ApiHandler } from "../call.ts";
+import { decide } from "../../controller/messages.ts";
 import { askController } from "../controller_questions.ts";
 
 export const deleteTopics: ApiHandler<DeleteTopicsRequest, DeleteTopicsResponse> = {
@@ -26,7 +27,7 @@ export const deleteTopics: ApiHandler<DeleteTopicsRequest, DeleteTopicsResponse>
     askController<DeleteTopicsResponse>(
       call,
       request.timeoutMs,
-      (replyTo) => ({ kind: "delete-topics", request, replyTo }),
+      (replyTo) => decide(DELETE_TOPICS, request, replyTo),
       {
         answered: (response) => call.reply(response),
         failed: (error, message) => call.reply(deleteTopics.failed(request, error, message)),

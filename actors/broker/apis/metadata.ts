@@ -9,7 +9,7 @@
 
 import { type Uuid, ZERO_UUID } from "../../../storage/bytes/ids.ts";
 import { ErrorCode } from "../../../net/messages/errors.ts";
-import type { CreateTopicsResponse } from "../../../net/messages/create_topics.ts";
+import { CREATE_TOPICS, type CreateTopicsResponse } from "../../../net/messages/create_topics.ts";
 import {
   METADATA,
   type MetadataRequest,
@@ -18,6 +18,7 @@ import {
   type MetadataResponseTopic,
 } from "../../../net/messages/metadata.ts";
 import type { TopicImage } from "../../controller/cluster_image.ts";
+import { decide } from "../../controller/messages.ts";
 import type { ApiHandler, Call } from "../call.ts";
 import { askController } from "../controller_questions.ts";
 import { type BrokerServices, endPointOf, OFFLINE } from "../services.ts";
@@ -40,15 +41,12 @@ export const metadata: ApiHandler<MetadataRequest, MetadataResponse> = {
     askController<CreateTopicsResponse>(
       call,
       requestTimeoutMs,
-      (replyTo) => ({
-        kind: "create-topics",
-        request: {
-          topics: missing.map(newTopic),
-          timeoutMs: requestTimeoutMs,
-          validateOnly: false,
-        },
-        replyTo,
-      }),
+      (replyTo) =>
+        decide(
+          CREATE_TOPICS,
+          { topics: missing.map(newTopic), timeoutMs: requestTimeoutMs, validateOnly: false },
+          replyTo,
+        ),
       {
         answered: (created) => call.reply(response(call, creationErrors(created))),
         failed: () => call.reply(response(call, sameError(missing))),
