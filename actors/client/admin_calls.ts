@@ -11,8 +11,8 @@
 
 import { type NodeId, NONE } from "../../storage/bytes/ids.ts";
 import type { Api } from "../../net/schema.ts";
-import { backoffMs } from "./backoff.ts";
-import type { BrokerLink } from "./broker_link.ts";
+import { backoffMs } from "../link/backoff.ts";
+import type { NodeLink } from "../link/node_link.ts";
 import type { Cluster } from "./cluster.ts";
 import { BrokerNotAvailableError, ClientError, TimeoutError } from "./errors.ts";
 import { lookUpOffsets, type OffsetAnswer, type OffsetQuery } from "./offset_lookup.ts";
@@ -96,7 +96,7 @@ export class AdminCalls {
   async #retried<Request, Response>(
     api: Api<Request, Response>,
     request: Request,
-    choose: () => BrokerLink | undefined,
+    choose: () => NodeLink | undefined,
   ): Promise<Response> {
     const { environment, settings, metadata } = this.#cluster;
     const deadline = environment.clock.monotonic() + this.#timeoutMs;
@@ -122,7 +122,7 @@ export class AdminCalls {
     api: Api<Request, Response>,
     request: Request,
     timeoutMs: number,
-    link: BrokerLink | undefined,
+    link: NodeLink | undefined,
   ): Promise<Response | ClientError> {
     if (link === undefined) {
       return Promise.resolve(new TimeoutError(`Cannot ask ${api.name}: no broker is connected`));

@@ -16,8 +16,8 @@ import { BufferPool } from "../../net/buffer_pool.ts";
 import { METADATA } from "../../net/messages/metadata.ts";
 import type { SocketAddress } from "../../net/network.ts";
 import type { Environment, RandomStream } from "../runtime/environment.ts";
-import { BrokerConnection } from "./broker_connection.ts";
-import type { BrokerLink } from "./broker_link.ts";
+import { NodeConnection } from "../link/node_connection.ts";
+import type { NodeLink } from "../link/node_link.ts";
 import type { ClientSettings } from "./configs.ts";
 import { BrokerNotAvailableError, type ClientError } from "./errors.ts";
 import { Metadata } from "./metadata.ts";
@@ -37,8 +37,8 @@ export interface ClusterObserver {
 }
 
 /** A connection to a broker, and the address that the broker had then. */
-interface NodeConnection {
-  readonly connection: BrokerConnection;
+interface KnownNode {
+  readonly connection: NodeConnection;
   readonly advertised: SocketAddress;
 }
 
@@ -49,8 +49,10 @@ export class Cluster {
   readonly #options: ClusterOptions;
   readonly #random: RandomStream;
   readonly #pool = new BufferPool();
-  readonly #nodes = new Map<NodeId, NodeConnection>();
-  readonly #bootstraps: BrokerConnection[] = [];
+  readonly #nodes = new Map<NodeId, KnownNode>();
+  readonly #bootstraps: NodeConnection[] = [];
+  /** Resolve once a connection is closed for good. */
+  readonly #ends = new WeakMap<NodeConnection, Promise<void>>();
   #observer: ClusterObserver | undefined;
   /** Told of the first metadata, or that no address can be connected to. */
   #found: ((failure: ClientError | undefined) => void) | undefined;
@@ -105,7 +107,7 @@ export class Cluster {
    * The connection to a broker, which is made if there is none: see its `isReady`. Undefined when
    * the broker is not known.
    */
-  link(node: NodeId): BrokerLink | undefined {
+  link(node: NodeId): NodeLink | undefined {
     const address = this.metadata.brokers.get(node);
     if (address === undefined || this.#isClosed) return undefined;
     let known = this.#nodes.get(node);
@@ -122,9 +124,9 @@ export class Cluster {
   }
 
   /** The connected broker with the least to do; when none is, one is connected to. */
-  anyLink(): BrokerLink | undefined {
+  anyLink(): NodeLink | undefined {
     if (this.#isClosed) return undefined;
-    let best: BrokerConnection | undefined;
+    let best: NodeConnection | undefined;
     for (const connection of this.#connections()) {
       if (!connection.isReady) continue;
       if (best === undefined || connection.inFlight < best.inFlight) best = connection;
@@ -137,7 +139,7 @@ export class Cluster {
   async close(): Promise<void> {
     const closing = this.#connections();
     this.#end();
-    await Promise.all(closing.map((connection) => connection.ended));
+    await Promise.all(closing.map((connection) => this.#ends.get(connection)));
   }
 
   #end(): void {
@@ -146,13 +148,14 @@ export class Cluster {
     for (const connection of this.#connections()) connection.close();
   }
 
-  #connections(): BrokerConnection[] {
+  #connections(): NodeConnection[] {
     const ofNodes = Array.from(this.#nodes.values(), ({ connection }) => connection);
     return [...ofNodes, ...this.#bootstraps];
   }
 
-  #open(address: SocketAddress): BrokerConnection {
-    return new BrokerConnection({
+  #open(address: SocketAddress): NodeConnection {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const connection = new NodeConnection({
       environment: this.environment,
       settings: this.settings,
       random: this.#random,
@@ -164,7 +167,10 @@ export class Cluster {
       },
       lost: (error) => this.#lost(error),
       mayConnect: () => this.#mayConnect(),
+      ended: resolve,
     });
+    this.#ends.set(connection, promise);
+    return connection;
   }
 
   #lost(error: ClientError): void {
@@ -219,7 +225,7 @@ export class Cluster {
     }
   }
 
-  #bootstrapTo(address: SocketAddress): BrokerConnection {
+  #bootstrapTo(address: SocketAddress): NodeConnection {
     const known = this.#bootstraps.find((known) => isSameAddress(known.address, address));
     if (known !== undefined) return known;
     const connection = this.#open(address);
@@ -228,7 +234,7 @@ export class Cluster {
   }
 
   /** The bootstrap connection that turned out to be to the broker. */
-  #adoptBootstrap(node: NodeId): BrokerConnection | undefined {
+  #adoptBootstrap(node: NodeId): NodeConnection | undefined {
     const index = this.#bootstraps.findIndex(({ isReady, nodeId }) => isReady && nodeId === node);
     return index < 0 ? undefined : this.#bootstraps.splice(index, 1)[0];
   }

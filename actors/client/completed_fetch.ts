@@ -6,7 +6,7 @@
 
 import type { Offset } from "../../storage/bytes/ids.ts";
 import type { AbortedTransaction } from "../../net/messages/fetch.ts";
-import type { Hold } from "./broker_link.ts";
+import type { Hold } from "../link/node_link.ts";
 
 /** The memory of a response whose records several partitions share. */
 export class SharedHold {

@@ -3,54 +3,23 @@
  * table and says whether the same call may succeed later; the client has then already retried for
  * as long as its configs allow.
  *
- * Owns the classes and the choice of one by its code. The table is in net/messages/errors.ts.
+ * Owns the choice of a class by its code, and the classes of what is not a matter of the connection:
+ * the others are in actors/link/errors.ts. The table is in net/messages/errors.ts.
  *
  * @module
  */
 
-import {
-  ErrorCode,
-  errorMessage,
-  type ErrorName,
-  errorName,
-  isRetriable,
-} from "../../net/messages/errors.ts";
+import { ErrorCode } from "../../net/messages/errors.ts";
+import { ClientError, messageForCode, refusalError, TimeoutError } from "../link/errors.ts";
 
-/** The base of all errors that a producer, consumer or admin client rejects with. */
-export class ClientError extends Error {
-  /** @ignore */
-  override readonly name: string = "ClientError";
-  /** The number of the error in Kafka's table. */
-  readonly code: number;
-  /** The name of the error in Kafka's table, as `NOT_LEADER_OR_FOLLOWER`. */
-  readonly errorName: ErrorName;
-  /** Whether the same call may succeed later. */
-  readonly retriable: boolean;
-
-  /** @ignore */
-  constructor(code: number, message: string, options?: ErrorOptions) {
-    super(message, options);
-    this.code = code;
-    this.errorName = errorName(code);
-    this.retriable = isRetriable(code);
-  }
-}
-
-/** The broker answered with an error that has no class of its own here. */
-export class ApiError extends ClientError {
-  /** @ignore */
-  override readonly name: string = "ApiError";
-}
-
-/** A deadline passed: of a request, of a delivery, or of a wait for metadata. */
-export class TimeoutError extends ClientError {
-  /** @ignore */
-  override readonly name: string = "TimeoutError";
-  /** @ignore */
-  constructor(message: string, options?: ErrorOptions) {
-    super(ErrorCode.REQUEST_TIMED_OUT, message, options);
-  }
-}
+export {
+  ApiError,
+  AuthorizationError,
+  ClientError,
+  ClosedError,
+  DisconnectedError,
+  TimeoutError,
+} from "../link/errors.ts";
 
 /** The buffer stayed full for `maxBlockMs`; the record was not taken. */
 export class BufferExhaustedError extends TimeoutError {
@@ -86,22 +55,6 @@ export class BrokerNotAvailableError extends ClientError {
   constructor(message: string, options?: ErrorOptions) {
     super(ErrorCode.BROKER_NOT_AVAILABLE, message, options);
   }
-}
-
-/** The connection was lost before the response came: what was asked may have been done. */
-export class DisconnectedError extends ClientError {
-  /** @ignore */
-  override readonly name: string = "DisconnectedError";
-  /** @ignore */
-  constructor(message: string, options?: ErrorOptions) {
-    super(ErrorCode.NETWORK_EXCEPTION, message, options);
-  }
-}
-
-/** The broker, or the secret it asks for, does not let this client in. */
-export class AuthorizationError extends ClientError {
-  /** @ignore */
-  override readonly name: string = "AuthorizationError";
 }
 
 /** The position lies outside the log and `autoOffsetReset` is `none`. */
@@ -149,19 +102,9 @@ export class SerializationError extends ClientError {
   }
 }
 
-/** The client was closed. */
-export class ClosedError extends ClientError {
-  /** @ignore */
-  override readonly name: string = "ClosedError";
-  /** @ignore */
-  constructor(message: string) {
-    super(ErrorCode.UNKNOWN_SERVER_ERROR, message);
-  }
-}
-
 /** Makes the error for a code of Kafka's table, of the class that stands for it. */
 export function errorForCode(code: number, action: string, detail?: string | null): ClientError {
-  const message = `${action}: ${detail ?? errorMessage(code)} (${errorName(code)})`;
+  const message = messageForCode(code, action, detail);
   switch (code) {
     case ErrorCode.UNKNOWN_TOPIC_OR_PARTITION:
     case ErrorCode.UNKNOWN_TOPIC_ID:
@@ -169,20 +112,11 @@ export function errorForCode(code: number, action: string, detail?: string | nul
     case ErrorCode.MESSAGE_TOO_LARGE:
     case ErrorCode.RECORD_LIST_TOO_LARGE:
       return new RecordTooLargeError(message);
-    case ErrorCode.REQUEST_TIMED_OUT:
-      return new TimeoutError(message);
     case ErrorCode.BROKER_NOT_AVAILABLE:
       return new BrokerNotAvailableError(message);
-    case ErrorCode.NETWORK_EXCEPTION:
-      return new DisconnectedError(message);
     case ErrorCode.CORRUPT_MESSAGE:
       return new CorruptRecordError(message);
-    case ErrorCode.TOPIC_AUTHORIZATION_FAILED:
-    case ErrorCode.GROUP_AUTHORIZATION_FAILED:
-    case ErrorCode.CLUSTER_AUTHORIZATION_FAILED:
-    case ErrorCode.SASL_AUTHENTICATION_FAILED:
-      return new AuthorizationError(code, message);
     default:
-      return new ApiError(code, message);
+      return refusalError(code, action, detail);
   }
 }

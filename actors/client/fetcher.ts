@@ -27,8 +27,8 @@ import {
 } from "../../net/messages/fetch.ts";
 import { make } from "../../net/schema/make.ts";
 import type { RandomStream, Timer } from "../runtime/environment.ts";
-import { backoffMs } from "./backoff.ts";
-import type { Hold } from "./broker_link.ts";
+import { backoffMs } from "../link/backoff.ts";
+import type { Hold } from "../link/node_link.ts";
 import type { Cluster } from "./cluster.ts";
 import { CompletedFetch, SharedHold } from "./completed_fetch.ts";
 import type { ConsumerSettings } from "./configs.ts";

@@ -23,7 +23,7 @@ import {
 import type { SocketAddress } from "../../net/network.ts";
 import { make } from "../../net/schema/make.ts";
 import type { Environment, RandomStream, Timer } from "../runtime/environment.ts";
-import { backoffMs } from "./backoff.ts";
+import { backoffMs } from "../link/backoff.ts";
 import type { ClientError } from "./errors.ts";
 
 /** A broker and where it listens. */

@@ -24,7 +24,7 @@ import {
 } from "../../net/messages/list_offsets.ts";
 import { make } from "../../net/schema/make.ts";
 import type { Timer } from "../runtime/environment.ts";
-import { backoffMs } from "./backoff.ts";
+import { backoffMs } from "../link/backoff.ts";
 import type { Cluster } from "./cluster.ts";
 import { type ClientError, errorForCode, TimeoutError, UnknownTopicError } from "./errors.ts";
 

@@ -20,9 +20,9 @@ import { ErrorCode } from "../../net/messages/errors.ts";
 import { PRODUCE, type ProduceRequest, type ProduceResponse } from "../../net/messages/produce.ts";
 import type { Environment, RandomStream, Timer } from "../runtime/environment.ts";
 import type { Accumulator, PartitionQueue } from "./accumulator.ts";
-import { type BackoffBounds, backoffMs } from "./backoff.ts";
+import { type BackoffBounds, backoffMs } from "../link/backoff.ts";
 import { splitBatch } from "./batch_splitting.ts";
-import type { BrokerLink } from "./broker_link.ts";
+import type { NodeLink } from "../link/node_link.ts";
 import { BrokerQueue, type DueRules } from "./broker_queue.ts";
 import { type ClientError, errorForCode, TimeoutError } from "./errors.ts";
 import type { ProducerBatch } from "./producer_batch.ts";
@@ -45,7 +45,7 @@ export interface SenderOptions {
   readonly accumulator: Accumulator;
   readonly metrics: ProducerMetrics;
   /** The connection to a broker, which is made when there is none; undefined for unknown ones. */
-  link(node: NodeId): BrokerLink | undefined;
+  link(node: NodeId): NodeLink | undefined;
   /** Whether records wait for the memory of batches: then none lingers. */
   isShortOfRoom(): boolean;
   /** The metadata were wrong, or may be. */
@@ -214,7 +214,7 @@ export class Sender {
     for (const queue of strays) if (this.#list(queue) !== undefined) this.#wake();
   }
 
-  #send(broker: BrokerQueue, link: BrokerLink, batches: readonly ProducerBatch[]): void {
+  #send(broker: BrokerQueue, link: NodeLink, batches: readonly ProducerBatch[]): void {
     broker.inFlight++;
     const { acks, requestTimeoutMs } = this.#settings;
     const { metrics } = this.#options;

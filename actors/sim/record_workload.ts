@@ -20,7 +20,7 @@ import { METADATA } from "../../net/messages/metadata.ts";
 import { PRODUCE, type ProduceResponse } from "../../net/messages/produce.ts";
 import type { SocketAddress } from "../../net/network.ts";
 import { make } from "../../net/schema/make.ts";
-import { BrokerConnection } from "../client/broker_connection.ts";
+import { NodeConnection } from "../link/node_connection.ts";
 import { producerSettings } from "../client/configs.ts";
 import type { ClientError } from "../client/errors.ts";
 import type { Environment, RandomStream } from "../runtime/environment.ts";
@@ -67,7 +67,7 @@ const REFUSED: ReadonlySet<number> = new Set([
 export class RecordWorkload {
   readonly #options: WorkloadOptions;
   readonly #random: RandomStream;
-  readonly #connection: BrokerConnection;
+  readonly #connection: NodeConnection;
   readonly #positions: Offset[];
   readonly #values: number[][];
   readonly #counts = { ok: 0, fail: 0, info: 0, recordsRead: 0 };
@@ -85,7 +85,7 @@ export class RecordWorkload {
     this.#random = environment.random.stream("workload");
     this.#positions = new Array(partitions).fill(0);
     this.#values = Array.from({ length: partitions }, () => []);
-    this.#connection = new BrokerConnection({
+    this.#connection = new NodeConnection({
       environment,
       settings: producerSettings({ requestTimeoutMs: REQUEST_TIMEOUT_MS, clientId: "workload" }),
       random: environment.random.stream("connection"),

@@ -22,7 +22,7 @@ const BYTES_ON_WIRE = ["wire", "messages"];
 const GROUND = [...BYTES_ON_DISK, "compression", ...BYTES_ON_WIRE];
 const BELOW_ROLES = [...GROUND, "runtime", "config"];
 const ADAPTERS = ["disk adapter", "network adapter", "environment adapter"];
-const BELOW_BROKER = [...BELOW_ROLES, "controller", "partition", "coordinator"];
+const BELOW_BROKER = [...BELOW_ROLES, "link", "controller", "partition", "coordinator"];
 const EVERYTHING = [...BELOW_BROKER, "broker", "client", "node", "start", "sim", ...ADAPTERS];
 
 export const LAW: readonly Room[] = [
@@ -80,7 +80,8 @@ export const LAW: readonly Room[] = [
     packages: ["msgpackr"],
   },
 
-  // Behaviour: sim → client, node → broker → controller, partition, coordinator → runtime.
+  // Behaviour: sim → client, node → broker → controller, partition, coordinator → link → runtime;
+  // client → link.
   {
     name: "environment adapter",
     files: ["actors/runtime/deno_*"],
@@ -93,6 +94,12 @@ export const LAW: readonly Room[] = [
     mayImport: ["bytes", "disk", "wire"],
   },
   {
+    // A node's way to a node, which clients go too.
+    name: "link",
+    files: ["actors/link/"],
+    mayImport: ["bytes", ...BYTES_ON_WIRE, "runtime"],
+  },
+  {
     name: "config",
     files: ["actors/config/"],
     mayImport: GROUND,
@@ -100,12 +107,12 @@ export const LAW: readonly Room[] = [
   {
     name: "controller",
     files: ["actors/controller/"],
-    mayImport: BELOW_ROLES,
+    mayImport: [...BELOW_ROLES, "link"],
   },
   {
     name: "partition",
     files: ["actors/partition/"],
-    mayImport: BELOW_ROLES,
+    mayImport: [...BELOW_ROLES, "link"],
   },
   {
     name: "coordinator",
@@ -127,7 +134,7 @@ export const LAW: readonly Room[] = [
     // A client knows the protocol, never the broker.
     name: "client",
     files: ["actors/client/"],
-    mayImport: [...GROUND, "runtime", "client's default"],
+    mayImport: [...GROUND, "link", "runtime", "client's default"],
   },
   {
     name: "node",

@@ -1,5 +1,5 @@
 /**
- * What the parts of a client need of a connection to a broker.
+ * What those who ask need of a connection to a node.
  *
  * @module
  */
@@ -14,7 +14,7 @@ export interface Hold {
 }
 
 /** A connection that requests are sent over; answers come in any order. */
-export interface BrokerLink {
+export interface NodeLink {
   /** Whether requests go out at once. */
   readonly isReady: boolean;
 

@@ -1,8 +1,9 @@
 /**
- * One connection to one broker: made when needed, greeted, kept, and made again.
+ * One native connection to one node: made when needed, greeted, kept, and made again. Clients have
+ * such connections, and so have nodes to their fellows (peer.ts).
  *
- * Owns the connection's state and the waits between attempts. Does not own what requests say, nor
- * the keeping of those under way (exchanges.ts).
+ * Owns the connection's state and the waits between attempts. Does not own what requests say, who
+ * the two are to each other (greeting.ts), nor the keeping of requests under way (exchanges.ts).
  *
  * ```
  * idle ──connect()──▶ connecting ──▶ greeting ──▶ ready
@@ -25,63 +26,61 @@ import {
   commonVersions,
   HANDSHAKE_FRAME_BYTES_MAX,
   NATIVE_HANDSHAKE,
-  NATIVE_PROTOCOL_VERSION,
   type NativeHandshakeResponse,
-  PeerRole,
 } from "../../net/handshake.ts";
 import { ErrorCode } from "../../net/messages/errors.ts";
 import { APIS } from "../../net/messages/table.ts";
 import { encodeRequest, EnvelopeReader, NATIVE_FRAME_BYTES_MIN } from "../../net/msgpack.ts";
 import { type Connection, formatAddress, type SocketAddress } from "../../net/network.ts";
 import type { Api } from "../../net/schema.ts";
-import { make } from "../../net/schema/make.ts";
 import { type NodeId, NONE } from "../../storage/bytes/ids.ts";
 import type { Environment, RandomStream, Timer } from "../runtime/environment.ts";
 import { backoffMs } from "./backoff.ts";
-import type { BrokerLink, Hold } from "./broker_link.ts";
-import type { ClientSettings } from "./configs.ts";
 import {
   type ClientError,
   ClosedError,
   DisconnectedError,
-  errorForCode,
+  refusalError,
   TimeoutError,
 } from "./errors.ts";
 import { type Exchange, type ExchangeEnd, Exchanges } from "./exchanges.ts";
+import { greetingOf, type Introduction, refusalOf } from "./greeting.ts";
+import type { LinkSettings } from "./link_settings.ts";
+import type { Hold, NodeLink } from "./node_link.ts";
 
-export interface BrokerConnectionOptions {
+export interface NodeConnectionOptions extends Introduction {
   readonly environment: Environment;
-  readonly settings: ClientSettings;
+  readonly settings: LinkSettings;
   readonly random: RandomStream;
   readonly pool: BufferPool;
   readonly address: SocketAddress;
+  /** What may be asked, at most what the node says it serves. Those for clients when absent. */
+  readonly apis?: readonly Api[];
   /** Requests go out from now on. */
   ready(): void;
   /** An attempt failed, or the connection broke. */
   lost(error: ClientError): void;
   /** The wait after that is over: `connect` would begin another attempt. */
   mayConnect(): void;
+  /** The last call: it is closed for good. */
+  ended?(): void;
 }
 
 /** Responses may be longer than what a fetch asks for, by a batch that is larger than its limit. */
 const RESPONSE_BYTES_MAX = 512 * 1024 * 1024;
 /** Requests gathered before they are written without waiting for the end of the turn. */
 const FLUSH_BYTES = 32 * 1024;
-const SOFTWARE_NAME = "strom-client";
-const SOFTWARE_VERSION = "0.1.0";
 
 type State = "idle" | "waiting" | "connecting" | "greeting" | "ready" | "ending" | "closed";
 
 /** A connection and what it takes to keep it. */
-export class BrokerConnection implements BrokerLink {
+export class NodeConnection implements NodeLink {
   readonly address: SocketAddress;
-  /** Resolves once it is closed for good. */
-  readonly ended: Promise<void>;
-  readonly #options: BrokerConnectionOptions;
-  readonly #end: () => void;
+  readonly #options: NodeConnectionOptions;
   readonly #reader = new EnvelopeReader();
   #state: State = "idle";
   #nodeId: NodeId = NONE;
+  #clusterId = "";
   #framed: FramedConnection | undefined;
   #versions: ReadonlyMap<number, number> = new Map();
   readonly #exchanges: Exchanges;
@@ -97,12 +96,9 @@ export class BrokerConnection implements BrokerLink {
     this.#framed?.flush();
   };
 
-  constructor(options: BrokerConnectionOptions) {
+  constructor(options: NodeConnectionOptions) {
     this.#options = options;
     this.address = options.address;
-    const { promise, resolve } = Promise.withResolvers<void>();
-    this.ended = promise;
-    this.#end = resolve;
     this.#exchanges = new Exchanges({
       environment: options.environment,
       late: ({ api, timeoutMs }) => this.#fail(this.#timedOut(api, timeoutMs)),
@@ -114,9 +110,19 @@ export class BrokerConnection implements BrokerLink {
     });
   }
 
-  /** The id that the broker gave when it was greeted, or -1. */
+  /** The id that the node gave when it was greeted, or -1. */
   get nodeId(): NodeId {
     return this.#nodeId;
+  }
+
+  /** The cluster that the node said it belongs to when it was greeted, or none. */
+  get clusterId(): string {
+    return this.#clusterId;
+  }
+
+  /** The version in which it would be sent, or undefined while that is unknown. */
+  versionOf(api: Api): number | undefined {
+    return this.#versions.get(api.key);
   }
 
   get isReady(): boolean {
@@ -237,14 +243,7 @@ export class BrokerConnection implements BrokerLink {
     });
     this.#framed = framed;
     framed.start();
-    const greeting = make(NATIVE_HANDSHAKE.request, {
-      protocolVersion: NATIVE_PROTOCOL_VERSION,
-      softwareName: SOFTWARE_NAME,
-      softwareVersion: SOFTWARE_VERSION,
-      role: PeerRole.CLIENT,
-      secret: settings.secret === undefined ? null : new TextEncoder().encode(settings.secret),
-      clientId: settings.clientId,
-    });
+    const greeting = greetingOf(settings, this.#options);
     const { requestTimeoutMs } = settings;
     const greeted: ExchangeEnd = (result, frame) => {
       frame?.release();
@@ -255,15 +254,14 @@ export class BrokerConnection implements BrokerLink {
   }
 
   #greeted(greeting: NativeHandshakeResponse): void {
-    if (greeting.errorCode !== ErrorCode.NONE) {
-      const { errorCode, errorMessage } = greeting;
-      return this.#fail(errorForCode(errorCode, this.#cannotConnect, errorMessage));
-    }
+    const refusal = refusalOf(greeting, this.#options, this.#cannotConnect);
+    if (refusal !== undefined) return this.#fail(refusal);
     this.#timer?.cancel();
     this.#state = "ready";
     this.#nodeId = greeting.nodeId;
+    this.#clusterId = greeting.clusterId;
     this.#failures = 0;
-    this.#versions = commonVersions(APIS, greeting.apiKeys);
+    this.#versions = commonVersions(this.#options.apis ?? APIS, greeting.apiKeys);
     const framed = this.#framed!;
     framed.reader.frameBytesMax = RESPONSE_BYTES_MAX;
     for (const exchange of this.#exchanges.takeUnsent()) this.#start(framed, exchange);
@@ -286,8 +284,8 @@ export class BrokerConnection implements BrokerLink {
     const version = this.#versions.get(exchange.api.key);
     if (version !== undefined) return this.#transmit(framed, exchange, version);
     const action = `Cannot ask ${formatAddress(this.address)}`;
-    const detail = `The broker does not serve ${exchange.api.name}`;
-    this.#failLater(exchange, errorForCode(ErrorCode.UNSUPPORTED_VERSION, action, detail));
+    const detail = `The node does not serve ${exchange.api.name}`;
+    this.#failLater(exchange, refusalError(ErrorCode.UNSUPPORTED_VERSION, action, detail));
   }
 
   #transmit(framed: FramedConnection, exchange: Exchange, version: number): void {
@@ -357,7 +355,7 @@ export class BrokerConnection implements BrokerLink {
 
   /** The network's last word: nothing that was written is in use any more. */
   #closed(reason: string | undefined): void {
-    const why = reason ?? "the broker closed it";
+    const why = reason ?? "the node closed it";
     this.#reason ??= new DisconnectedError(
       `Lost the connection to ${formatAddress(this.address)}: ${why}`,
     );
@@ -376,7 +374,7 @@ export class BrokerConnection implements BrokerLink {
     for (const { done, deadline, api, timeoutMs } of failed) {
       done(deadline <= now ? this.#timedOut(api, timeoutMs) : error, undefined);
     }
-    if (isClosed) this.#end();
+    if (isClosed) this.#options.ended?.();
     else this.#options.lost(error);
   }
 
@@ -412,5 +410,5 @@ export class BrokerConnection implements BrokerLink {
 
 function unencodable(error: unknown): ClientError {
   const detail = error instanceof Error ? error.message : String(error);
-  return errorForCode(ErrorCode.INVALID_REQUEST, "Cannot send request", detail);
+  return refusalError(ErrorCode.INVALID_REQUEST, "Cannot send request", detail);
 }

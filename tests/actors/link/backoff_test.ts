@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { backoffMs } from "../../../actors/client/backoff.ts";
+import { backoffMs } from "../../../actors/link/backoff.ts";
 import type { RandomStream } from "../../../actors/runtime/environment.ts";
 
 function always(share: number): RandomStream {
