@@ -2,9 +2,9 @@
  * How much of the end of a log is surely in the page cache: what this process appended last.
  *
  * The system drops the pages that were used least lately, so what counts is how much was appended
- * since to all logs of the node. The node keeps one count of that; each log notes now and then where
- * the count stood. Owns the guess, which is low rather than high; knows no file. What was there
- * before the process started, or what readers brought in, is not counted.
+ * since to all logs of the node. The node keeps one count of that; each log notes now and then
+ * where the count stood. Owns the guess, which is low rather than high; knows no file. What was
+ * there before the process started, or what readers brought in, is not counted.
  *
  * @module
  */
