@@ -43,7 +43,7 @@ export interface FetchLimits {
  */
 const FETCH_BYTES_MIN = 64 * 1024;
 
-const AVAILABLE: DataAvailable = { kind: "data-available" };
+const AVAILABLE: DataAvailable = { kind: "data-available", token: 0, readable: true };
 
 export class FetchOperation {
   readonly #call: Call<unknown, never>;
@@ -236,7 +236,15 @@ export class FetchOperation {
     const bytes = Math.ceil(missing / places);
     this.#targets.forEach(({ partition }, slot) => {
       const { highWatermark } = this.#replies[slot] as ReadReply;
-      partition?.tell({ kind: "await-data", seenHighWatermark: highWatermark, bytes, replyTo });
+      partition?.tell({
+        kind: "await-data",
+        follower: false,
+        seenEndOffset: highWatermark,
+        seenHighWatermark: highWatermark,
+        bytes,
+        token: slot,
+        replyTo,
+      });
     });
     this.#giveBack();
     if (this.#starved) fetchedBytes.wait(hasRoom);

@@ -1,5 +1,10 @@
 /**
- * Those who wait for records to become visible: parked fetches.
+ * Those who wait for records that they can read: parked fetches and fetch sessions.
+ *
+ * A consumer waits for the high watermark to advance, a follower for the log end. A follower is
+ * also told, once, that the high watermark or the log start offset has moved.
+ *
+ * Invariant: who was told that there is something to read waits no more.
  *
  * @module
  */
@@ -8,41 +13,79 @@ import type { Offset } from "../../storage/bytes/ids.ts";
 import type { Ref } from "../runtime/ref.ts";
 import type { AwaitData, DataAvailable } from "./messages.ts";
 
-const AVAILABLE: DataAvailable = { kind: "data-available" };
+interface Waiter {
+  readonly follower: boolean;
+  readonly token: number;
+  /** Bytes that it still lacks. */
+  missing: number;
+  /** A follower that was told of a new high watermark. */
+  toldOfProgress: boolean;
+}
 
 export class DataWaiters {
-  /** With the bytes that each still lacks. */
-  readonly #waiters = new Map<Ref<DataAvailable>, number>();
+  readonly #waiters = new Map<Ref<DataAvailable>, Waiter>();
 
   get size(): number {
     return this.#waiters.size;
   }
 
-  /** Told at once if more is visible than it saw. */
-  add({ seenHighWatermark, bytes, replyTo }: AwaitData, highWatermark: Offset): void {
-    if (seenHighWatermark < highWatermark) replyTo.tell(AVAILABLE);
-    else this.#waiters.set(replyTo, bytes);
+  /** Told at once if there is more than it saw. */
+  add(message: AwaitData, highWatermark: Offset, logEndOffset: Offset): void {
+    const { follower, seenEndOffset, seenHighWatermark, bytes, token, replyTo } = message;
+    const end = follower ? logEndOffset : highWatermark;
+    if (seenEndOffset < end) {
+      this.#waiters.delete(replyTo);
+      return void replyTo.tell({ kind: "data-available", token, readable: true });
+    }
+    const waiter = { follower, token, missing: bytes, toldOfProgress: false };
+    this.#waiters.set(replyTo, waiter);
+    if (follower && seenHighWatermark !== highWatermark) this.#tellProgress(replyTo, waiter);
   }
 
   remove(replyTo: Ref<DataAvailable>): void {
     this.#waiters.delete(replyTo);
   }
 
-  /** So many bytes have become visible. */
+  /** So many bytes came behind the log's end. */
+  appended(bytes: number): void {
+    for (const [replyTo, waiter] of this.#waiters) {
+      if (waiter.follower) this.#gained(replyTo, waiter, bytes);
+    }
+  }
+
+  /** So many bytes have become visible: the high watermark has advanced. */
   advanced(bytes: number): void {
-    for (const [replyTo, missing] of this.#waiters) {
-      if (missing > bytes) {
-        this.#waiters.set(replyTo, missing - bytes);
-      } else {
-        this.#waiters.delete(replyTo);
-        replyTo.tell(AVAILABLE);
-      }
+    for (const [replyTo, waiter] of this.#waiters) {
+      if (waiter.follower) this.#tellProgress(replyTo, waiter);
+      else this.#gained(replyTo, waiter, bytes);
+    }
+  }
+
+  /** The log start offset has moved, which followers follow. */
+  startMoved(): void {
+    for (const [replyTo, waiter] of this.#waiters) {
+      if (waiter.follower) this.#tellProgress(replyTo, waiter);
     }
   }
 
   /** Tells everyone: the partition no longer serves as it did. */
   release(): void {
-    for (const replyTo of this.#waiters.keys()) replyTo.tell(AVAILABLE);
+    for (const [replyTo, { token }] of this.#waiters) {
+      replyTo.tell({ kind: "data-available", token, readable: true });
+    }
     this.#waiters.clear();
+  }
+
+  #gained(replyTo: Ref<DataAvailable>, waiter: Waiter, bytes: number): void {
+    waiter.missing -= bytes;
+    if (waiter.missing > 0) return;
+    this.#waiters.delete(replyTo);
+    replyTo.tell({ kind: "data-available", token: waiter.token, readable: true });
+  }
+
+  #tellProgress(replyTo: Ref<DataAvailable>, waiter: Waiter): void {
+    if (waiter.toldOfProgress) return;
+    waiter.toldOfProgress = true;
+    replyTo.tell({ kind: "data-available", token: waiter.token, readable: false });
   }
 }

@@ -128,6 +128,10 @@ export function refuse(question: PartitionRequest, error: ErrorCode): void {
     case "end-of-epoch":
       return void question.replyTo.tell({ error, leaderEpoch: NONE, endOffset: NONE });
     case "await-data":
-      return void question.replyTo.tell({ kind: "data-available" });
+      return void question.replyTo.tell({
+        kind: "data-available",
+        token: question.token,
+        readable: true,
+      });
   }
 }

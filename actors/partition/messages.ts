@@ -90,19 +90,32 @@ export interface ReadReply {
 }
 
 /**
- * Asks to be told when so many bytes have become visible beyond a high watermark that the asker
- * saw, or when the partition stops to lead. The reply is only that: what there is must be read
- * anew.
+ * Asks to be told once when so many bytes can be read beyond what the asker saw, or when the
+ * partition stops to lead or leads in a new epoch. The notice is only that: what there is must be
+ * read anew. One who asks again before replaces what it asked for.
  */
 export interface AwaitData {
   readonly kind: "await-data";
+  /** Whether a follower asks, who reads up to the log end and not only what is visible. */
+  readonly follower: boolean;
+  /** The end of what it saw: a follower's fetch offset, a consumer's high watermark. */
+  readonly seenEndOffset: Offset;
+  /** The high watermark that it was told. */
   readonly seenHighWatermark: Offset;
   readonly bytes: number;
+  /** Comes back with the notice: the asker may await many partitions by one ref. */
+  readonly token: number;
   readonly replyTo: Ref<DataAvailable>;
 }
 
 export interface DataAvailable {
   readonly kind: "data-available";
+  readonly token: number;
+  /**
+   * False where only the high watermark or the log start offset has moved, of which a follower is
+   * told when it is answered anyway: its wait for records goes on.
+   */
+  readonly readable: boolean;
 }
 
 /** Takes an `await-data` back. */

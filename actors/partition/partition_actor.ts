@@ -166,7 +166,7 @@ class PartitionActor implements Actor<PartitionMessage> {
       case "read":
         return this.#reader.read(message, log, this.#replica);
       case "await-data":
-        return this.#waiters.add(message, this.#replica.highWatermark);
+        return this.#waiters.add(message, this.#replica.highWatermark, log.logEndOffset);
       case "forget-data":
         return this.#waiters.remove(message.replyTo);
       case "list-offset":
@@ -329,6 +329,7 @@ class PartitionActor implements Actor<PartitionMessage> {
     if (!waits) replyTo.tell(reply);
     else this.#acks.add(result.lastOffset + 1, reply, replyTo);
     const advanced = this.#replica.appended(log.logEndOffset);
+    this.#waiters.appended(records.length);
     if (advanced) this.#waiters.advanced(records.length);
     this.#acks.release(this.#replica.highWatermark);
   }
@@ -344,7 +345,7 @@ class PartitionActor implements Actor<PartitionMessage> {
 
   /** How many bytes became visible is not worth finding out: whoever waits reads again. */
   #visible(): void {
-    this.#waiters.release();
+    this.#waiters.advanced(Infinity);
     this.#acks.release(this.#replica.highWatermark);
   }
 
