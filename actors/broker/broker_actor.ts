@@ -38,6 +38,7 @@ import { servedApis } from "./apis/table.ts";
 import type { SessionBudgets } from "./budget.ts";
 import { BrokerMetrics } from "./broker_metrics.ts";
 import { nativeSessionActor } from "./native_session_actor.ts";
+import { producerIdsActor } from "./producer_ids.ts";
 import type { DirectoryFailed } from "../partition/partition_actor.ts";
 import { ReplicaManager, type ReplicaManagerMessage } from "./replica_manager.ts";
 import { type BrokerServices, PartitionDirectory } from "./services.ts";
@@ -142,6 +143,10 @@ class BrokerActor implements Actor<BrokerMessage> {
       partitions,
       controller: options.controller,
       broker: context.self,
+      producerIds: context.spawn(
+        "producer-ids",
+        producerIdsActor({ nodeId, image: this.#image, controller: options.controller }),
+      ),
       buffers,
       authorizer: ALLOW_ALL,
       quota: NO_QUOTA,

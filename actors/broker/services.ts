@@ -21,6 +21,7 @@ import type { Authorizer, QuotaHook } from "./access.ts";
 import type { BrokerRequest } from "./broker_actor.ts";
 import type { BrokerMetrics } from "./broker_metrics.ts";
 import type { SessionBudgets } from "./budget.ts";
+import type { ProducerIdsRequest } from "./producer_ids.ts";
 
 export interface BrokerServices {
   readonly nodeId: NodeId;
@@ -34,6 +35,7 @@ export interface BrokerServices {
   readonly partitions: PartitionDirectory;
   readonly controller: Ref<ControllerRequest>;
   readonly broker: Ref<BrokerRequest>;
+  readonly producerIds: Ref<ProducerIdsRequest>;
   /** Where the records of reads are put; whoever sends them gives the buffers back. */
   readonly buffers: BufferPool;
   readonly authorizer: Authorizer;
