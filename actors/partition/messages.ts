@@ -26,7 +26,20 @@ export interface PartitionAssignment {
   readonly partitionEpoch: number;
   readonly replicas: readonly NodeId[];
   readonly isr: readonly NodeId[];
+  /** 0 recovered (the default), 1 recovering from an unclean election. */
+  readonly leaderRecoveryState?: number;
 }
+
+/** What the metadata say of a broker that holds a replica. */
+export interface BrokerStanding {
+  /** Of its registration with the controller. */
+  readonly brokerEpoch: Offset;
+  readonly fenced: boolean;
+  readonly shuttingDown: boolean;
+}
+
+/** By node id. Never changed: a change makes another map. */
+export type BrokerStandings = ReadonlyMap<NodeId, BrokerStanding>;
 
 /** How many replicas must hold a record before its producer is told. */
 export type RequiredAcks = "none" | "leader" | "all";
@@ -83,6 +96,8 @@ export interface ReadReply {
   readonly highWatermark: Offset;
   readonly lastStableOffset: Offset;
   readonly logStartOffset: Offset;
+  /** For a follower, who may read up to here; else absent. */
+  readonly logEndOffset?: Offset;
   /** Whole batches from the one that holds the fetch offset; null when there are none. */
   readonly records: Uint8Array | null;
   /** Gives the buffer behind the records back; called once, when they are no longer read. */
@@ -130,6 +145,8 @@ export interface ListOffset {
   readonly timestamp: Timestamp;
   readonly currentLeaderEpoch: Epoch;
   readonly readCommitted: boolean;
+  /** Set where a follower asks: then the latest offset is the log end offset. */
+  readonly follower?: boolean;
   readonly replyTo: Ref<ListOffsetReply>;
 }
 
@@ -260,6 +277,22 @@ export interface Assign {
   readonly assignment: PartitionAssignment;
 }
 
+/** The brokers of the cluster have changed. */
+export interface BrokersChanged {
+  readonly kind: "brokers";
+  readonly brokers: BrokerStandings;
+}
+
+/**
+ * Time to see which followers lag behind: told every `replica.lag.time.max.ms` / 2. A replica that
+ * does not lead others does nothing.
+ */
+export interface CheckLag {
+  readonly kind: "check-lag";
+  /** Monotonic milliseconds. */
+  readonly now: number;
+}
+
 /** The topic was deleted: closes the log, removes its folder, and stops. */
 export interface Delete {
   readonly kind: "delete";
@@ -311,6 +344,8 @@ export type PartitionRequest =
   | EndOfEpoch
   | TakeFetched
   | Assign
+  | BrokersChanged
+  | CheckLag
   | Delete
   | Configure
   | Open

@@ -13,7 +13,7 @@
  * @module
  */
 
-import type { NodeId, Uuid } from "../../storage/bytes/ids.ts";
+import type { Epoch, NodeId, Uuid } from "../../storage/bytes/ids.ts";
 import { partitionFolder } from "../../storage/checkpoint.ts";
 import { DiskError } from "../../storage/disk.ts";
 import type { Log } from "../../storage/log.ts";
@@ -33,12 +33,17 @@ import { appendFailure, deleteRecords, endOfEpoch, listOffset, refuse } from "./
 import type {
   Append,
   AppendReply,
+  BrokerStandings,
+  Follow,
   LogClosed,
   Opened,
   PartitionAssignment,
   PartitionRequest,
+  ProposeIsr,
   TopicPartition,
+  Unfollow,
 } from "./messages.ts";
+import type { PartitionObserver } from "./observer.ts";
 import { removePartitionFolder } from "./partition_folder.ts";
 import { mayRecover, PartitionOpening } from "./partition_opening.ts";
 import { PartitionReader } from "./partition_reader.ts";
@@ -62,6 +67,22 @@ export interface PartitionOptions extends TopicPartition {
   readonly directoryFailed: Ref<DirectoryFailed>;
   /** Topics whose logs may go, should one of them be found in the folder. */
   readonly deletedTopics: ReadonlySet<Uuid>;
+  /** Told from whom this replica fetches, with each leader epoch; absent where nobody fetches. */
+  readonly follows?: Ref<Follow | Unfollow>;
+  /** Asks the controller for other in-sync replicas; absent where there is one replica. */
+  readonly isrChanges?: Ref<ProposeIsr>;
+  /** The brokers as the metadata know them when the partition is spawned. */
+  readonly brokers?: BrokerStandings;
+  /** `replica.lag.time.max.ms`; default 30 s. */
+  readonly replicaLagTimeMaxMs?: number;
+  /**
+   * The leader epoch in which this replica failed, in an earlier life on this node: its log is
+   * scanned whatever the folder says, and it leads only in a later epoch.
+   */
+  readonly failedInEpoch?: Epoch;
+  /** The class that holds the rules, for tests that break one on purpose. */
+  readonly Replica?: typeof Replica;
+  readonly observer?: PartitionObserver;
 }
 
 type PartitionMessage =
