@@ -12,7 +12,8 @@ import type { NodeId } from "../storage/bytes/ids.ts";
 import { LogDirectory } from "../storage/log_directory.ts";
 import { LogResources } from "../storage/log_resources.ts";
 import { BufferPool } from "../net/buffer_pool.ts";
-import type { Listener, SocketAddress } from "../net/network.ts";
+import { BoundListener } from "../net/bound_listener.ts";
+import type { SocketAddress } from "../net/network.ts";
 import type { BrokerConfig } from "./config/broker_config.ts";
 import { SessionBudgets } from "./broker/budget.ts";
 import { brokerActor, type BrokerClosed, type BrokerEvent } from "./broker/broker_actor.ts";
@@ -23,6 +24,9 @@ import type { Actor, ActorContext, AskResult } from "./runtime/actor.ts";
 import type { Environment } from "./runtime/environment.ts";
 import type { Ref } from "./runtime/ref.ts";
 import { ActorSystem, type Probe } from "./runtime/system.ts";
+import { parseRoles, parseVoters } from "./config/quorum_voters.ts";
+import type { NodeObserver } from "./broker/observer.ts";
+import type { Protocol } from "./protocol.ts";
 
 /** The name of the listener that speaks the native encoding. */
 export const NATIVE_LISTENER = "NATIVE";
@@ -31,10 +35,17 @@ export const NATIVE_LISTENER = "NATIVE";
 export interface BootOptions {
   readonly nodeId: NodeId;
   readonly native: SocketAddress;
+  /** Bound to `native` already; the node's from now on. */
+  readonly listener?: BoundListener | undefined;
+  /** With the node's roles, and the voters of the metadata quorum. */
   readonly config: BrokerConfig;
   readonly environment: Environment;
   /** Sees each message before its actor does; the simulated world's. */
   readonly probe?: Probe | undefined;
+  /** Looks on at what the node's actors hold; the simulated world's. */
+  readonly observer?: NodeObserver | undefined;
+  /** Stand in for the classes of the same names. */
+  readonly protocol?: Partial<Protocol> | undefined;
   /** The node serves. */
   ready(): void;
   /** The node can serve no longer; it has let go of everything. */
@@ -82,9 +93,12 @@ export function bootNode(options: BootOptions): BootedNode {
     holder: environment.process,
     newId: () => random.uuid(),
   });
+  let listener = options.listener;
   try {
-    return new WiredNode(options, directory);
+    listener ??= new BoundListener(environment.network, options.native);
+    return new WiredNode(options, directory, listener);
   } catch (error) {
+    listener?.close();
     directory.release();
     throw error;
   }
@@ -110,17 +124,19 @@ class WiredNode implements BootedNode {
   readonly #buffers = new BufferPool();
   readonly #budgets: SessionBudgets;
   readonly #system: ActorSystem;
-  readonly #listener: Listener;
+  readonly #listener: BoundListener;
   readonly #controller: Ref<ControllerRequest>;
   readonly #broker: Ref<BrokerRequest>;
   readonly #supervisor: Ref<NodeMessage>;
   /** Why it has failed, if it has. */
   #failure: string | undefined;
 
-  constructor(options: BootOptions, directory: LogDirectory) {
-    const { environment, nodeId, config, native } = options;
+  constructor(options: BootOptions, directory: LogDirectory, listener: BoundListener) {
+    const { environment, nodeId, config } = options;
     this.#options = options;
     this.#directory = directory;
+    this.#listener = listener;
+    this.address = listener.address;
     this.clusterId = directory.clusterId;
     this.#budgets = new SessionBudgets(config);
     this.#system = new ActorSystem({ environment, node: nodeId, probe: options.probe });
@@ -129,11 +145,6 @@ class WiredNode implements BootedNode {
       (context) => this.#supervise(context),
     );
     const resources = new LogResources(environment.disk);
-    let broker: Ref<BrokerRequest> | undefined;
-    this.#listener = environment.network.listen(native, (connection) => {
-      broker?.tell({ kind: "accepted", connection, listener: NATIVE_LISTENER });
-    });
-    this.address = this.#listener.address;
     try {
       this.#controller = this.#system.spawn(
         "controller",
@@ -142,13 +153,13 @@ class WiredNode implements BootedNode {
           directory,
           resources,
           config,
-          voters: [],
-          isController: true,
+          voters: parseVoters(config.controllerQuorumVoters),
+          isController: parseRoles(config.processRoles).controller,
           transport: { send: (_to, _api, _request, _timeoutMs, done) => done(undefined) },
           failed: this.#supervisor,
         }),
       );
-      broker = this.#system.spawn(
+      this.#broker = this.#system.spawn(
         "broker",
         brokerActor({
           nodeId,
@@ -164,11 +175,12 @@ class WiredNode implements BootedNode {
         { mailboxLimit: Number.MAX_SAFE_INTEGER },
       );
     } catch (error) {
-      this.#listener.close();
       this.#system.crash();
       throw error;
     }
-    this.#broker = broker;
+    listener.serve((connection) => {
+      this.#broker.tell({ kind: "accepted", connection, listener: NATIVE_LISTENER });
+    });
     this.#supervisor.tell({ kind: "begin" });
   }
 

@@ -138,7 +138,7 @@ export const LAW: readonly Room[] = [
   },
   {
     name: "node",
-    files: ["actors/node.ts"],
+    files: ["actors/node.ts", "actors/protocol.ts", "actors/cluster_id.ts"],
     mayImport: [...BELOW_BROKER, "broker"],
   },
   {
