@@ -5,7 +5,7 @@ import { NATIVE_HANDSHAKE } from "../../net/handshake.ts";
 import { FETCH } from "../../net/messages/fetch.ts";
 import { METADATA } from "../../net/messages/metadata.ts";
 import { PRODUCE } from "../../net/messages/produce.ts";
-import { APIS } from "../../net/messages/table.ts";
+import { APIS, NODE_APIS } from "../../net/messages/table.ts";
 import {
   encodeRequest,
   encodeResponse,
@@ -31,7 +31,7 @@ const EVERY: Api = {
   response: EVERY_TYPE,
 };
 
-const ALL: readonly Api[] = [...APIS, NATIVE_HANDSHAKE, EVERY];
+const ALL: readonly Api[] = [...APIS, ...NODE_APIS, NATIVE_HANDSHAKE, EVERY];
 
 const unpackr = new Unpackr({ useRecords: false, int64AsType: "number" });
 const packr = new Packr({ useRecords: false });

@@ -4,18 +4,33 @@
  * @module
  */
 
-import { APIS } from "../../../net/messages/table.ts";
+import { CONTROLLER_ENVELOPE } from "../../../net/messages/controller_envelope.ts";
+import { APIS, NODE_APIS } from "../../../net/messages/table.ts";
+import { K_RAFT_VERSION_RECORD } from "../../../net/messages/records/kraft_version_record.ts";
 import { LEADER_CHANGE_MESSAGE } from "../../../net/messages/records/leader_change_message.ts";
 import { QUORUM_STATE_DATA } from "../../../net/messages/records/quorum_state_data.ts";
+import { SNAPSHOT_FOOTER_RECORD } from "../../../net/messages/records/snapshot_footer_record.ts";
+import { SNAPSHOT_HEADER_RECORD } from "../../../net/messages/records/snapshot_header_record.ts";
 import { METADATA_RECORDS } from "../../../net/messages/records/table.ts";
+import { VOTERS_RECORD } from "../../../net/messages/records/voters_record.ts";
 import { type FieldType, make, type Table } from "../../../net/schema.ts";
 
 /** Every table of the protocol. */
 export const TABLES: readonly Table[] = [
-  ...APIS.flatMap((api) => [api.request, api.response]),
+  ...[...APIS, ...NODE_APIS].flatMap((api) => [api.request, api.response]),
   ...METADATA_RECORDS,
   LEADER_CHANGE_MESSAGE,
+  VOTERS_RECORD,
+  K_RAFT_VERSION_RECORD,
+  SNAPSHOT_HEADER_RECORD,
+  SNAPSHOT_FOOTER_RECORD,
   QUORUM_STATE_DATA,
+];
+
+/** Tables that Kafka has none of: its Envelope carries what clients sent, ours what a node asks. */
+export const OWN_TABLES: readonly Table[] = [
+  CONTROLLER_ENVELOPE.request,
+  CONTROLLER_ENVELOPE.response,
 ];
 
 export interface GoldenMessage {
