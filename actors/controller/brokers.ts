@@ -4,25 +4,18 @@
  * @module
  */
 
-import type { NodeId, Offset, ProducerId, Uuid } from "../../storage/bytes/ids.ts";
-import type { BrokerEndPoint } from "./cluster_image.ts";
-import type { Decision, DecisionContext } from "./decision.ts";
+import { ErrorCode } from "../../net/messages/errors.ts";
+import type {
+  AllocateProducerIdsRequest,
+  AllocateProducerIdsResponse,
+} from "../../net/messages/allocate_producer_ids.ts";
+import type {
+  BrokerRegistrationRequest,
+  BrokerRegistrationResponse,
+} from "../../net/messages/broker_registration.ts";
+import type { Decision, DecisionContext, DecisionFacts } from "./decision.ts";
 import type { MetadataRecord } from "./metadata_record.ts";
-
-export interface BrokerRegistration {
-  readonly brokerId: NodeId;
-  /** Drawn anew by each process: tells a restarted broker from the one before. */
-  readonly incarnationId: Uuid;
-  readonly endPoints: readonly BrokerEndPoint[];
-  readonly rack: string | null;
-  readonly logDirs: readonly Uuid[];
-  /** Whether the broker's logs are just as it closed them. */
-  readonly cleanShutdown: boolean;
-}
-
-export interface BrokerRegistered {
-  readonly brokerEpoch: Offset;
-}
+import { noChange } from "./partition_image.ts";
 
 /**
  * Registers a broker under the epoch `nextOffset`, the offset of its registration record. A broker
@@ -31,10 +24,10 @@ export interface BrokerRegistered {
  */
 export function registerBroker(
   { image }: DecisionContext,
-  registration: BrokerRegistration,
-  nextOffset: Offset,
-): Decision<BrokerRegistered> {
-  const { brokerId, incarnationId, endPoints, rack, logDirs } = registration;
+  request: BrokerRegistrationRequest,
+  { nextOffset }: DecisionFacts,
+): Decision<BrokerRegistrationResponse> {
+  const { brokerId, incarnationId, listeners, features, rack, logDirs } = request;
   const records: MetadataRecord[] = [{
     kind: "RegisterBrokerRecord",
     value: {
@@ -42,65 +35,44 @@ export function registerBroker(
       isMigratingZkBroker: false,
       incarnationId,
       brokerEpoch: nextOffset,
-      endPoints: endPoints.map((endPoint) => ({ ...endPoint, securityProtocol: 0 })),
-      features: [],
+      endPoints: listeners,
+      features,
       rack,
       fenced: false,
       inControlledShutdown: false,
       logDirs,
     },
   }];
-  if (!registration.cleanShutdown) {
+  if (request.previousBrokerEpoch < 0) {
     for (const topic of image.topics.values()) {
       topic.partitions.forEach((partition, partitionId) => {
         if (partition.leader !== brokerId) return;
-        records.push(leaderAgain(topic.id, partitionId, brokerId));
+        const value = { ...noChange(topic.id, partitionId), leader: brokerId };
+        records.push({ kind: "PartitionChangeRecord", value });
       });
     }
   }
-  return { records, response: { brokerEpoch: nextOffset } };
-}
-
-/** The same leader in a new epoch. */
-function leaderAgain(topicId: Uuid, partitionId: number, leader: NodeId): MetadataRecord {
-  return {
-    kind: "PartitionChangeRecord",
-    value: {
-      partitionId,
-      topicId,
-      isr: null,
-      leader,
-      replicas: null,
-      removingReplicas: null,
-      addingReplicas: null,
-      leaderRecoveryState: -1,
-      directories: null,
-      eligibleLeaderReplicas: null,
-      lastKnownElr: null,
-    },
-  };
+  const response = { throttleTimeMs: 0, errorCode: ErrorCode.NONE, brokerEpoch: nextOffset };
+  return { records, response };
 }
 
 /** Producer ids that a broker gets at once. */
 export const PRODUCER_ID_BLOCK = 1000;
 
-export interface ProducerIdBlock {
-  readonly first: ProducerId;
-  readonly count: number;
-}
-
 /** AllocateProducerIds: the next block, never given again. */
 export function allocateProducerIds(
   { image }: DecisionContext,
-  brokerId: NodeId,
-  brokerEpoch: Offset,
-): Decision<ProducerIdBlock> {
-  const first = image.nextProducerId;
+  { brokerId, brokerEpoch }: AllocateProducerIdsRequest,
+): Decision<AllocateProducerIdsResponse> {
+  const producerIdStart = image.nextProducerId;
+  const nextProducerId = producerIdStart + PRODUCER_ID_BLOCK;
   return {
-    records: [{
-      kind: "ProducerIdsRecord",
-      value: { brokerId, brokerEpoch, nextProducerId: first + PRODUCER_ID_BLOCK },
-    }],
-    response: { first, count: PRODUCER_ID_BLOCK },
+    records: [{ kind: "ProducerIdsRecord", value: { brokerId, brokerEpoch, nextProducerId } }],
+    response: {
+      throttleTimeMs: 0,
+      errorCode: ErrorCode.NONE,
+      producerIdStart,
+      producerIdLen: PRODUCER_ID_BLOCK,
+    },
   };
 }

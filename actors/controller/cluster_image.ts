@@ -11,31 +11,38 @@
  * @module
  */
 
-import {
-  type Epoch,
-  type NodeId,
-  NONE,
-  type Offset,
-  type ProducerId,
-  type Uuid,
-} from "../../storage/bytes/ids.ts";
+import type { NodeId, Offset, ProducerId, Uuid } from "../../storage/bytes/ids.ts";
 import type { BrokerRegistrationChangeRecord } from "../../net/messages/records/broker_registration_change_record.ts";
 import type { FeatureLevelRecord } from "../../net/messages/records/feature_level_record.ts";
 import type { PartitionChangeRecord } from "../../net/messages/records/partition_change_record.ts";
 import type { PartitionRecord } from "../../net/messages/records/partition_record.ts";
 import type { TopicRecord } from "../../net/messages/records/topic_record.ts";
+import type { UnregisterBrokerRecord } from "../../net/messages/records/unregister_broker_record.ts";
+import { type ConfigResource, differences, type ImageChange } from "./image_changes.ts";
 import type { MetadataRecord } from "./metadata_record.ts";
+import { changedPartition, type PartitionImage, partitionOf } from "./partition_image.ts";
+
+export type { ImageChange } from "./image_changes.ts";
+export type { PartitionImage } from "./partition_image.ts";
 
 export interface BrokerImage {
   readonly id: NodeId;
   /** The offset of its registration record: rises with each registration. */
   readonly epoch: Offset;
   readonly incarnationId: Uuid;
-  readonly endPoints: readonly BrokerEndPoint[];
+  readonly endPoints: readonly RegisteredEndPoint[];
   readonly rack: string | null;
   readonly fenced: boolean;
   readonly inControlledShutdown: boolean;
   readonly logDirs: readonly Uuid[];
+  /** The levels of features that it knows. */
+  readonly features: readonly BrokerFeature[];
+}
+
+export interface BrokerFeature {
+  readonly name: string;
+  readonly minSupportedVersion: number;
+  readonly maxSupportedVersion: number;
 }
 
 export interface BrokerEndPoint {
@@ -44,13 +51,9 @@ export interface BrokerEndPoint {
   readonly port: number;
 }
 
-export interface PartitionImage {
-  readonly replicas: readonly NodeId[];
-  readonly isr: readonly NodeId[];
-  /** -1 when there is none. */
-  readonly leader: NodeId;
-  readonly leaderEpoch: Epoch;
-  readonly partitionEpoch: number;
+export interface RegisteredEndPoint extends BrokerEndPoint {
+  /** 0 is plaintext. */
+  readonly securityProtocol: number;
 }
 
 export interface TopicImage {
@@ -63,16 +66,6 @@ export interface TopicImage {
 /** What a config belongs to: Kafka's resource types. */
 export const CONFIG_RESOURCE = { topic: 2, broker: 4 } as const;
 
-/** What one record changed, for those that act on it. */
-export type ImageChange =
-  | { readonly kind: "broker"; readonly id: NodeId }
-  | { readonly kind: "topic-created"; readonly topic: TopicImage }
-  | { readonly kind: "topic-removed"; readonly topic: TopicImage }
-  | { readonly kind: "partition"; readonly topicId: Uuid; readonly partition: number }
-  | { readonly kind: "config"; readonly resourceType: number; readonly resourceName: string }
-  | { readonly kind: "feature"; readonly name: string }
-  | { readonly kind: "producer-ids" };
-
 type Undo = () => void;
 
 interface MutableTopic {
@@ -81,15 +74,19 @@ interface MutableTopic {
   readonly partitions: PartitionImage[];
 }
 
+interface ConfiguredResource extends ConfigResource {
+  readonly configs: Map<string, string>;
+}
+
 const NO_CONFIGS: ReadonlyMap<string, string> = new Map();
 
 /** The cluster as of some offset of the metadata log. */
 export class ClusterImage {
-  readonly #brokers = new Map<NodeId, BrokerImage>();
-  readonly #topicsById = new Map<Uuid, MutableTopic>();
-  readonly #topicsByName = new Map<string, MutableTopic>();
-  readonly #configs = new Map<string, Map<string, string>>();
-  readonly #features = new Map<string, number>();
+  #brokers = new Map<NodeId, BrokerImage>();
+  #topicsById = new Map<Uuid, MutableTopic>();
+  #topicsByName = new Map<string, MutableTopic>();
+  #configs = new Map<string, ConfiguredResource>();
+  #features = new Map<string, number>();
   #nextProducerId: ProducerId = 0;
   #partitionCount = 0;
 
@@ -123,7 +120,30 @@ export class ClusterImage {
 
   /** The configs set on a resource; those not set are not there. */
   configs(resourceType: number, resourceName: string): ReadonlyMap<string, string> {
-    return this.#configs.get(configKey(resourceType, resourceName)) ?? NO_CONFIGS;
+    return this.#configs.get(configKey(resourceType, resourceName))?.configs ?? NO_CONFIGS;
+  }
+
+  /** The resources that have configs set. */
+  configured(): Iterable<ConfigResource> {
+    return this.#configs.values();
+  }
+
+  /**
+   * Makes this image what the records of a snapshot say, whatever it was before. Returns what is
+   * different now. Nothing that was replayed before can be undone any more.
+   */
+  load(records: Iterable<MetadataRecord>): ImageChange[] {
+    const loaded = new ClusterImage();
+    for (const record of records) loaded.replay(record);
+    const changes = differences(this, loaded);
+    this.#brokers = loaded.#brokers;
+    this.#topicsById = loaded.#topicsById;
+    this.#topicsByName = loaded.#topicsByName;
+    this.#configs = loaded.#configs;
+    this.#features = loaded.#features;
+    this.#nextProducerId = loaded.#nextProducerId;
+    this.#partitionCount = loaded.#partitionCount;
+    return changes;
   }
 
   /**
@@ -134,9 +154,12 @@ export class ClusterImage {
   replay(record: MetadataRecord, undo?: Undo[]): ImageChange {
     switch (record.kind) {
       case "RegisterBrokerRecord": {
-        const { brokerId: id, brokerEpoch: epoch, ...registration } = record.value;
+        const { brokerId: id, brokerEpoch: epoch, isMigratingZkBroker: _, ...registration } =
+          record.value;
         return this.#setBroker({ id, epoch, ...registration }, undo);
       }
+      case "UnregisterBrokerRecord":
+        return this.#removeBroker(record.value, undo);
       case "BrokerRegistrationChangeRecord":
         return this.#changeBroker(record.value, undo);
       case "TopicRecord":
@@ -149,7 +172,7 @@ export class ClusterImage {
         return this.#changePartition(record.value, undo);
       case "ConfigRecord": {
         const { resourceType, resourceName, name, value } = record.value;
-        this.#setConfig(configKey(resourceType, resourceName), name, value, undo);
+        this.#setConfig({ resourceType, resourceName }, name, value, undo);
         return { kind: "config", resourceType, resourceName };
       }
       case "FeatureLevelRecord":
@@ -160,6 +183,8 @@ export class ClusterImage {
         undo?.push(() => this.#nextProducerId = before);
         return { kind: "producer-ids" };
       }
+      case "NoOpRecord":
+        return { kind: "nothing" };
     }
   }
 
@@ -168,11 +193,26 @@ export class ClusterImage {
     if (broker === undefined || broker.epoch !== change.brokerEpoch) {
       throw new Error(`Cannot change broker ${change.brokerId}: it has no such registration`);
     }
+    const fenced = change.fenced === 0 ? broker.fenced : change.fenced > 0;
     return this.#setBroker({
       ...broker,
-      fenced: change.fenced === 0 ? broker.fenced : change.fenced > 0,
+      fenced,
       inControlledShutdown: broker.inControlledShutdown || change.inControlledShutdown > 0,
+      logDirs: change.logDirs.length > 0 ? change.logDirs : broker.logDirs,
     }, undo);
+  }
+
+  #removeBroker(
+    { brokerId: id, brokerEpoch }: UnregisterBrokerRecord,
+    undo: Undo[] | undefined,
+  ): ImageChange {
+    const broker = this.#brokers.get(id);
+    if (broker === undefined || broker.epoch !== brokerEpoch) {
+      throw new Error(`Cannot remove broker ${id}: it has no such registration`);
+    }
+    this.#brokers.delete(id);
+    undo?.push(() => this.#brokers.set(id, broker));
+    return { kind: "broker", id };
   }
 
   #createTopic({ name, topicId }: TopicRecord, undo: Undo[] | undefined): ImageChange {
@@ -201,8 +241,7 @@ export class ClusterImage {
     if (value.partitionId !== topic.partitions.length) {
       throw new Error(`Cannot add partition ${value.partitionId} to ${topic.name}: a gap`);
     }
-    const { replicas, isr, leader, leaderEpoch, partitionEpoch } = value;
-    topic.partitions.push({ replicas, isr, leader, leaderEpoch, partitionEpoch });
+    topic.partitions.push(partitionOf(value));
     this.#partitionCount++;
     undo?.push(() => {
       topic.partitions.pop();
@@ -256,26 +295,26 @@ export class ClusterImage {
     if (before === undefined) {
       throw new Error(`Cannot change partition ${change.partitionId} of ${name}: there is none`);
     }
-    const leads = change.leader >= NONE;
-    partitions[change.partitionId] = {
-      replicas: change.replicas ?? before.replicas,
-      isr: change.isr ?? before.isr,
-      leader: leads ? change.leader : before.leader,
-      leaderEpoch: leads ? before.leaderEpoch + 1 : before.leaderEpoch,
-      partitionEpoch: before.partitionEpoch + 1,
-    };
+    partitions[change.partitionId] = changedPartition(before, change);
     undo?.push(() => partitions[change.partitionId] = before);
     return { kind: "partition", topicId: id, partition: change.partitionId };
   }
 
-  #setConfig(key: string, name: string, value: string | null, undo: Undo[] | undefined): void {
-    const configs = this.#configs.get(key) ?? new Map<string, string>();
+  #setConfig(
+    resource: ConfigResource,
+    name: string,
+    value: string | null,
+    undo: Undo[] | undefined,
+  ): void {
+    const key = configKey(resource.resourceType, resource.resourceName);
+    const configured = this.#configs.get(key) ?? { ...resource, configs: new Map() };
+    const { configs } = configured;
     const before = configs.get(name);
     const set = (text: string | null | undefined) => {
       if (text === null || text === undefined) configs.delete(name);
       else configs.set(name, text);
       if (configs.size === 0) this.#configs.delete(key);
-      else this.#configs.set(key, configs);
+      else this.#configs.set(key, configured);
     };
     set(value);
     undo?.push(() => set(before));

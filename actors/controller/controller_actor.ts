@@ -20,29 +20,12 @@ import type { LogDirectory } from "../../storage/log_directory.ts";
 import type { LogResources } from "../../storage/log_resources.ts";
 import type { DiskError } from "../../storage/disk.ts";
 import { ErrorCode } from "../../net/messages/errors.ts";
-import { ALTER_CONFIGS, type AlterConfigsRequest } from "../../net/messages/alter_configs.ts";
-import {
-  BROKER_REGISTRATION,
-  type BrokerRegistrationRequest,
-  type BrokerRegistrationResponse,
-} from "../../net/messages/broker_registration.ts";
-import {
-  CREATE_PARTITIONS,
-  type CreatePartitionsRequest,
-} from "../../net/messages/create_partitions.ts";
-import { CREATE_TOPICS, type CreateTopicsRequest } from "../../net/messages/create_topics.ts";
-import { DELETE_TOPICS, type DeleteTopicsRequest } from "../../net/messages/delete_topics.ts";
-import {
-  INCREMENTAL_ALTER_CONFIGS,
-  type IncrementalAlterConfigsRequest,
-} from "../../net/messages/incremental_alter_configs.ts";
 import type { BrokerConfig } from "../config/broker_config.ts";
 import type { Actor, ActorContext, Behaviour } from "../runtime/actor.ts";
 import type { Ref } from "../runtime/ref.ts";
-import { registerBroker } from "./brokers.ts";
 import { ClusterImage } from "./cluster_image.ts";
-import { alterConfigs, incrementalAlterConfigs } from "./configs.ts";
-import type { Decision, DecisionContext } from "./decision.ts";
+import type { Decision } from "./decision.ts";
+import { ControllerDecisions } from "./decisions.ts";
 import type {
   Committed,
   ControllerChanged,
@@ -57,7 +40,6 @@ import { MetadataLog } from "./metadata_log.ts";
 import type { MetadataRecord } from "./metadata_record.ts";
 import { QuorumState } from "./quorum_state.ts";
 import { readQuorumState, writeQuorumState } from "./quorum_state_file.ts";
-import { createPartitions, createTopics, deleteTopics } from "./topics.ts";
 
 type ControllerMessage =
   | ControllerRequest
@@ -117,7 +99,7 @@ class ControllerActor implements Actor<ControllerMessage> {
   readonly #log: MetadataLog;
   readonly #quorum: QuorumState;
   readonly #image = new ClusterImage();
-  readonly #decisions: DecisionContext;
+  readonly #decisions: ControllerDecisions;
   readonly #subscribers: Ref<MetadataCommitted>[] = [];
   readonly #followers: Ref<ControllerChanged>[] = [];
   readonly #nodeId: NodeId;
@@ -132,11 +114,11 @@ class ControllerActor implements Actor<ControllerMessage> {
     this.#context = context;
     this.#failed = options.failed;
     this.#nodeId = options.nodeId;
-    this.#decisions = {
+    this.#decisions = new ControllerDecisions({
       image: this.#image,
       random: environment.random.stream("controller"),
       defaults: options.config,
-    };
+    });
     const { directory, nodeId } = options;
     const persisted = readQuorumState(directory.disk);
     this.#log = new MetadataLog(
@@ -191,38 +173,8 @@ class ControllerActor implements Actor<ControllerMessage> {
   }
 
   #decide({ api, request }: Decide): Decision<unknown> {
-    const context = this.#decisions;
-    switch (api.key) {
-      case CREATE_TOPICS.key:
-        return createTopics(context, request as CreateTopicsRequest);
-      case DELETE_TOPICS.key:
-        return deleteTopics(context, request as DeleteTopicsRequest);
-      case CREATE_PARTITIONS.key:
-        return createPartitions(context, request as CreatePartitionsRequest);
-      case ALTER_CONFIGS.key:
-        return alterConfigs(context, request as AlterConfigsRequest);
-      case INCREMENTAL_ALTER_CONFIGS.key:
-        return incrementalAlterConfigs(context, request as IncrementalAlterConfigsRequest);
-      case BROKER_REGISTRATION.key:
-        return this.#register(request as BrokerRegistrationRequest);
-      default:
-        throw new Error(`Cannot decide ${api.name}: it is no request to the controller`);
-    }
-  }
-
-  #register(request: BrokerRegistrationRequest): Decision<BrokerRegistrationResponse> {
-    const { brokerId, incarnationId, listeners, rack, logDirs, previousBrokerEpoch } = request;
-    const registration = {
-      brokerId,
-      incarnationId,
-      endPoints: listeners,
-      rack,
-      logDirs,
-      cleanShutdown: previousBrokerEpoch >= 0,
-    };
-    const decision = registerBroker(this.#decisions, registration, this.#log.endOffset);
-    const response = { throttleTimeMs: 0, errorCode: ErrorCode.NONE, ...decision.response };
-    return { records: decision.records, response };
+    const now = this.#context.environment.clock.monotonic();
+    return this.#decisions.decide(api, request, { now, nextOffset: this.#log.endOffset });
   }
 
   #controllerNow(): ControllerChanged {

@@ -5,8 +5,12 @@
  * @module
  */
 
+import type { NodeId, Offset } from "../../storage/bytes/ids.ts";
+import type { ErrorCode } from "../../net/messages/errors.ts";
+import type { TopicConfig } from "../config/topic_config.ts";
 import type { RandomStream } from "../runtime/environment.ts";
 import type { ClusterImage } from "./cluster_image.ts";
+import type { ControllerRules } from "./controller_rules.ts";
 import type { MetadataRecord } from "./metadata_record.ts";
 
 export interface Decision<Response> {
@@ -22,16 +26,35 @@ export interface DecisionContext {
   /** For topic ids and the first broker of a spread. */
   readonly random: RandomStream;
   readonly defaults: ControllerDefaults;
+  readonly rules: ControllerRules;
+}
+
+/** What a decision knows beside the image. */
+export interface DecisionFacts {
+  /** Milliseconds of the monotonic clock. */
+  readonly now: number;
+  /** Where the first of the decision's records will be in the metadata log. */
+  readonly nextOffset: Offset;
 }
 
 /** The broker configs that decisions depend on. */
 export interface ControllerDefaults {
+  /** `node.id`: of the node whose controller decides. */
+  readonly nodeId: NodeId;
   /** `num.partitions` */
   readonly numPartitions: number;
   /** `default.replication.factor` */
   readonly replicationFactor: number;
   /** `delete.topic.enable` */
   readonly deleteTopicEnable: boolean;
+  /** `broker.session.timeout.ms` */
+  readonly brokerSessionTimeoutMs: number;
+  /** `auto.leader.rebalance.enable` */
+  readonly autoLeaderRebalanceEnable: boolean;
+  /** `leader.imbalance.check.interval.seconds` */
+  readonly leaderImbalanceCheckIntervalSeconds: number;
+  /** What topics have that do not set it themselves. */
+  readonly topicDefaults: TopicConfig;
   /** The broker's configs as text: they set the defaults of topic configs. */
   readonly properties: Readonly<Record<string, string>>;
 }
@@ -39,7 +62,7 @@ export interface ControllerDefaults {
 /** Why a part of a request is refused; caught by the decision it is part of. */
 export class Refusal extends Error {
   override readonly name = "Refusal";
-  constructor(readonly code: number, message: string) {
+  constructor(readonly code: ErrorCode, message: string) {
     super(message);
   }
 }

@@ -62,11 +62,12 @@ export function createTopics(
 }
 
 function createTopic(
-  { image, random, defaults }: DecisionContext,
+  context: DecisionContext,
   topic: CreatableTopic,
   room: number,
   created: readonly string[],
 ): { records: MetadataRecord[]; result: CreatableTopicResult } {
+  const { image, random } = context;
   checkTopicName(topic.name);
   if (image.topicByName(topic.name) !== undefined) {
     throw new Refusal(ErrorCode.TOPIC_ALREADY_EXISTS, `Topic ${topic.name} exists`);
@@ -81,7 +82,7 @@ function createTopic(
     );
   }
   const configs = checkConfigs(topic);
-  const replicas = chooseReplicas({ image, random, defaults }, topic, room);
+  const replicas = chooseReplicas(context, topic, room);
   const topicId = random.uuid();
   const records: MetadataRecord[] = [
     { kind: "TopicRecord", value: { name: topic.name, topicId } },

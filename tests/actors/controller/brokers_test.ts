@@ -4,18 +4,21 @@ import {
   PRODUCER_ID_BLOCK,
   registerBroker,
 } from "../../../actors/controller/brokers.ts";
-import { ZERO_UUID } from "../../../storage/bytes/ids.ts";
+import {
+  BROKER_REGISTRATION,
+  type BrokerRegistrationRequest,
+} from "../../../net/messages/broker_registration.ts";
+import { make } from "../../../net/schema.ts";
 import { commit, contextOf, imageOf, partitionRecord, topicRecord } from "./images.ts";
 
-function registration(brokerId: number, cleanShutdown: boolean) {
-  return {
+const FACTS = { now: 0, nextOffset: 42 };
+
+function registration(brokerId: number, cleanShutdown: boolean): BrokerRegistrationRequest {
+  return make(BROKER_REGISTRATION.request, {
     brokerId,
-    incarnationId: ZERO_UUID,
-    endPoints: [{ name: "NATIVE", host: "localhost", port: 1 }],
-    rack: null,
-    logDirs: [],
-    cleanShutdown,
-  };
+    listeners: [{ name: "NATIVE", host: "localhost", port: 1, securityProtocol: 0 }],
+    previousBrokerEpoch: cleanShutdown ? 1 : -1,
+  });
 }
 
 function image() {
@@ -28,7 +31,10 @@ function image() {
 
 Deno.test("brokers: a registration's epoch is the offset of its record", () => {
   const cluster = image();
-  const response = commit(cluster, registerBroker(contextOf(cluster), registration(1, true), 42));
+  const response = commit(
+    cluster,
+    registerBroker(contextOf(cluster), registration(1, true), FACTS),
+  );
   assertEquals(response.brokerEpoch, 42);
   assertEquals(cluster.brokers.get(1)?.epoch, 42);
   assertEquals(cluster.brokers.get(1)?.fenced, false);
@@ -36,7 +42,7 @@ Deno.test("brokers: a registration's epoch is the offset of its record", () => {
 
 Deno.test("brokers: after a clean end the leader epochs stay", () => {
   const cluster = image();
-  commit(cluster, registerBroker(contextOf(cluster), registration(1, true), 42));
+  commit(cluster, registerBroker(contextOf(cluster), registration(1, true), FACTS));
   for (const { partitions } of cluster.topics.values()) {
     assertEquals(partitions.map(({ leaderEpoch }) => leaderEpoch), [0, 0]);
   }
@@ -44,7 +50,7 @@ Deno.test("brokers: after a clean end the leader epochs stay", () => {
 
 Deno.test("brokers: after an unclean end all that the broker leads gets a new leader epoch", () => {
   const cluster = image();
-  commit(cluster, registerBroker(contextOf(cluster), registration(1, false), 42));
+  commit(cluster, registerBroker(contextOf(cluster), registration(1, false), FACTS));
   for (const { partitions } of cluster.topics.values()) {
     assertEquals(partitions.map(({ leader }) => leader), [1, 2]);
     assertEquals(partitions.map(({ leaderEpoch }) => leaderEpoch), [1, 0]);
@@ -53,7 +59,10 @@ Deno.test("brokers: after an unclean end all that the broker leads gets a new le
 
 Deno.test("brokers: producer ids are given once", () => {
   const cluster = image();
-  const allocate = () => commit(cluster, allocateProducerIds(contextOf(cluster), 1, 42));
-  assertEquals(allocate(), { first: 0, count: PRODUCER_ID_BLOCK });
-  assertEquals(allocate(), { first: PRODUCER_ID_BLOCK, count: PRODUCER_ID_BLOCK });
+  const allocate = () =>
+    commit(cluster, allocateProducerIds(contextOf(cluster), { brokerId: 1, brokerEpoch: 42 }));
+  assertEquals([allocate(), allocate()].map((block) => block.producerIdStart), [
+    0,
+    PRODUCER_ID_BLOCK,
+  ]);
 });

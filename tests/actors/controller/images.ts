@@ -3,6 +3,7 @@
  */
 import { parseBrokerConfig } from "../../../actors/config/broker_config.ts";
 import { ClusterImage, CONFIG_RESOURCE } from "../../../actors/controller/cluster_image.ts";
+import { ControllerRules } from "../../../actors/controller/controller_rules.ts";
 import type { Decision, DecisionContext } from "../../../actors/controller/decision.ts";
 import type { MetadataRecord } from "../../../actors/controller/metadata_record.ts";
 import { SeededStream } from "../../../actors/runtime/random_stream.ts";
@@ -115,7 +116,12 @@ export function contextOf(
   image: ClusterImage,
   properties: Readonly<Record<string, string>> = {},
 ): DecisionContext {
-  return { image, random: new SeededStream(1, 2, 3), defaults: parseBrokerConfig(properties) };
+  return {
+    image,
+    random: new SeededStream(1, 2, 3),
+    defaults: parseBrokerConfig(properties),
+    rules: new ControllerRules(),
+  };
 }
 
 /** Writes a decision, as the controller does. */
