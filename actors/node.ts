@@ -272,7 +272,7 @@ class WiredNode implements BootedNode {
         return done(failures);
       }
       try {
-        this.#directory.closeClean();
+        this.#directory.closeClean(-1);
         done([]);
       } catch (error) {
         done([`data folder: ${error instanceof Error ? error.message : String(error)}`]);

@@ -15,7 +15,7 @@
  */
 
 import fs from "node:fs";
-import { resolve } from "@std/path";
+import { dirname, resolve } from "@std/path";
 import { DenoFile, type FileOwner } from "./deno_file.ts";
 import { DescriptorBudget, type DescriptorSlot } from "./disk_descriptors.ts";
 import {
@@ -123,7 +123,10 @@ export class DenoDisk implements Disk {
   makeDirectory(path: string): void {
     const absolute = this.#absolute(path);
     try {
+      const made = path === "" ? missingFolders(absolute) : [];
       Deno.mkdirSync(absolute, { recursive: true });
+      // Nobody else can: what is above the root is on no disk that others know.
+      for (const folder of made) syncNames(dirname(folder));
     } catch (cause) {
       throw diskError(`make folder ${path || "/"}`, cause);
     }
@@ -288,5 +291,33 @@ export class DenoDisk implements Disk {
     return [...this.#folders.keys()].filter((folder) =>
       folder === path || folder.startsWith(below)
     );
+  }
+}
+
+/** The folder and those above it that are not there, the topmost first. */
+function missingFolders(absolute: string): string[] {
+  const missing: string[] = [];
+  let folder = absolute;
+  while (!fs.existsSync(folder)) {
+    missing.unshift(folder);
+    if (dirname(folder) === folder) break;
+    folder = dirname(folder);
+  }
+  return missing;
+}
+
+/** A folder that may be written to, but not read, cannot be synced: then the system must do. */
+function syncNames(folder: string): void {
+  let descriptor: number;
+  try {
+    descriptor = fs.openSync(folder, O_RDONLY);
+  } catch (cause) {
+    if (codeOf(cause) === "EACCES") return;
+    throw cause;
+  }
+  try {
+    fs.fsyncSync(descriptor);
+  } finally {
+    fs.closeSync(descriptor);
   }
 }

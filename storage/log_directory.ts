@@ -15,14 +15,23 @@ import {
   CLEAN_SHUTDOWN_MARK,
   HIGH_WATERMARK_CHECKPOINT,
   LOG_START_OFFSET_CHECKPOINT,
+  MalformedFileError,
   parsePartitionFolder,
   readOffsetCheckpoint,
+  readSmallText,
   RECOVERY_POINT_CHECKPOINT,
   replaceSmallFile,
   writeOffsetCheckpoint,
 } from "./checkpoint.ts";
 import type { Disk, DiskLock } from "./disk.ts";
-import { type MetaProperties, readMetaProperties, writeMetaProperties } from "./meta_properties.ts";
+import { LOG_SUFFIX } from "./log_files.ts";
+import {
+  META_PROPERTIES,
+  type MetaProperties,
+  PARTITION_METADATA,
+  readMetaProperties,
+  writeMetaProperties,
+} from "./meta_properties.ts";
 
 /** How far a log has come, as its partition last said. */
 export interface LogProgress {
@@ -38,9 +47,11 @@ export interface LogDirectoryOptions {
   readonly holder: string;
   /** Draws the ids of a new folder. */
   readonly newId: () => Uuid;
+  /** The cluster that the node is to be in; whichever the folder says, or a new one, if absent. */
+  readonly clusterId?: string | undefined;
 }
 
-/** A folder that belongs to another node. */
+/** A folder that belongs to another node, or to a node of another cluster. */
 export class WrongNodeError extends Error {
   /** @ignore */
   override readonly name = "WrongNodeError";
@@ -48,12 +59,22 @@ export class WrongNodeError extends Error {
 
 const ROOT = "";
 
+/** Names that stand in a data folder that a node has used, besides those of logs. */
+const OWN_FILES: readonly string[] = [
+  CLEAN_SHUTDOWN_MARK,
+  HIGH_WATERMARK_CHECKPOINT,
+  LOG_START_OFFSET_CHECKPOINT,
+  RECOVERY_POINT_CHECKPOINT,
+];
+
 export class LogDirectory {
   readonly disk: Disk;
   readonly clusterId: string;
   readonly directoryId: Uuid;
   /** Whether every log is just as it was closed, so that none needs to be scanned. */
   readonly clean: boolean;
+  /** The broker epoch of the node that closed the folder in order (KIP-966); -1 for none. */
+  readonly previousBrokerEpoch: Offset;
   readonly #lock: DiskLock;
   readonly #recoveryPoints: Map<string, Offset>;
   readonly #logStartOffsets: Map<string, Offset>;
@@ -66,8 +87,9 @@ export class LogDirectory {
    * Takes the folder that is the disk's root, making it a data folder where it is none.
    *
    * @throws {DiskError} of kind `locked` when another process holds it
-   * @throws {WrongNodeError} when it belongs to another node
-   * @throws {MalformedFileError} when its files are damaged or of a newer format
+   * @throws {WrongNodeError} when it belongs to another node or cluster
+   * @throws {MalformedFileError} when its files are damaged, of a newer format, or when there are
+   * logs and nothing says whose they are
    */
   constructor(disk: Disk, options: LogDirectoryOptions) {
     this.disk = disk;
@@ -75,18 +97,16 @@ export class LogDirectory {
     this.#lock = disk.lock(ROOT, options.holder);
     try {
       const meta = readMetaProperties(disk, ROOT) ?? format(disk, options);
-      if (meta.nodeId !== options.nodeId) {
-        throw new WrongNodeError(
-          `Cannot start node ${options.nodeId}: the folder is of node ${meta.nodeId}`,
-        );
-      }
+      checkOwner(meta, options);
       this.clusterId = meta.clusterId;
       this.directoryId = meta.directoryId;
       this.#recoveryPoints = readOffsetCheckpoint(disk, RECOVERY_POINT_CHECKPOINT);
       this.#logStartOffsets = readOffsetCheckpoint(disk, LOG_START_OFFSET_CHECKPOINT);
       this.#highWatermarks = readOffsetCheckpoint(disk, HIGH_WATERMARK_CHECKPOINT);
       this.#checkpointed = this.#noted();
-      this.clean = disk.status(CLEAN_SHUTDOWN_MARK) !== undefined;
+      const mark = readSmallText(disk, CLEAN_SHUTDOWN_MARK);
+      this.clean = mark !== undefined;
+      this.previousBrokerEpoch = brokerEpochOf(mark ?? "");
       if (this.clean) {
         disk.remove(CLEAN_SHUTDOWN_MARK);
         disk.syncDirectory(ROOT);
@@ -154,12 +174,14 @@ export class LogDirectory {
   /**
    * Every log has been flushed and closed: marks the folder as clean and lets go of it.
    *
+   * @param brokerEpoch the node's, for the next to show that nothing was lost; -1 for none
    * @throws {DiskError} and the folder, let go of all the same, is as after a crash
    */
-  closeClean(): void {
+  closeClean(brokerEpoch: Offset): void {
     try {
       this.writeCheckpoints();
-      replaceSmallFile(this.disk, CLEAN_SHUTDOWN_MARK, "", { sync: true });
+      const mark = JSON.stringify({ version: 0, brokerEpoch });
+      replaceSmallFile(this.disk, CLEAN_SHUTDOWN_MARK, mark, { sync: true });
     } finally {
       this.#lock.release();
     }
@@ -177,8 +199,40 @@ export class LogDirectory {
   }
 }
 
-function format(disk: Disk, { nodeId, newId }: LogDirectoryOptions): MetaProperties {
-  const meta = { clusterId: newId(), nodeId, directoryId: newId() };
+function format(disk: Disk, { nodeId, newId, clusterId }: LogDirectoryOptions): MetaProperties {
+  const used = disk.list(ROOT).find(({ name, isDirectory }) =>
+    isDirectory ? holdsLog(disk, name) : OWN_FILES.includes(name)
+  );
+  if (used !== undefined) {
+    throw new MalformedFileError(
+      `Cannot start node ${nodeId}: the folder holds ${used.name}, but no ${META_PROPERTIES} ` +
+        `that says whose it is; bring that file back, or move the data away`,
+    );
+  }
+  const meta = { clusterId: clusterId ?? newId(), nodeId, directoryId: newId() };
   writeMetaProperties(disk, ROOT, meta);
   return meta;
+}
+
+function holdsLog(disk: Disk, folder: string): boolean {
+  return parsePartitionFolder(folder) !== undefined &&
+    disk.list(folder).some(({ name }) => name === PARTITION_METADATA || name.endsWith(LOG_SUFFIX));
+}
+
+function checkOwner(meta: MetaProperties, { nodeId, clusterId }: LogDirectoryOptions): void {
+  if (meta.nodeId !== nodeId) {
+    throw new WrongNodeError(`Cannot start node ${nodeId}: the folder is of node ${meta.nodeId}`);
+  }
+  if (clusterId !== undefined && clusterId !== meta.clusterId) {
+    throw new WrongNodeError(
+      `Cannot start node ${nodeId} in cluster ${clusterId}: the folder is of cluster ` +
+        meta.clusterId,
+    );
+  }
+}
+
+/** Of a mark that Kafka wrote, or this; an empty one, of before brokers had epochs, says none. */
+function brokerEpochOf(mark: string): Offset {
+  const epoch = /"brokerEpoch"\s*:\s*(\d{1,15})\b/.exec(mark)?.[1];
+  return epoch === undefined ? -1 : Number(epoch);
 }
