@@ -5,6 +5,7 @@
  */
 
 import { BENCH } from "./bench.ts";
+import { chaos } from "./chaos.ts";
 import type { Command } from "./command.ts";
 import { consume } from "./consume.ts";
 import { logDump } from "./log_dump.ts";
@@ -12,4 +13,12 @@ import { node } from "./node.ts";
 import { produce } from "./produce.ts";
 import { TOPICS } from "./topics.ts";
 
-export const COMMANDS: readonly Command[] = [node, ...TOPICS, produce, consume, logDump, ...BENCH];
+export const COMMANDS: readonly Command[] = [
+  node,
+  ...TOPICS,
+  produce,
+  consume,
+  logDump,
+  ...BENCH,
+  chaos,
+];

@@ -1,0 +1,166 @@
+/**
+ * Producers and consumers of a chaos run: the library as everybody uses it, taking down what it did
+ * and saw. Values are numbers, each sent once.
+ *
+ * @module
+ */
+
+import { Consumer, type ConsumerRecord, Producer, RecordTooLargeError } from "../../mod.ts";
+import { History } from "../../actors/sim/history.ts";
+import type { PollStep } from "../../actors/sim/history.ts";
+import { pause } from "./chaos_faults.ts";
+
+export const TOPIC = "chaos";
+
+export interface ChaosWorkloadOptions {
+  readonly bootstrap: string;
+  readonly partitions: number;
+  /** Of all producers together. */
+  readonly recordsPerSecond: number;
+  readonly producers: number;
+  readonly consumers: number;
+}
+
+const TICK_MS = 20;
+const POLL_MS = 200;
+
+type NumberRecord = ConsumerRecord<Uint8Array | null, number>;
+
+/** What the clients of a run do. */
+export class ChaosWorkload {
+  readonly history = new History();
+  readonly #options: ChaosWorkloadOptions;
+  readonly #open: Promise<void>[] = [];
+  /** When the last acknowledgement came, and the longest that none came. */
+  #lastOk = performance.now();
+  longestSilenceMs = 0;
+  #nextValue = 0;
+
+  constructor(options: ChaosWorkloadOptions) {
+    this.#options = options;
+  }
+
+  /** Sends and reads until the signal says to end; resolves when every send has ended. */
+  async run(ending: AbortSignal): Promise<void> {
+    const { producers, consumers } = this.#options;
+    this.#lastOk = performance.now();
+    await Promise.all([
+      ...Array.from({ length: producers }, (_, index) => this.#produce(index, ending)),
+      ...Array.from(
+        { length: consumers },
+        (_, index) => this.#consume(`consumer-${index}`, ending),
+      ),
+    ]);
+    await Promise.all(this.#open);
+  }
+
+  /** Reads every partition from its beginning to its end. */
+  async drain(): Promise<void> {
+    const ends = await this.#ends();
+    await using consumer = await this.#connectConsumer();
+    const process = "drain";
+    const all = this.#partitions();
+    this.history.assign(process, all.map(({ partition }) => name(partition)));
+    const isRead = () =>
+      all.every(({ partition }) => {
+        const position = consumer.position({ topic: TOPIC, partition }) ?? 0;
+        return position >= (ends.get(partition) ?? 0);
+      });
+    while (!isRead()) this.#polled(process, await consumer.poll(POLL_MS));
+  }
+
+  async #produce(index: number, ending: AbortSignal): Promise<void> {
+    const { bootstrap, partitions, producers, recordsPerSecond } = this.#options;
+    await using producer = await Producer.connect<string, string>(bootstrap, {
+      acks: "all",
+      clientId: `chaos-producer-${index}`,
+    });
+    const perTick = recordsPerSecond * TICK_MS / 1000 / producers;
+    let due = 0;
+    while (!ending.aborted) {
+      for (due += perTick; due >= 1; due--) {
+        const value = this.#nextValue++;
+        this.#send(producer, `producer-${index}`, value % partitions, value);
+      }
+      await pause(TICK_MS, ending);
+    }
+    await producer.flush();
+  }
+
+  #send(
+    producer: Producer<string, string>,
+    process: string,
+    partition: number,
+    value: number,
+  ): void {
+    const step = { kind: "send", partition: name(partition), value } as const;
+    // Each partition is a process of its own: nothing is promised across partitions.
+    const operation = this.history.begin("send", `${process}/${partition}`, [
+      { ...step, offset: undefined },
+    ]);
+    const sent = producer.send({ topic: TOPIC, partition, value: String(value) }).then(
+      ({ offset }) => {
+        this.#acknowledged();
+        operation.end("ok", [{ ...step, offset }]);
+      },
+      (error: unknown) => {
+        const outcome = error instanceof RecordTooLargeError ? "fail" : "info";
+        operation.end(outcome, [{ ...step, offset: undefined }]);
+      },
+    );
+    this.#open.push(sent);
+  }
+
+  #acknowledged(): void {
+    const now = performance.now();
+    this.longestSilenceMs = Math.max(this.longestSilenceMs, now - this.#lastOk);
+    this.#lastOk = now;
+  }
+
+  async #consume(process: string, ending: AbortSignal): Promise<void> {
+    await using consumer = await this.#connectConsumer();
+    this.history.assign(process, this.#partitions().map(({ partition }) => name(partition)));
+    while (!ending.aborted) this.#polled(process, await consumer.poll(POLL_MS));
+  }
+
+  #polled(process: string, records: readonly NumberRecord[]): void {
+    if (records.length === 0) return;
+    const steps = new Map<number, { offset: number; value: number }[]>();
+    for (const { partition, offset, value } of records) {
+      const list = steps.get(partition) ?? [];
+      list.push({ offset, value });
+      steps.set(partition, list);
+    }
+    this.history.polled(
+      process,
+      [...steps].map(([partition, records]): PollStep => ({
+        kind: "poll",
+        partition: name(partition),
+        records,
+      })),
+    );
+  }
+
+  #connectConsumer(): Promise<Consumer<Uint8Array | null, number>> {
+    return Consumer.connect<Uint8Array | null, number>(this.#options.bootstrap, {
+      assign: this.#partitions(),
+      from: "earliest",
+      valueDeserializer: (bytes) => Number(new TextDecoder().decode(bytes ?? undefined)),
+    });
+  }
+
+  async #ends(): Promise<Map<number, number>> {
+    await using consumer = await this.#connectConsumer();
+    const answers = await consumer.endOffsets(this.#partitions());
+    return new Map(answers.map(({ partition, offset }) => [partition, offset]));
+  }
+
+  #partitions(): { readonly topic: string; readonly partition: number }[] {
+    const { partitions } = this.#options;
+    return Array.from({ length: partitions }, (_, partition) => ({ topic: TOPIC, partition }));
+  }
+}
+
+function name(partition: number): string {
+  return `${TOPIC}-${partition}`;
+}

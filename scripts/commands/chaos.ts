@@ -1,0 +1,78 @@
+/**
+ * `strom chaos`: real nodes under real faults, judged by what their clients saw.
+ *
+ * @module
+ */
+
+import { type ChaosResult, parseChaosFaults, runChaos } from "../chaos/chaos.ts";
+import { CHAOS_FAULTS } from "../chaos/chaos_faults.ts";
+import { NamespaceLinks } from "../chaos/links.ts";
+import { command, type Terminal } from "./command.ts";
+import { choice, flag, integer, textOr, UsageError } from "./option.ts";
+
+const DEFAULT_NODES = 3;
+const DEFAULT_SECONDS = 60;
+const DEFAULT_RATE = 1000;
+
+export const chaos = command({
+  name: "chaos",
+  summary: "Hurt a cluster of processes on this machine, and check that it loses nothing",
+  details: [
+    "Nodes are killed, stopped by signals, cut off from each other and denied disk space while",
+    "producers with acks=all and consumers go on; in the end everything that was acknowledged must",
+    "be there, once, in order, at its offset. Filling disks and namespaces need root.",
+  ],
+  options: {
+    nodes: integer("N", `How many nodes (default ${DEFAULT_NODES})`, { min: 1, max: 9 }),
+    seconds: integer("N", `How long to go on (default ${DEFAULT_SECONDS})`, { min: 1 }),
+    seed: integer("N", "Which faults come when (default: any)", { min: 0 }),
+    faults: textOr("LIST", "all", `Some of ${CHAOS_FAULTS.join(", ")}`),
+    links: choice(["proxy", "namespaces"], "proxy", "How links are cut: proxies, or the kernel"),
+    rate: integer("N", `Records a second (default ${DEFAULT_RATE})`, { min: 1 }),
+    json: flag("Print JSON"),
+  },
+  endsOnSignal: true,
+  async run({ options, terminal }) {
+    const faults = parseChaosFaults(options.faults);
+    if (faults === undefined) {
+      throw new UsageError(`--faults ${options.faults} is not among ${CHAOS_FAULTS.join(", ")}`);
+    }
+    const refusal = options.links === "namespaces" ? await NamespaceLinks.refusal() : undefined;
+    if (refusal !== undefined) throw new Error(`Cannot cut links by namespaces: ${refusal}`);
+    const seed = options.seed ?? crypto.getRandomValues(new Uint32Array(1))[0]!;
+    terminal.note(`seed ${seed}`);
+    const result = await runChaos({
+      nodes: options.nodes ?? DEFAULT_NODES,
+      seconds: options.seconds ?? DEFAULT_SECONDS,
+      recordsPerSecond: options.rate ?? DEFAULT_RATE,
+      links: options.links,
+      seed,
+      faults,
+      note: (line) => terminal.note(line),
+      stopping: terminal.stopping,
+    });
+    print(result, seed, options.json, terminal);
+    const { violations } = result.verdict;
+    if (violations.length > 0) {
+      throw new Error(`${violations.length} promises were broken; logs are in ${result.folder}`);
+    }
+  },
+});
+
+function print(result: ChaosResult, seed: number, json: boolean, { output }: Terminal): void {
+  const { counts, faults, verdict, longestSilenceMs } = result;
+  if (json) return output.writeLine(JSON.stringify({ seed, ...result }));
+  const { sends, recordsRead } = counts;
+  output.writeLine(`seed         ${seed}`);
+  output.writeLine(`faults       ${listing(faults)}`);
+  output.writeLine(`sends        ${listing({ ...sends })}`);
+  output.writeLine(`records read ${recordsRead}`);
+  output.writeLine(`longest time without an acknowledgement: ${Math.round(longestSilenceMs)} ms`);
+  output.writeLine(`evaluations  ${listing(verdict.evaluations)}`);
+  output.writeLine(`violations   ${verdict.violations.length}`);
+  for (const { rule, message } of verdict.violations) output.writeLine(`  ${rule}: ${message}`);
+}
+
+function listing(counts: Readonly<Record<string, number>>): string {
+  return Object.entries(counts).map(([name, count]) => `${name} ${count}`).sort().join(", ");
+}
