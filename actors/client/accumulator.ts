@@ -5,7 +5,7 @@
  * Owns batches until they settle, their order, their buffers and the budget. Does not own requests,
  * time or retries' reasons: the sender takes batches out, and puts them back or settles them.
  *
- * Invariants: the batches of a partition are taken in the order of their `sequence`; while one that
+ * Invariants: the batches of a partition are taken in their `order`; while one that
  * failed waits or is in flight, no other of its partition is in flight with it, so that a retry
  * changes no order that is not lost already; `freeBytes` is what the budget has left, and the whole
  * budget once every batch settled; a buffer is given back when its batch is settled and no request
@@ -14,33 +14,40 @@
  * @module
  */
 
-import { type NodeId, NONE, type Timestamp } from "../../storage/bytes/ids.ts";
+import { type Epoch, type NodeId, NONE, type Timestamp } from "../../storage/bytes/ids.ts";
 import { BATCH_HEADER_BYTES } from "../../storage/record_batch.ts";
 import type { HeaderContent, RecordContent } from "../../storage/record_batch_builder.ts";
 import type { FlushWaiter } from "./flush_waiter.ts";
 import type { PartitionLoads } from "./partitioners.ts";
 import { ProducerBatch } from "./producer_batch.ts";
+import type { PartitionSequences } from "./sequences.ts";
 
 /** The batches of one partition. */
 export class PartitionQueue {
   readonly topic: string;
   readonly partition: number;
   leader: NodeId = NONE;
+  leaderEpoch: Epoch = NONE;
+  /** The numbering of its batches, where the producer is idempotent. */
+  readonly sequences: PartitionSequences | undefined;
   /** In the list of the leader's partitions that have something to send; the sender's. */
   isListed = false;
   /** Batches on their way. */
   inFlight = 0;
+  /** Where to, while there are any. */
+  inFlightNode: NodeId = NONE;
   /** One of the batches on their way failed before. */
   isRetryInFlight = false;
   /** The batch begun last, while it waits. */
   open: ProducerBatch | undefined;
   /** In order; only the last may still be open. */
   readonly #batches: ProducerBatch[] = [];
-  #nextSequence = 0;
+  #nextOrder = 0;
 
-  constructor(topic: string, partition: number) {
+  constructor(topic: string, partition: number, sequences?: PartitionSequences) {
     this.topic = topic;
     this.partition = partition;
+    this.sequences = sequences;
   }
 
   /** Batches that wait. */
@@ -53,8 +60,8 @@ export class PartitionQueue {
     return this.#batches[0];
   }
 
-  takeSequence(): number {
-    return this.#nextSequence++;
+  takeOrder(): number {
+    return this.#nextOrder++;
   }
 
   push(batch: ProducerBatch): void {
@@ -72,8 +79,8 @@ export class PartitionQueue {
   /** Puts batches back, each at its place. */
   putBack(...batches: readonly ProducerBatch[]): void {
     let at = 0;
-    const sequence = batches[0]!.sequence;
-    while (at < this.#batches.length && this.#batches[at]!.sequence < sequence) at++;
+    const { order } = batches[0]!;
+    while (at < this.#batches.length && this.#batches[at]!.order < order) at++;
     this.#batches.splice(at, 0, ...batches);
   }
 
@@ -158,6 +165,11 @@ export class Accumulator {
     return topic;
   }
 
+  /** The batches that are not settled, oldest first. */
+  get live(): Iterable<ProducerBatch> {
+    return this.#live;
+  }
+
   /** The oldest batch that is not settled. */
   get oldest(): ProducerBatch | undefined {
     for (const batch of this.#live) return batch;
@@ -186,7 +198,7 @@ export class Accumulator {
   begin(queue: PartitionQueue, recordBytesMax: number, now: number): ProducerBatch | undefined {
     const size = Math.max(this.#options.batchSize, BATCH_HEADER_BYTES + recordBytesMax);
     if (size > this.#freeBytes) return undefined;
-    const batch = this.#newBatch(queue, size, queue.takeSequence(), now);
+    const batch = this.#newBatch(queue, size, queue.takeOrder(), now);
     queue.push(batch);
     this.#options.batchBegan(queue);
     return batch;
@@ -197,16 +209,16 @@ export class Accumulator {
    * memory may exceed the budget for a while: the other's is given back when all parts are made.
    */
   beginPart(whole: ProducerBatch, queue: PartitionQueue, size: number): ProducerBatch {
-    return this.#newBatch(queue, size, whole.sequence, whole.createdAt);
+    return this.#newBatch(queue, size, whole.order, whole.createdAt);
   }
 
-  #newBatch(queue: PartitionQueue, size: number, sequence: number, now: number): ProducerBatch {
+  #newBatch(queue: PartitionQueue, size: number, order: number, now: number): ProducerBatch {
     const isPooled = size === this.#options.batchSize;
     const buffer = (isPooled ? this.#spareBuffers.pop() : undefined) ?? new Uint8Array(size);
     this.#freeBytes -= size;
     this.#begunBytes += size;
     this.#trimSpares();
-    const batch = new ProducerBatch(queue.topic, queue.partition, sequence, buffer, now);
+    const batch = new ProducerBatch(queue.topic, queue.partition, order, buffer, now);
     this.#live.add(batch);
     return batch;
   }

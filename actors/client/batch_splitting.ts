@@ -8,6 +8,12 @@ import { BATCH_HEADER_BYTES, BatchView } from "../../storage/record_batch.ts";
 import { RecordCursor } from "../../storage/record.ts";
 import type { ProducerBatch } from "./producer_batch.ts";
 
+/** A batch that holds the records of another from `firstIndex` on. */
+export interface BatchPart {
+  readonly batch: ProducerBatch;
+  readonly firstIndex: number;
+}
+
 /** More than a record takes besides its fields: its length, and deltas that may grow by a move. */
 const RECORD_MARGIN_BYTES = 16;
 
@@ -20,9 +26,9 @@ const RECORD_MARGIN_BYTES = 16;
 export function splitBatch(
   batch: ProducerBatch,
   begin: (size: number) => ProducerBatch,
-): ProducerBatch[] {
+): BatchPart[] {
   const records = new RecordCursor(new BatchView(batch.close({})));
-  const parts: { readonly batch: ProducerBatch; readonly firstIndex: number }[] = [];
+  const parts: BatchPart[] = [];
   const half = Math.ceil(batch.uncompressedBytes / 2);
   for (let index = 0; records.next(); index++) {
     const { timestamp, key, value, headers } = records;
@@ -35,5 +41,5 @@ export function splitBatch(
   }
   batch.splitInto(parts);
   for (const part of parts) part.batch.isFull = true;
-  return parts.map((part) => part.batch);
+  return parts;
 }

@@ -6,7 +6,8 @@
  *
  * Invariants: a request takes at most one batch of a partition, the first, and no more than
  * `maxRequestSize` unless a single batch is larger; partitions take turns in being first; while a
- * batch that failed before is on its way, or waits behind one that is, its partition sends nothing.
+ * batch that failed before is on its way, or waits behind one that is, its partition sends nothing;
+ * nor does it while batches are on their way to another broker, which led it.
  *
  * @module
  */
@@ -87,8 +88,11 @@ export class BrokerQueue {
         if (batches.length > 0 && size + batch.sizeInBytes > this.#rules.maxRequestSize) break;
         size += batch.sizeInBytes;
         queue.shift();
+        queue.sequences?.take(batch);
         queue.inFlight++;
+        queue.inFlightNode = this.node;
         queue.isRetryInFlight = batch.attempts > 0;
+        batch.leaderEpoch = queue.leaderEpoch;
         batches.push(batch);
       } else if (due < this.nextDue) {
         this.nextDue = due;
@@ -102,8 +106,12 @@ export class BrokerQueue {
   /** When a batch may be sent; `Infinity` until something else happens first. */
   #dueTime(queue: PartitionQueue, batch: ProducerBatch, hurry: boolean): number {
     const isRetry = batch.attempts > 0;
-    if (queue.inFlight > 0 && (isRetry || queue.isRetryInFlight)) return Infinity;
-    if (isRetry) return batch.notBefore;
+    if (queue.inFlight > 0) {
+      if (isRetry || queue.isRetryInFlight || queue.inFlightNode !== this.node) return Infinity;
+    }
+    if (queue.sequences?.mayTake(batch) === false) return Infinity;
+    // Another leader need not be spared.
+    if (isRetry) return queue.leaderEpoch > batch.leaderEpoch ? 0 : batch.notBefore;
     if (batch.isFull || hurry) return 0;
     if (this.#rules.eager && this.inFlight === 0) return 0;
     return batch.createdAt + this.#rules.lingerMs;

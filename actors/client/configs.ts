@@ -64,7 +64,7 @@ export interface ProducerConfig<K = Data, V = Data> extends ClientConfig {
   readonly bufferMemory?: number;
   /** How long `send` may wait for metadata and for room in the buffer. 60,000. */
   readonly maxBlockMs?: number;
-  /** 5. With more than one, a retry may change the order of records until idempotence is there. */
+  /** 5, the most with idempotence. Without, a retry may change the order where it is not 1. */
   readonly maxInFlightRequestsPerConnection?: number;
   /** The most bytes of a request, and so of a record. 1,048,576. */
   readonly maxRequestSize?: number;
@@ -72,7 +72,10 @@ export interface ProducerConfig<K = Data, V = Data> extends ClientConfig {
   readonly deliveryTimeoutMs?: number;
   /** How often a batch is sent again; `deliveryTimeoutMs` ends it anyway. 2,147,483,647. */
   readonly retries?: number;
-  /** Not heeded yet: producers have no id, so that a retry may store a record twice. */
+  /**
+   * Whether each record is stored once and in order, however often it has to be sent. True, unless
+   * `acks` is not `"all"` or `retries` is 0.
+   */
   readonly enableIdempotence?: boolean;
   /** Chooses the partition of records that name none; when absent the key or the load does. */
   readonly partitioner?: Partitioner;
@@ -234,7 +237,8 @@ const LINGER_MS = 5;
 export function producerSettings<K, V>(config: ProducerConfig<K, V>) {
   const common = clientSettings(config);
   const settings = numbers(PRODUCER, config);
-  const acks = oneOf<Acks>("acks", config.acks ?? "all", ["all", -1, 1, 0]);
+  const given = oneOf<Acks>("acks", config.acks ?? "all", ["all", -1, 1, 0]);
+  const acks = given === "all" ? -1 : given;
   const lingerMs = integer("lingerMs", config.lingerMs ?? LINGER_MS, 0, INT32_MAX);
   if (
     config.deliveryTimeoutMs !== undefined &&
@@ -249,7 +253,8 @@ export function producerSettings<K, V>(config: ProducerConfig<K, V>) {
     ...common,
     ...settings,
     batchSize: Math.min(settings.batchSize, settings.maxRequestSize),
-    acks: acks === "all" ? -1 : acks,
+    acks,
+    enableIdempotence: idempotence(config.enableIdempotence, { ...settings, acks }),
     compression: oneOf<Compression>("compression", config.compression ?? "none", [
       "none",
       "gzip",
@@ -262,6 +267,32 @@ export function producerSettings<K, V>(config: ProducerConfig<K, V>) {
     eager: config.lingerMs === undefined || config.lingerMs === 0,
     partitioner: config.partitioner,
   };
+}
+
+/** As many requests as a log remembers batches of a producer. */
+const IN_FLIGHT_MAX_WITH_IDEMPOTENCE = 5;
+
+/** Whether a producer is idempotent: what speaks against it is an error only where it was asked for. */
+function idempotence(
+  asked: boolean | undefined,
+  { acks, retries, maxInFlightRequestsPerConnection }: {
+    readonly acks: number;
+    readonly retries: number;
+    readonly maxInFlightRequestsPerConnection: number;
+  },
+): boolean {
+  if (!oneOf("enableIdempotence", asked ?? true, [true, false])) return false;
+  if (asked === undefined && (acks !== -1 || retries === 0)) return false;
+  const refuse = (what: string, needed: string): never => {
+    throw new InvalidConfigError(`Cannot use ${what} with idempotence: it must be ${needed}`);
+  };
+  if (acks !== -1) refuse(`acks ${acks}`, "all");
+  if (retries === 0) refuse("retries 0", "more");
+  if (maxInFlightRequestsPerConnection > IN_FLIGHT_MAX_WITH_IDEMPOTENCE) {
+    const what = `maxInFlightRequestsPerConnection ${maxInFlightRequestsPerConnection}`;
+    refuse(what, `at most ${IN_FLIGHT_MAX_WITH_IDEMPOTENCE}, or enableIdempotence false`);
+  }
+  return true;
 }
 
 /** A consumer's configs with every default filled in. */

@@ -60,6 +60,14 @@ export interface TopicInfo {
   readonly partitions: readonly PartitionInfo[];
 }
 
+/** A leader that a response other than of metadata names (KIP-951). */
+export interface NamedLeader {
+  readonly topic: string;
+  readonly partition: number;
+  readonly leaderId: NodeId;
+  readonly leaderEpoch: Epoch;
+}
+
 export interface MetadataOptions {
   readonly environment: Environment;
   readonly random: RandomStream;
@@ -143,6 +151,32 @@ export class Metadata {
   requestUpdate(): void {
     this.#isNeeded = true;
     this.#maybeAsk();
+  }
+
+  /**
+   * Takes over leaders that are newer than those known, with the addresses of brokers that come with
+   * them (KIP-951).
+   */
+  takeLeaders(leaders: readonly NamedLeader[], brokers: readonly BrokerNode[]): void {
+    const news = leaders.filter(({ topic, partition, leaderId, leaderEpoch }) => {
+      const known = this.#topics.get(topic)?.partitions[partition];
+      const isReachable = this.#brokers.has(leaderId) ||
+        brokers.some(({ nodeId }) => nodeId === leaderId);
+      return known !== undefined && leaderEpoch > known.leaderEpoch && isReachable;
+    });
+    if (news.length === 0) return;
+    const added = brokers.filter(({ nodeId }) => news.some(({ leaderId }) => leaderId === nodeId));
+    this.#brokers = new Map([
+      ...this.#brokers,
+      ...added.map((broker) => [broker.nodeId, broker] as const),
+    ]);
+    for (const { topic, partition, leaderId: leader, leaderEpoch } of news) {
+      const info = this.#topics.get(topic)!;
+      const before = info.partitions[partition]!;
+      const partitions = info.partitions.with(partition, { ...before, leader, leaderEpoch });
+      this.#topics.set(topic, { ...info, partitions });
+    }
+    this.#options.updated();
   }
 
   /** To be called when a broker was connected to. */

@@ -7,13 +7,15 @@
  * what. Promises are made only here.
  *
  * Invariants: keys and values are copied before `send` returns; each record settles once; records
- * sent to one partition are appended in the order they were sent; nobody is told inside `send`.
+ * sent to one partition are appended in the order they were sent, and, where the producer is
+ * idempotent, each once; nobody is told inside `send`.
  *
  * @module
  */
 
 import type { Environment } from "../runtime/environment.ts";
 import { ErrorCode, isRetriable } from "../../net/messages/errors.ts";
+import { INIT_PRODUCER_ID } from "../../net/messages/init_producer_id.ts";
 import { Accumulator, PartitionQueue, type TopicQueues } from "./accumulator.ts";
 import { Breather } from "./breather.ts";
 import { type Bootstrap, parseBootstrap } from "./bootstrap.ts";
@@ -32,6 +34,7 @@ import {
 import { FlushWaiter } from "./flush_waiter.ts";
 import { ProducerInterceptors } from "./interceptors.ts";
 import type { ProducerBatch } from "./producer_batch.ts";
+import { ProducerIdentity } from "./producer_identity.ts";
 import { ProducerMetrics } from "./producer_metrics.ts";
 import { RecordAppender } from "./record_appender.ts";
 import { checkTimestamp, contentOf, copyOf, copyOfHeaders, headersOf } from "./record_contents.ts";
@@ -39,6 +42,7 @@ import type { BatchRecord, Data, ProducerRecord, RecordMetadata, SendCallback } 
 import { SendBacklog, type Waiting } from "./send_backlog.ts";
 import { Sender } from "./sender.ts";
 import { SendGroup, type SentRecords } from "./send_group.ts";
+import { PartitionSequences } from "./sequences.ts";
 import type { Serializer } from "./serializers.ts";
 import { checkTopicName } from "./topic_name.ts";
 import { asClientError, WaitingGroup, WaitingRecord } from "./waiting_sends.ts";
@@ -54,6 +58,8 @@ export class Producer<K = Data, V = Data> implements AsyncDisposable {
   readonly #appender: RecordAppender;
   readonly #backlog: SendBacklog;
   readonly #sender: Sender;
+  /** Undefined where it is not idempotent. */
+  readonly #identity: ProducerIdentity | undefined;
   readonly #breather: Breather;
   readonly #clock: CoarseClock;
   readonly #interceptors: ProducerInterceptors<K, V> | undefined;
@@ -91,15 +97,18 @@ export class Producer<K = Data, V = Data> implements AsyncDisposable {
       timeoutError: (topic) => this.#waitedTooLong(topic),
       shrunk: () => this.#breather.roomMade(!this.#backlog.isEmpty),
     });
+    this.#identity = settings.enableIdempotence ? this.#makeIdentity() : undefined;
     this.#sender = new Sender({
       settings,
       environment,
       random,
+      identity: this.#identity,
       accumulator: this.#accumulator,
       metrics: new ProducerMetrics(environment.metrics, settings.clientId),
       link: (node) => cluster.link(node),
       isShortOfRoom: () => !this.#backlog.isEmpty,
       staleMetadata: () => cluster.metadata.requestUpdate(),
+      leadersNamed: (leaders, brokers) => cluster.metadata.takeLeaders(leaders, brokers),
       roomMade: () => this.#roomMade(),
       thrown: this.#thrown,
     });
@@ -109,7 +118,10 @@ export class Producer<K = Data, V = Data> implements AsyncDisposable {
       ? undefined
       : new ProducerInterceptors(config.interceptors, environment.logger);
     cluster.observe({
-      linksChanged: () => this.#sender.wake(),
+      linksChanged: () => {
+        this.#identity?.connected();
+        this.#sender.wake();
+      },
       metadataUpdated: () => this.#metadataUpdated(),
     });
   }
@@ -132,6 +144,7 @@ export class Producer<K = Data, V = Data> implements AsyncDisposable {
     });
     const producer = new Producer<K, V>(cluster, config, settings);
     await cluster.connect();
+    producer.#identity?.want();
     return producer;
   }
 
@@ -228,6 +241,7 @@ export class Producer<K = Data, V = Data> implements AsyncDisposable {
       });
     }
     this.#backlog.close(this.#closedError());
+    this.#identity?.close();
     this.#sender.close(this.#closedError());
     this.#breather.close();
     await this.#cluster.close();
@@ -354,10 +368,33 @@ export class Producer<K = Data, V = Data> implements AsyncDisposable {
   #updateTopic(queues: TopicQueues): void {
     const info = this.#cluster.metadata.topic(queues.name);
     if (info === undefined) return;
-    for (const { partition, leader } of info.partitions) {
-      const queue = queues.partitions[partition] ??= new PartitionQueue(queues.name, partition);
+    for (const { partition, leader, leaderEpoch } of info.partitions) {
+      const queue = queues.partitions[partition] ??= this.#makeQueue(queues.name, partition);
       queue.leader = leader;
+      queue.leaderEpoch = leaderEpoch;
     }
+  }
+
+  #makeQueue(topic: string, partition: number): PartitionQueue {
+    const identity = this.#identity;
+    const sequences = identity === undefined ? undefined : new PartitionSequences(identity);
+    return new PartitionQueue(topic, partition, sequences);
+  }
+
+  #makeIdentity(): ProducerIdentity {
+    const { environment, settings } = this.#cluster;
+    return new ProducerIdentity({
+      environment,
+      random: environment.random.stream("producer id"),
+      retryBackoff: settings.retryBackoff,
+      ask: (request, done) => {
+        const link = this.#cluster.anyLink();
+        link?.send(INIT_PRODUCER_ID, request, settings.requestTimeoutMs, done);
+        return link !== undefined;
+      },
+      changed: () => this.#sender.wake(),
+      failed: (error) => this.#sender.failWaiting(error),
+    });
   }
 
   /** Fails what waits for a topic that cannot be had. */

@@ -11,13 +11,14 @@
  * with many records in flight it is the collector's work that counts.
  *
  * Invariants: each record settles exactly once; nothing is appended once it is closed; the bytes
- * stay as they are from `close` until the batch is settled and no request carries it; the users of
+ * stay as they are while a request carries them; the users of
  * a batch that was split are told when all parts have settled.
  *
  * @module
  */
 
-import type { Offset, Timestamp } from "../../storage/bytes/ids.ts";
+import { type Epoch, NONE, type Offset, type Timestamp } from "../../storage/bytes/ids.ts";
+import { type ProducerStamp, setProducerStamp } from "../../storage/record_batch.ts";
 import {
   type BatchOptions,
   type HeaderContent,
@@ -43,7 +44,7 @@ export class ProducerBatch {
   readonly topic: string;
   readonly partition: number;
   /** The order of batches within a partition; a split's parts keep their place. */
-  readonly sequence: number;
+  readonly order: number;
   /** What it takes of the buffer memory. */
   readonly memoryBytes: number;
   /** Monotonic milliseconds. */
@@ -53,8 +54,12 @@ export class ProducerBatch {
   attempts = 0;
   /** Why it failed last. */
   lastError: ClientError | undefined;
-  /** Monotonic time before which it is not sent again. */
+  /** Monotonic time before which it is not sent again to the leader that it was sent to. */
   notBefore = 0;
+  /** The leader epoch in which it was sent last. */
+  leaderEpoch: Epoch = NONE;
+  /** Who sends it and where its numbering begins; the sequences'. */
+  stamp: ProducerStamp | undefined;
   /** A request that is not answered yet carries its bytes. */
   isInFlight = false;
   /** It takes no more records. */
@@ -62,6 +67,8 @@ export class ProducerBatch {
 
   readonly #builder: RecordBatchBuilder;
   #bytes: Uint8Array | undefined;
+  /** What the bytes say of their producer. */
+  #bytesStamp: ProducerStamp | undefined;
   #isSettled = false;
   readonly #outcome: BatchOutcome;
 
@@ -83,13 +90,13 @@ export class ProducerBatch {
   constructor(
     topic: string,
     partition: number,
-    sequence: number,
+    order: number,
     buffer: Uint8Array,
     createdAt: number,
   ) {
     this.topic = topic;
     this.partition = partition;
-    this.sequence = sequence;
+    this.order = order;
     this.memoryBytes = buffer.length;
     this.createdAt = createdAt;
     this.#outcome = new BatchOutcome(topic, partition);
@@ -177,10 +184,20 @@ export class ProducerBatch {
     waiters.push(waiter);
   }
 
-  /** Ends the filling; the bytes to send. The options count at the first call. */
+  /**
+   * Ends the filling; the bytes to send, with the stamp as it is now. They must be in no request,
+   * or the stamp the same. The options count at the first call.
+   */
   close(options: BatchOptions): Uint8Array {
     this.isFull = true;
-    return this.#bytes ??= this.#builder.build(options);
+    const { stamp } = this;
+    if (this.#bytes === undefined) {
+      this.#bytes = this.#builder.build(stamp === undefined ? options : { ...options, ...stamp });
+    } else if (stamp !== undefined && stamp !== this.#bytesStamp) {
+      setProducerStamp(this.#bytes, 0, stamp);
+    }
+    this.#bytesStamp = stamp;
+    return this.#bytes;
   }
 
   /** Tells everybody where the records are; `thrown` is given what a callback threw. */

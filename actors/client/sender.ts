@@ -15,9 +15,12 @@
 
 import { type NodeId, NONE } from "../../storage/bytes/ids.ts";
 import type { Compression } from "../../storage/compression.ts";
-import type { ProducerStamp } from "../../storage/record_batch.ts";
 import { ErrorCode } from "../../net/messages/errors.ts";
-import { PRODUCE, type ProduceRequest, type ProduceResponse } from "../../net/messages/produce.ts";
+import {
+  type PartitionProduceResponse,
+  PRODUCE,
+  type ProduceResponse,
+} from "../../net/messages/produce.ts";
 import type { Environment, RandomStream, Timer } from "../runtime/environment.ts";
 import type { Accumulator, PartitionQueue } from "./accumulator.ts";
 import { type BackoffBounds, backoffMs } from "../link/backoff.ts";
@@ -25,7 +28,10 @@ import { splitBatch } from "./batch_splitting.ts";
 import type { NodeLink } from "../link/node_link.ts";
 import { BrokerQueue, type DueRules } from "./broker_queue.ts";
 import { type ClientError, errorForCode, TimeoutError } from "./errors.ts";
+import type { BrokerNode, NamedLeader } from "./metadata.ts";
+import { matchAnswers, produceRequest } from "./produce_exchange.ts";
 import type { ProducerBatch } from "./producer_batch.ts";
+import type { ProducerIdentity } from "./producer_identity.ts";
 import type { ProducerMetrics } from "./producer_metrics.ts";
 
 export interface SenderSettings extends DueRules {
@@ -44,18 +50,20 @@ export interface SenderOptions {
   readonly random: RandomStream;
   readonly accumulator: Accumulator;
   readonly metrics: ProducerMetrics;
+  /** The producer's id; undefined where it is not idempotent. */
+  readonly identity: ProducerIdentity | undefined;
   /** The connection to a broker, which is made when there is none; undefined for unknown ones. */
   link(node: NodeId): NodeLink | undefined;
   /** Whether records wait for the memory of batches: then none lingers. */
   isShortOfRoom(): boolean;
   /** The metadata were wrong, or may be. */
   staleMetadata(): void;
+  /** A broker has named new leaders (KIP-951). */
+  leadersNamed(leaders: readonly NamedLeader[], brokers: readonly BrokerNode[]): void;
   /** Memory was given back. */
   roomMade(): void;
   /** A callback of the user threw. */
   thrown(error: unknown): void;
-  /** The producer id, epoch and sequence of a batch about to be sent first (idempotence). */
-  stamp?(queue: PartitionQueue, batch: ProducerBatch): Partial<ProducerStamp>;
 }
 
 /** Full batches for one broker that are sent without waiting for the end of the turn. */
@@ -88,6 +96,8 @@ export class Sender {
   #flushes = 0;
   #isClosed = false;
   readonly #outcomes: Outcome[] = [];
+  /** What the response that is being taken in says of new leaders. */
+  readonly #leadersNamed: NamedLeader[] = [];
   /** Memory came back of a batch whose users were told before. */
   #hasRoomToTell = false;
 
@@ -100,6 +110,7 @@ export class Sender {
   /** To be called when a batch was begun. */
   batchBegan(queue: PartitionQueue): void {
     if (this.#expiry === undefined) this.#armExpiry(this.#settings.deliveryTimeoutMs);
+    this.#options.identity?.want();
     this.#showRoom();
     const broker = this.#list(queue);
     if (broker !== undefined) this.#wakeFor(broker);
@@ -138,12 +149,18 @@ export class Sender {
     this.#flushes--;
   }
 
+  /** Fails what waits; what is on its way may still be acknowledged. */
+  failWaiting(error: ClientError): void {
+    this.#failThose((batch) => !batch.isInFlight, () => error);
+    this.#settleOutcomes();
+  }
+
   /** Fails what is left; nothing is sent any more. */
   close(error: ClientError): void {
     this.#isClosed = true;
     this.#timer?.cancel();
     this.#expiry?.cancel();
-    this.#failOldest(() => true, () => error);
+    this.#failThose(() => true, () => error);
     this.#settleOutcomes();
   }
 
@@ -216,36 +233,21 @@ export class Sender {
 
   #send(broker: BrokerQueue, link: NodeLink, batches: readonly ProducerBatch[]): void {
     broker.inFlight++;
-    const { acks, requestTimeoutMs } = this.#settings;
+    const { acks, requestTimeoutMs, compression } = this.#settings;
     const { metrics } = this.#options;
-    const byTopic = new Map<string, { index: number; records: Uint8Array }[]>();
-    for (const batch of batches) {
+    const request = produceRequest(batches, acks, requestTimeoutMs, (batch) => {
       batch.isInFlight = true;
-      let partitions = byTopic.get(batch.topic);
-      if (partitions === undefined) byTopic.set(batch.topic, partitions = []);
-      const records = this.#close(batch);
-      partitions.push({ index: batch.partition, records });
-      metrics.outgoingByteTotal.add(records.length);
-    }
+      const bytes = batch.close({ compression });
+      metrics.outgoingByteTotal.add(bytes.length);
+      return bytes;
+    });
     metrics.requestTotal.add(1);
-    const request: ProduceRequest = {
-      transactionalId: null,
-      acks,
-      timeoutMs: requestTimeoutMs,
-      topicData: Array.from(byTopic, ([name, partitionData]) => ({ name, partitionData })),
-    };
     const answered = (result: ProduceResponse | ClientError | undefined) => {
       broker.inFlight--;
       this.#answered(batches, result);
     };
     if (acks === 0) link.sendOneWay(PRODUCE, request, answered);
     else link.send(PRODUCE, request, requestTimeoutMs, answered);
-  }
-
-  #close(batch: ProducerBatch): Uint8Array {
-    const { compression } = this.#settings;
-    const stamp = this.#options.stamp?.(this.#queueOf(batch), batch);
-    return batch.close(stamp === undefined ? { compression } : { compression, ...stamp });
   }
 
   #queueOf(batch: ProducerBatch): PartitionQueue {
@@ -269,46 +271,58 @@ export class Sender {
     } else if (result === undefined) {
       for (const batch of batches) this.#settle(batch, undefined, -1, -1);
     } else {
-      this.#takeResponse(batches, result);
+      matchAnswers(batches, result, (batch, answer) => this.#take(batch, answer));
+      const leaders = this.#leadersNamed.splice(0);
+      if (leaders.length > 0) this.#options.leadersNamed(leaders, result.nodeEndpoints);
     }
+    for (const batch of batches) this.#settleSequences(this.#queueOf(batch));
     this.#settleOutcomes();
     this.#isBusy = false;
     this.#drainAll();
   }
 
-  #takeResponse(batches: readonly ProducerBatch[], response: ProduceResponse): void {
-    const waiting = new Set(batches);
-    // Brokers answer in the order of the request; any other order costs a search.
-    let next = 0;
-    for (const { name, partitionResponses } of response.responses) {
-      for (const { index, errorCode, errorMessage, ...stored } of partitionResponses) {
-        const isNext = batches[next]?.topic === name && batches[next]?.partition === index;
-        const batch = isNext
-          ? batches[next]
-          : batches.find((batch) => batch.topic === name && batch.partition === index);
-        next++;
-        if (batch === undefined || !waiting.delete(batch)) continue;
-        if (errorCode === ErrorCode.NONE) {
-          this.#settle(batch, undefined, stored.baseOffset, stored.logAppendTimeMs);
-        } else {
-          const action = `Cannot send to ${name}-${index}`;
-          this.#failed(batch, errorForCode(errorCode, action, errorMessage));
-        }
-      }
+  #take(batch: ProducerBatch, answer: PartitionProduceResponse | undefined): void {
+    if (answer?.errorCode === ErrorCode.NONE) {
+      this.#stored(batch, answer.baseOffset, answer.logAppendTimeMs);
+      return;
     }
-    for (const batch of waiting) {
-      const action = `Cannot send to ${batch.topic}-${batch.partition}`;
-      const detail = "The broker did not answer for the partition";
-      this.#failed(batch, errorForCode(ErrorCode.UNKNOWN_SERVER_ERROR, action, detail));
+    const { topic, partition } = batch;
+    if (answer !== undefined && answer.currentLeader.leaderId >= 0) {
+      this.#leadersNamed.push({ topic, partition, ...answer.currentLeader });
     }
+    const code = answer?.errorCode ?? ErrorCode.UNKNOWN_SERVER_ERROR;
+    const detail = answer === undefined
+      ? "The broker did not answer for the partition"
+      : answer.errorMessage;
+    const action = `Cannot send to ${topic}-${partition}`;
+    this.#failed(batch, errorForCode(code, action, detail));
+  }
+
+  #stored(batch: ProducerBatch, baseOffset: number, logAppendTime: number): void {
+    this.#queueOf(batch).sequences?.stored(batch);
+    this.#settle(batch, undefined, baseOffset, logAppendTime);
+  }
+
+  /** The batch is not sent again. */
+  #giveUp(batch: ProducerBatch, error: ClientError): void {
+    this.#queueOf(batch).sequences?.gaveUp(batch);
+    this.#settle(batch, error, -1, -1);
+  }
+
+  #settleSequences(queue: PartitionQueue): void {
+    if (queue.inFlight === 0) queue.sequences?.settle();
   }
 
   /** A batch came back: it goes out again, in parts, or fails. */
   #failed(batch: ProducerBatch, error: ClientError): void {
-    if (batch.isSettled) {
-      this.#settle(batch, error, -1, -1);
-      return;
+    const queue = this.#queueOf(batch);
+    const verdict = queue.sequences?.refused(batch, error.code);
+    // Stored once already, the log has forgotten where.
+    if (verdict === "stored" || error.code === ErrorCode.DUPLICATE_SEQUENCE_NUMBER) {
+      return this.#stored(batch, -1, -1);
     }
+    if (error.retriable) this.#options.staleMetadata();
+    if (batch.isSettled) return this.#giveUp(batch, error);
     batch.attempts++;
     batch.lastError = error;
     if (error.code === ErrorCode.MESSAGE_TOO_LARGE && batch.recordsCount > 1) {
@@ -316,17 +330,15 @@ export class Sender {
       return;
     }
     const now = this.#now();
-    const waitMs = backoffMs(this.#settings.retryBackoff, batch.attempts, this.#options.random);
+    const mayRetry = verdict === undefined ? error.retriable : verdict === "again";
     const isInTime = now - batch.createdAt < this.#settings.deliveryTimeoutMs;
-    if (error.retriable) this.#options.staleMetadata();
-    if (!error.retriable || batch.attempts > this.#settings.retries || !isInTime) {
-      const isLate = error.retriable && !isInTime;
-      this.#settle(batch, isLate ? this.#undelivered(batch) : error, -1, -1);
-      return;
+    if (!mayRetry || batch.attempts > this.#settings.retries || !isInTime) {
+      const isLate = mayRetry && !isInTime;
+      return this.#giveUp(batch, isLate ? this.#undelivered(batch) : error);
     }
     this.#options.metrics.recordRetryTotal.add(batch.recordsCount);
-    batch.notBefore = now + waitMs;
-    const queue = this.#queueOf(batch);
+    const { retryBackoff } = this.#settings;
+    batch.notBefore = now + backoffMs(retryBackoff, batch.attempts, this.#options.random);
     queue.putBack(batch);
     this.#list(queue);
   }
@@ -338,7 +350,8 @@ export class Sender {
       (size) => this.#options.accumulator.beginPart(batch, queue, size),
     );
     this.#options.metrics.batchSplitTotal.add(1);
-    queue.putBack(...parts);
+    queue.sequences?.split(batch, parts);
+    queue.putBack(...parts.map((part) => part.batch));
     this.#list(queue);
     this.#options.accumulator.release(batch);
   }
@@ -390,30 +403,36 @@ export class Sender {
     this.#expiry = undefined;
     const { deliveryTimeoutMs } = this.#settings;
     const now = this.#now();
-    this.#failOldest(
+    this.#failThose(
       (batch) => now - batch.createdAt >= deliveryTimeoutMs,
       (batch) => this.#undelivered(batch),
     );
     this.#settleOutcomes();
     const { oldest } = this.#options.accumulator;
     if (oldest !== undefined) this.#armExpiry(oldest.createdAt + deliveryTimeoutMs - now);
+    this.#wake();
   }
 
   /** Fails batches, oldest first. One that is in flight keeps its memory until its request ends. */
-  #failOldest(
+  #failThose(
     isDue: (batch: ProducerBatch) => boolean,
     errorOf: (batch: ProducerBatch) => ClientError,
   ): void {
     const { accumulator, metrics, thrown } = this.#options;
-    for (let batch = accumulator.oldest; batch !== undefined; batch = accumulator.oldest) {
-      if (!isDue(batch)) return;
+    const due = [...accumulator.live].filter(isDue);
+    for (const batch of due) {
       if (batch.isInFlight) {
         accumulator.abandon(batch);
       } else {
-        this.#queueOf(batch).remove(batch);
+        const queue = this.#queueOf(batch);
+        queue.remove(batch);
+        queue.sequences?.gaveUp(batch);
+        this.#settleSequences(queue);
         this.#hasRoomToTell = true;
         accumulator.release(batch);
       }
+    }
+    for (const batch of due) {
       metrics.recordErrorTotal.add(batch.recordsCount);
       batch.fail(errorOf(batch), thrown);
     }

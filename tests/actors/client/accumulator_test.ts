@@ -274,7 +274,7 @@ Deno.test("accumulator: loses, repeats and reorders nothing, and ends with its w
         one.attempts++;
         if (outcome === "split" && one === answered[0] && one.recordsCount > 1) {
           const parts = splitBatch(one, (size) => made.beginPart(one, partition, size));
-          partition.putBack(...parts);
+          partition.putBack(...parts.map((part) => part.batch));
           made.release(one);
         } else {
           one.notBefore = now + 3;

@@ -9,6 +9,7 @@ import { FramedConnection } from "../../../net/framed_connection.ts";
 import { NATIVE_HANDSHAKE, servedVersions } from "../../../net/handshake.ts";
 import { ErrorCode } from "../../../net/messages/errors.ts";
 import { FETCH, type FetchRequest } from "../../../net/messages/fetch.ts";
+import { INIT_PRODUCER_ID } from "../../../net/messages/init_producer_id.ts";
 import { LIST_OFFSETS } from "../../../net/messages/list_offsets.ts";
 import { METADATA, type MetadataRequest } from "../../../net/messages/metadata.ts";
 import { PRODUCE, type ProduceRequest } from "../../../net/messages/produce.ts";
@@ -18,6 +19,7 @@ import type { Listener } from "../../../net/network.ts";
 import type { Api } from "../../../net/schema.ts";
 import { type Draft, make } from "../../../net/schema/make.ts";
 import type { Environment, Timer } from "../../../actors/runtime/environment.ts";
+import { ProducerState } from "../../../storage/producer_state.ts";
 import { BatchView, setBaseOffset } from "../../../storage/record_batch.ts";
 import { type DecodedRecord, decodeRecords } from "../../../storage/record.ts";
 
@@ -30,6 +32,7 @@ export class FakePartition {
   logStartOffset = 0;
   highWatermark = 0;
   readonly batches: Uint8Array[] = [];
+  producers = new ProducerState();
 
   constructor(leader: number) {
     this.leader = leader;
@@ -39,9 +42,30 @@ export class FakePartition {
     const copy = batch.slice();
     const baseOffset = this.highWatermark;
     setBaseOffset(copy, 0, baseOffset);
+    const view = new BatchView(copy);
     this.batches.push(copy);
-    this.highWatermark = new BatchView(copy).nextOffset;
+    if (!view.isControl) this.producers.apply(view);
+    this.highWatermark = view.nextOffset;
     return baseOffset;
+  }
+
+  /** Appends a batch as a log does: once, and in sequence. */
+  produce(batch: Uint8Array): { readonly errorCode: number; readonly baseOffset: number } {
+    const found = this.producers.check(new BatchView(batch));
+    if (typeof found === "string") return { errorCode: ErrorCode[found], baseOffset: -1 };
+    const baseOffset = found === undefined
+      ? this.append(batch)
+      : found.lastOffset - found.offsetDelta;
+    return { errorCode: 0, baseOffset };
+  }
+
+  /** Cuts the log to its first batches, and what it knows of producers with it. */
+  truncate(batches: number): void {
+    this.batches.length = Math.min(batches, this.batches.length);
+    this.producers = new ProducerState();
+    for (const batch of this.batches) this.producers.apply(new BatchView(batch));
+    const last = this.batches.at(-1);
+    this.highWatermark = last === undefined ? 0 : new BatchView(last).nextOffset;
   }
 
   get records(): DecodedRecord[] {
@@ -81,6 +105,9 @@ export class FakeCluster {
   /** An error for a partition of a fetch request. */
   fetchError: (topic: string, partition: number, offset: number) => number = () => 0;
   autoCreatePartitions = 0;
+  nextProducerId = 1000;
+  /** What a produce response says of the leader, beside an error. */
+  namesLeaders = false;
   readonly requests: {
     readonly api: string;
     readonly broker: number;
@@ -209,6 +236,8 @@ export class FakeBroker {
         return this.#produce(request as ProduceRequest, reply);
       case FETCH.key:
         return this.#fetch(request as FetchRequest, reply);
+      case INIT_PRODUCER_ID.key:
+        return reply({ producerId: this.cluster.nextProducerId++, producerEpoch: 0 });
       case LIST_OFFSETS.key:
         return reply(this.#listOffsets(request as never));
       default:
@@ -217,12 +246,12 @@ export class FakeBroker {
   }
 
   #metadata(request: MetadataRequest): AnyResponse {
-    const { topics, brokers, autoCreatePartitions } = this.cluster;
+    const { topics, autoCreatePartitions } = this.cluster;
     const names = request.topics?.map(({ name }) => name ?? "") ?? [...topics.keys()];
     return {
       clusterId: "fake",
       controllerId: this.nodeId,
-      brokers: Array.from(brokers.values(), ({ nodeId, host }) => ({ nodeId, host, port: PORT })),
+      brokers: this.#endpoints(),
       topics: names.map((name) => {
         if (!topics.has(name) && autoCreatePartitions > 0 && request.allowAutoTopicCreation) {
           this.cluster.createTopic(name, autoCreatePartitions);
@@ -245,6 +274,11 @@ export class FakeBroker {
     };
   }
 
+  #endpoints() {
+    const brokers = [...this.cluster.brokers.values()];
+    return brokers.map(({ nodeId, host }) => ({ nodeId, host, port: PORT }));
+  }
+
   #produce(request: ProduceRequest, reply: (response: AnyResponse) => void): void {
     const responses = request.topicData.map(({ name, partitionData }) => ({
       name,
@@ -257,12 +291,17 @@ export class FakeBroker {
         if (errorCode === 0 && partition!.leader !== this.nodeId) {
           errorCode = ErrorCode.NOT_LEADER_OR_FOLLOWER;
         }
-        const baseOffset = errorCode === 0 ? partition!.append(records!) : -1;
-        return { index, errorCode, baseOffset };
+        if (errorCode === 0) return { index, ...partition!.produce(records!) };
+        if (!this.cluster.namesLeaders || partition === undefined) return { index, errorCode };
+        const { leader: leaderId, leaderEpoch } = partition;
+        return { index, errorCode, currentLeader: { leaderId, leaderEpoch } };
       }),
     }));
     this.cluster.wake();
-    if (request.acks !== 0) reply({ responses });
+    if (request.acks === 0) return;
+    reply(
+      this.cluster.namesLeaders ? { responses, nodeEndpoints: this.#endpoints() } : { responses },
+    );
   }
 
   #fetch(request: FetchRequest, reply: (response: AnyResponse) => void): void {
