@@ -5,7 +5,13 @@
  * @module
  */
 
-import { Consumer, type ConsumerRecord, Producer, RecordTooLargeError } from "../../mod.ts";
+import {
+  Consumer,
+  type ConsumerRecord,
+  Producer,
+  RecordTooLargeError,
+  textDeserializer,
+} from "../../mod.ts";
 import { History } from "../../actors/sim/history.ts";
 import type { PollStep } from "../../actors/sim/history.ts";
 import { pause } from "./chaos_faults.ts";
@@ -145,7 +151,7 @@ export class ChaosWorkload {
     return Consumer.connect<Uint8Array | null, number>(this.#options.bootstrap, {
       assign: this.#partitions(),
       from: "earliest",
-      valueDeserializer: (bytes) => Number(new TextDecoder().decode(bytes ?? undefined)),
+      valueDeserializer: (topic, bytes) => Number(textDeserializer(topic, bytes)),
     });
   }
 
