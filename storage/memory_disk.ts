@@ -249,6 +249,21 @@ export class MemoryDisk implements Disk {
     return copy;
   }
 
+  /**
+   * Reads as whoever stands outside the machine: no fault befalls it and nothing is noted. Returns
+   * how many bytes there were; 0 where there is no such file.
+   */
+  peek(path: string, target: Uint8Array, position: number): number {
+    const node = this.#names.find(path);
+    return node === undefined || node.isDirectory ? 0 : node.contents.read(target, position);
+  }
+
+  /** The names in a folder, sorted, as whoever stands outside sees them. */
+  peekNames(path: string): string[] {
+    const node = this.#names.find(path);
+    return node?.isDirectory ? [...node.entries.keys()].sort() : [];
+  }
+
   /** The present bytes of every file by path, sorted by path. */
   image(): Map<string, Uint8Array> {
     const files: [string, Uint8Array][] = [];

@@ -34,6 +34,8 @@ export interface ObservedController {
   readonly logEndOffset: Offset;
   /** Everything below is durable here. */
   readonly flushedOffset: Offset;
+  /** How often records were taken from the end of the log. */
+  readonly truncations: number;
   /** -1 while it is not known. */
   readonly highWatermark: Offset;
   readonly epochEntries: readonly EpochEntry[];

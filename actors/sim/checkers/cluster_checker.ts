@@ -1,0 +1,201 @@
+/**
+ * All checkers of state, held against a cluster after every event.
+ *
+ * Owns the order of things: first the metadata quorum, for what it commits is what the rest is held
+ * against, then the replicas of the node whose event it was. Only what changed is looked at closely;
+ * full scans come every so many events. Checkers see everything by reference, draw no chance and
+ * change nothing.
+ *
+ * @module
+ */
+
+import type { Epoch, NodeId, Offset } from "../../../storage/bytes/ids.ts";
+import type { BrokerView, ControllerView, ReplicaView, ViewSink } from "../cluster_view.ts";
+import type { Violation } from "../record_checker.ts";
+import type { EndOfProcess } from "./log_track.ts";
+import { MembershipRules } from "./membership_rules.ts";
+import { MetadataRules } from "./metadata_rules.ts";
+import { type ControllerTrack, QuorumChecks } from "./quorum_rules.ts";
+import { ReplicaRules } from "./replica_rules.ts";
+import { nothingSeen, partitionKey, type PartitionTrack, Tracks } from "./tracks.ts";
+import { Vacuity } from "./vacuity.ts";
+import { Verdicts } from "./verdicts.ts";
+
+export interface ClusterCheckerOptions {
+  /** Put before each violation. */
+  readonly when?: () => string;
+  /** Whether brokers count only what is durable: then no power cut excuses anything. */
+  readonly flushBeforeAck: boolean;
+  /** `min.insync.replicas` of topics that do not set it; 1 when absent. */
+  readonly minInsyncReplicas?: number;
+  /** Whether all producers of a topic ask for acks=all. */
+  readonly acksAll?: (topic: string) => boolean;
+  /** Events between two full scans. */
+  readonly fullScanEvery?: number;
+}
+
+const FULL_SCAN_EVERY = 5000;
+
+export class ClusterChecker implements ViewSink {
+  readonly tracks: Tracks;
+  readonly vacuity = new Vacuity();
+  readonly metadata: MetadataRules;
+  readonly quorum: QuorumChecks;
+  readonly #verdicts: Verdicts;
+  readonly #replicas: ReplicaRules;
+  readonly #membership: MembershipRules;
+  readonly #brokers = new Map<NodeId, BrokerView>();
+  readonly #controllers = new Map<NodeId, ControllerTrack>();
+  readonly #fullScanEvery: number;
+  #events = 0;
+
+  constructor(options: ClusterCheckerOptions) {
+    const verdicts = new Verdicts(options.when);
+    this.#verdicts = verdicts;
+    this.tracks = new Tracks(verdicts);
+    const { tracks, vacuity } = this;
+    const membership = new MembershipRules(tracks, verdicts, options.flushBeforeAck);
+    this.#membership = membership;
+    const minInsyncReplicas = options.minInsyncReplicas ?? 1;
+    this.metadata = new MetadataRules({
+      tracks,
+      verdicts,
+      vacuity,
+      membership,
+      minInsyncReplicas,
+    });
+    this.quorum = new QuorumChecks({ verdicts, vacuity, metadata: this.metadata });
+    this.#replicas = new ReplicaRules({
+      verdicts,
+      vacuity,
+      membership,
+      acksAll: options.acksAll ?? (() => false),
+      committed: () => {},
+    });
+    this.#fullScanEvery = options.fullScanEvery ?? FULL_SCAN_EVERY;
+  }
+
+  get violations(): readonly Violation[] {
+    return this.#verdicts.violations;
+  }
+
+  get evaluations(): Readonly<Record<string, number>> {
+    return this.#verdicts.evaluations;
+  }
+
+  replicaStarted(view: ReplicaView): void {
+    const { nodeId, topicId, topic, partition } = view;
+    const track = this.tracks.replica(nodeId, topicId, topic, partition);
+    if (track.view !== undefined) this.replicaEnded(track.view);
+    track.view = view;
+    track.log.attach(view.log);
+    Object.assign(track.seen, nothingSeen());
+    track.node.live = [...track.node.live, track];
+  }
+
+  replicaEnded(view: ReplicaView): void {
+    const node = this.tracks.node(view.nodeId);
+    const track = node.replicas.get(partitionKey(view.topicId, view.partition));
+    if (track?.view !== view) return;
+    // What it did last, it did in the event that ends it.
+    this.#replicas.look(track);
+    track.view = undefined;
+    track.log.detach("none");
+    node.live = node.live.filter((other) => other !== track);
+  }
+
+  controllerStarted(view: ControllerView): void {
+    this.quorum.started(view);
+    this.#controllers.set(view.nodeId, this.quorum.controller(view.nodeId));
+  }
+
+  controllerEnded(view: ControllerView): void {
+    const track = this.quorum.controller(view.nodeId);
+    if (track.view !== view) return;
+    this.quorum.look(track);
+    track.view = undefined;
+    track.log.detach("none");
+    this.#controllers.delete(view.nodeId);
+  }
+
+  brokerStarted(view: BrokerView): void {
+    this.#brokers.set(view.nodeId, view);
+  }
+
+  brokerEnded(view: BrokerView): void {
+    if (this.#brokers.get(view.nodeId) === view) this.#brokers.delete(view.nodeId);
+  }
+
+  /** A process is about to end, or has ended: what it did before has been looked at. */
+  processEnded(nodeId: NodeId, how: "clean" | EndOfProcess): void {
+    const node = this.tracks.node(nodeId);
+    const ended = how === "clean" ? "killed" : how;
+    const controller = this.quorum.controller(nodeId);
+    controller.view = undefined;
+    controller.log.detach(ended);
+    this.#controllers.delete(nodeId);
+    this.#brokers.delete(nodeId);
+    for (const replica of node.replicas.values()) {
+      replica.view = undefined;
+      replica.log.detach(ended);
+    }
+    node.live = [];
+    if (how === "clean") return;
+    node.endedUncleanly = true;
+    if (how === "power-lost" || how === "damaged") {
+      node.isLossy = true;
+      for (const { partition } of node.replicas.values()) this.#lost(partition);
+    }
+  }
+
+  /** The disk of a node that is down was emptied. */
+  diskWiped(nodeId: NodeId): void {
+    const node = this.tracks.node(nodeId);
+    node.isLossy = true;
+    node.endedUncleanly = true;
+    this.quorum.wiped(nodeId);
+    for (const replica of node.replicas.values()) {
+      replica.log.wiped();
+      this.#lost(replica.partition);
+    }
+  }
+
+  /** Holds everything that may have changed in an event of this node against the rules. */
+  afterEvent(nodeId: NodeId): void {
+    const controller = this.#controllers.get(nodeId);
+    if (controller !== undefined) this.quorum.look(controller);
+    const node = this.tracks.nodes.get(nodeId);
+    if (node !== undefined) { for (const track of node.live) this.#replicas.look(track); }
+    if (++this.#events % this.#fullScanEvery === 0) this.checkAll();
+  }
+
+  /** A full scan. */
+  checkAll(): void {
+    for (const partition of this.tracks.partitions.values()) {
+      if (partition.isDeleted) continue;
+      this.#membership.checkHolders(partition);
+      for (const replica of partition.replicas.values()) {
+        if (replica.view !== undefined) replica.log.checkShape();
+        this.#membership.checkWeakIsr(replica);
+        this.#membership.checkLatestLeader(replica);
+      }
+    }
+    for (const broker of this.#brokers.values()) this.metadata.checkBroker(broker);
+  }
+
+  /** P13: a reader was given a batch, as its header says. */
+  read(partition: PartitionTrack, baseOffset: Offset, epoch: Epoch, hash: number): void {
+    if (partition.uncleanEpoch !== undefined || baseOffset >= partition.givenUpFrom) return;
+    const batch = partition.committed.at(baseOffset);
+    const holds = batch?.hash === hash && batch.epoch === epoch;
+    this.#verdicts.hold("P13 consistent-read", holds, () => {
+      return `${partition.name}: a reader got the batch at ${baseOffset} of epoch ${epoch}, ` +
+        `${(hash >>> 0).toString(16)}; committed there is ` +
+        (batch === undefined ? "nothing" : `${batch.epoch}, ${(batch.hash >>> 0).toString(16)}`);
+    });
+  }
+
+  #lost(partition: PartitionTrack): void {
+    this.#membership.checkSomewhere(partition);
+  }
+}

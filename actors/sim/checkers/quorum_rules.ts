@@ -1,0 +1,207 @@
+/**
+ * P17 to P20: the metadata quorum, and the one chain of committed metadata.
+ *
+ * What a leader of the quorum counts as committed becomes part of the chain; all nodes are held
+ * against it as their high watermarks rise.
+ *
+ * @module
+ */
+
+import type { Epoch, NodeId, Offset } from "../../../storage/bytes/ids.ts";
+import type { ControllerView } from "../cluster_view.ts";
+import { CommittedLog } from "./committed_log.ts";
+import { Identities } from "./identities.ts";
+import { LogTrack } from "./log_track.ts";
+import type { MetadataRules } from "./metadata_rules.ts";
+import type { ObservedBatch } from "./shadow_log.ts";
+import type { Vacuity } from "./vacuity.ts";
+import type { Verdicts } from "./verdicts.ts";
+
+/** A controller on one node. */
+export interface ControllerTrack {
+  readonly nodeId: NodeId;
+  readonly log: LogTrack;
+  view: ControllerView | undefined;
+  role: string;
+  epoch: Epoch;
+  votedId: NodeId;
+  highWatermark: Offset;
+  logStartOffset: Offset;
+  /** For whom it voted in each epoch. */
+  readonly votes: Map<Epoch, NodeId>;
+}
+
+export interface QuorumRulesOptions {
+  readonly verdicts: Verdicts;
+  readonly vacuity: Vacuity;
+  readonly metadata: MetadataRules;
+}
+
+export class QuorumChecks {
+  readonly chain = new CommittedLog();
+  readonly #options: QuorumRulesOptions;
+  readonly #identities: Identities;
+  readonly #controllers = new Map<NodeId, ControllerTrack>();
+
+  constructor(options: QuorumRulesOptions) {
+    this.#options = options;
+    this.#identities = new Identities("metadata", options.verdicts);
+  }
+
+  /** What is remembered of a node's controller. */
+  controller(nodeId: NodeId): ControllerTrack {
+    let track = this.#controllers.get(nodeId);
+    if (track === undefined) {
+      track = {
+        nodeId,
+        log: new LogTrack(`metadata at ${nodeId}`, this.#options.verdicts),
+        view: undefined,
+        role: "unattached",
+        epoch: -1,
+        votedId: -1,
+        highWatermark: -1,
+        logStartOffset: 0,
+        votes: new Map(),
+      };
+      this.#controllers.set(nodeId, track);
+    }
+    return track;
+  }
+
+  /** Its disk was emptied: it is another voter, that has promised nothing. */
+  wiped(nodeId: NodeId): void {
+    const track = this.controller(nodeId);
+    track.log.wiped();
+    track.votes.clear();
+    track.epoch = -1;
+  }
+
+  /** A controller's actor began. */
+  started(view: ControllerView): void {
+    const track = this.controller(view.nodeId);
+    track.view = view;
+    track.log.attach(view.log);
+    track.role = "unattached";
+    track.votedId = -1;
+    track.highWatermark = -1;
+    track.logStartOffset = -1;
+  }
+
+  /** Looks at a controller after an event of its node. */
+  look(track: ControllerTrack): void {
+    const { view } = track;
+    if (view === undefined) return;
+    const { state } = view;
+    const change = track.log.look();
+    if (change !== undefined) {
+      const { batches } = track.log.shadow;
+      for (let i = batches.length - change.appended.length; i < batches.length; i++) {
+        this.#identities.seen(`${track.nodeId}`, batches[i]!, batches[i - 1]);
+      }
+      if (change.removed.length > 0 && !change.reopened) this.#checkTruncation(track);
+    }
+    if (state.epoch !== track.epoch) this.#checkEpoch(track, view);
+    if (state.role !== track.role) this.#roleChanged(track, view);
+    if (state.votedId !== track.votedId) this.#voted(track, view);
+    if (state.logStartOffset !== track.logStartOffset) this.#checkSnapshot(track, view);
+    if (state.highWatermark !== track.highWatermark) this.#advanced(track, view);
+  }
+
+  #checkEpoch(track: ControllerTrack, { state }: ControllerView): void {
+    this.#options.verdicts.hold("P17 quorum-election", state.epoch >= track.epoch, () => {
+      return `the epoch of ${track.nodeId} falls from ${track.epoch} to ${state.epoch}`;
+    });
+    track.epoch = state.epoch;
+    track.votedId = -1;
+  }
+
+  #roleChanged(track: ControllerTrack, { state }: ControllerView): void {
+    track.role = state.role;
+    if (state.role !== "leader") return;
+    this.#identities.leads(track.nodeId, state.epoch, "P17 quorum-election");
+    this.#options.vacuity.count("controller elections");
+  }
+
+  #voted(track: ControllerTrack, { state }: ControllerView): void {
+    track.votedId = state.votedId;
+    if (state.votedId < 0) return;
+    const before = track.votes.get(state.epoch);
+    track.votes.set(state.epoch, state.votedId);
+    const once = before === undefined || before === state.votedId;
+    this.#options.verdicts.hold("P17 quorum-election", once, () => {
+      return `${track.nodeId} voted for ${before} and for ${state.votedId} in epoch ${state.epoch}`;
+    });
+  }
+
+  #checkTruncation(track: ControllerTrack): void {
+    const { shadow } = track.log;
+    const kept = shadow.endOffset >= track.highWatermark;
+    this.#options.verdicts.hold("P12 truncation", kept, () => {
+      return `metadata at ${track.nodeId}: cut at ${shadow.endOffset}, below its own HW ` +
+        `${track.highWatermark}`;
+    });
+  }
+
+  #checkSnapshot(track: ControllerTrack, { state }: ControllerView): void {
+    const { logStartOffset, snapshotId } = state;
+    const rose = track.logStartOffset >= 0 && logStartOffset > track.logStartOffset;
+    track.logStartOffset = logStartOffset;
+    if (logStartOffset === 0) return;
+    const { verdicts, vacuity } = this.#options;
+    const matches = snapshotId !== undefined && snapshotId.endOffset >= logStartOffset;
+    verdicts.hold("P19 quorum-snapshot", matches, () => {
+      return `metadata at ${track.nodeId} begin at ${logStartOffset}, its snapshot ends at ` +
+        `${snapshotId?.endOffset ?? "no offset"}`;
+    });
+    const below = snapshotId === undefined ? undefined : this.chain.lastBelow(snapshotId.endOffset);
+    const epochs = below === undefined || below.epoch === snapshotId?.epoch;
+    verdicts.hold("P19 quorum-snapshot", epochs, () => {
+      return `the snapshot at ${track.nodeId} is of epoch ${snapshotId?.epoch}, the metadata ` +
+        `before ${snapshotId?.endOffset} of ${below?.epoch}`;
+    });
+    const loaded = rose && state.logEndOffset === logStartOffset;
+    if (!loaded) return;
+    verdicts.hold("P19 quorum-snapshot", !state.isActive, () => {
+      return `${track.nodeId} is the active controller and has loaded a snapshot`;
+    });
+    vacuity.count("snapshots loaded");
+  }
+
+  /** P18 and P20. */
+  #advanced(track: ControllerTrack, view: ControllerView): void {
+    const { verdicts, metadata } = this.#options;
+    const { highWatermark, role, epoch } = view.state;
+    const before = track.highWatermark;
+    track.highWatermark = highWatermark;
+    if (highWatermark < 0) return;
+    verdicts.hold("P20 quorum-chain", highWatermark >= before, () => {
+      return `the HW of ${track.nodeId} falls from ${before} to ${highWatermark} in epoch ${epoch}`;
+    });
+    if (role === "leader") this.#checkMajority(track, view);
+    const { shadow } = track.log;
+    const added = this.chain.extend(shadow, Math.min(highWatermark, shadow.endOffset));
+    verdicts.hold("P20 quorum-chain", typeof added !== "string", () => {
+      return `metadata at ${track.nodeId}, HW ${highWatermark}: ${added}`;
+    });
+    if (typeof added === "string") return;
+    for (const batch of added) metadata.committed(batch, this.#records(view, batch));
+  }
+
+  #records(view: ControllerView, batch: ObservedBatch) {
+    return view.records(batch);
+  }
+
+  #checkMajority(track: ControllerTrack, { state }: ControllerView): void {
+    const { highWatermark, voters } = state;
+    if (highWatermark <= this.chain.endOffset && highWatermark <= 0) return;
+    const holders = voters.filter((id) => {
+      const { log } = this.controller(id);
+      return log.durableOffset >= highWatermark || log.shadow.startOffset >= highWatermark;
+    });
+    const holds = holders.length * 2 > voters.length;
+    this.#options.verdicts.hold("P18 quorum-majority", holds, () => {
+      return `${track.nodeId} leads epoch ${state.epoch} with HW ${highWatermark}, durable only ` +
+        `at [${holders}] of the voters [${voters}]`;
+    });
+  }
+}

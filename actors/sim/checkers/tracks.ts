@@ -1,0 +1,145 @@
+/**
+ * What the checkers remember of nodes, partitions and replicas, beyond the life of any process.
+ *
+ * @module
+ */
+
+import type { Epoch, NodeId, Offset, Uuid } from "../../../storage/bytes/ids.ts";
+import type { PartitionImage } from "../../controller/cluster_image.ts";
+import type { ReplicaView } from "../cluster_view.ts";
+import { CommittedLog } from "./committed_log.ts";
+import { Identities } from "./identities.ts";
+import { LogTrack } from "./log_track.ts";
+import { Sequences } from "./sequences.ts";
+import type { Verdicts } from "./verdicts.ts";
+
+/** What was read of the state of a replica when it was looked at last. */
+export interface SeenState {
+  role: "none" | "leader" | "follower";
+  leaderEpoch: Epoch;
+  partitionEpoch: number;
+  isr: readonly NodeId[];
+  maximalIsr: readonly NodeId[];
+  isProposalPending: boolean;
+  highWatermark: Offset;
+}
+
+/** A replica of a partition on one node. */
+export interface ReplicaTrack {
+  readonly partition: PartitionTrack;
+  readonly node: NodeTrack;
+  readonly log: LogTrack;
+  /** Undefined while it has no actor. */
+  view: ReplicaView | undefined;
+  readonly seen: SeenState;
+}
+
+/** A partition of a topic: one that was deleted and made anew is another. */
+export interface PartitionTrack {
+  /** `orders-0`, for messages. */
+  readonly name: string;
+  readonly topicId: Uuid;
+  readonly replicas: Map<NodeId, ReplicaTrack>;
+  readonly committed: CommittedLog;
+  readonly identities: Identities;
+  readonly sequences: Sequences;
+  /** As the controller committed it, by partition epoch; the last is in force. */
+  readonly history: (PartitionImage | undefined)[];
+  truth: PartitionImage | undefined;
+  /** By node: the partition epoch from which on its return after a loss of data is known. */
+  readonly returned: Map<NodeId, number>;
+  isDeleted: boolean;
+  /** The leader epoch of an unclean election whose leader has not shown what it holds. */
+  uncleanEpoch: Epoch | undefined;
+  /** The lowest offset that an unclean election gave up. */
+  givenUpFrom: Offset;
+}
+
+/** A machine. */
+export interface NodeTrack {
+  readonly id: NodeId;
+  readonly replicas: Map<string, ReplicaTrack>;
+  /** Those that have an actor. */
+  live: ReplicaTrack[];
+  /** It may have lost data, and has not registered since. */
+  isLossy: boolean;
+  /** Whether its process ended otherwise than in order, and has not registered since. */
+  endedUncleanly: boolean;
+}
+
+/** The initial state of a replica's actor. */
+export function nothingSeen(): SeenState {
+  return {
+    role: "none",
+    leaderEpoch: -1,
+    partitionEpoch: -1,
+    isr: [],
+    maximalIsr: [],
+    isProposalPending: false,
+    highWatermark: 0,
+  };
+}
+
+/** Which partition, by topic id and number. */
+export function partitionKey(topicId: Uuid, partition: number): string {
+  return `${topicId}:${partition}`;
+}
+
+/** All tracks. */
+export class Tracks {
+  readonly partitions = new Map<string, PartitionTrack>();
+  readonly nodes = new Map<NodeId, NodeTrack>();
+  readonly #verdicts: Verdicts;
+
+  constructor(verdicts: Verdicts) {
+    this.#verdicts = verdicts;
+  }
+
+  node(id: NodeId): NodeTrack {
+    let node = this.nodes.get(id);
+    if (node === undefined) {
+      const fresh = { replicas: new Map(), live: [], isLossy: false, endedUncleanly: false };
+      node = { id, ...fresh };
+      this.nodes.set(id, node);
+    }
+    return node;
+  }
+
+  partition(topicId: Uuid, topic: string, number: number): PartitionTrack {
+    const key = partitionKey(topicId, number);
+    let partition = this.partitions.get(key);
+    if (partition === undefined) {
+      const name = `${topic}-${number}`;
+      partition = {
+        name,
+        topicId,
+        replicas: new Map(),
+        committed: new CommittedLog(),
+        identities: new Identities(name, this.#verdicts),
+        sequences: new Sequences(name, this.#verdicts),
+        history: [],
+        truth: undefined,
+        returned: new Map(),
+        isDeleted: false,
+        uncleanEpoch: undefined,
+        givenUpFrom: Infinity,
+      };
+      this.partitions.set(key, partition);
+    }
+    return partition;
+  }
+
+  replica(nodeId: NodeId, topicId: Uuid, topic: string, number: number): ReplicaTrack {
+    const node = this.node(nodeId);
+    const key = partitionKey(topicId, number);
+    let replica = node.replicas.get(key);
+    if (replica === undefined) {
+      const partition = this.partition(topicId, topic, number);
+      const log = new LogTrack(`${partition.name} at ${nodeId}`, this.#verdicts);
+      replica = { partition, node, log, view: undefined, seen: nothingSeen() };
+      node.replicas.set(key, replica);
+      partition.replicas.set(nodeId, replica);
+    }
+    return replica;
+  }
+}
