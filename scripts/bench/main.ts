@@ -12,11 +12,13 @@ import { Bench, type Part } from "./bench.ts";
 import { type Figure, figureToJson, formatTable, isMet } from "./figure.ts";
 import { both } from "./parts/both.ts";
 import { consume } from "./parts/consume.ts";
+import { failover } from "./parts/failover.ts";
 import { latency } from "./parts/latency.ts";
 import { log } from "./parts/log.ts";
 import { partitions } from "./parts/partitions.ts";
 import { produce } from "./parts/produce.ts";
 import { recovery } from "./parts/recovery.ts";
+import { replication } from "./parts/replication.ts";
 import { sockets } from "./parts/sockets.ts";
 import { start } from "./parts/start.ts";
 
@@ -30,6 +32,8 @@ const PARTS: readonly Part[] = [
   recovery,
   start,
   partitions,
+  replication,
+  failover,
 ];
 
 function usage(): string {

@@ -24,6 +24,9 @@ export type Job =
   | {
     readonly role: "node";
     readonly data: string;
+    readonly nodeId?: number;
+    /** Any that is free when absent. */
+    readonly port?: number;
     readonly properties?: Readonly<Record<string, string>>;
   }
   | { readonly role: "producer"; readonly load: ProduceLoad }
@@ -71,10 +74,11 @@ function play(job: Job): Promise<Player> {
 }
 
 async function playNode(job: Extract<Job, { role: "node" }>): Promise<Player> {
-  const { data, properties } = job;
+  const { data, nodeId, port = 0, properties } = job;
   const node: Node = await startNode({
     data,
-    native: { port: 0 },
+    native: { port },
+    ...(nodeId === undefined ? {} : { nodeId }),
     ...(properties === undefined ? {} : { properties }),
   });
   return {

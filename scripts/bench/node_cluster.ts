@@ -1,0 +1,49 @@
+/** A cluster of three nodes, each in a process of its own. */
+
+import type { Bench } from "./bench.ts";
+import type { RoleProcess } from "./role_process.ts";
+
+export interface NodeCluster extends AsyncDisposable {
+  /** In the order of their ids, from 1. */
+  readonly processes: readonly RoleProcess[];
+  readonly bootstrap: string;
+}
+
+const NODES = 3;
+
+/** Starts a cluster on a folder. */
+export async function startNodeCluster(
+  bench: Bench,
+  folder: string,
+  properties: Readonly<Record<string, string>> = {},
+): Promise<NodeCluster> {
+  const ports = freePorts(NODES);
+  const voters = ports.map((port, index) => `${index + 1}@127.0.0.1:${port}`).join(",");
+  const processes = await Promise.all(ports.map((port, index) =>
+    bench.start({
+      role: "node",
+      data: `${folder}/node-${index + 1}`,
+      nodeId: index + 1,
+      port,
+      properties: { "controller.quorum.voters": voters, ...properties },
+    })
+  ));
+  return {
+    processes,
+    bootstrap: ports.map((port) => `127.0.0.1:${port}`).join(","),
+    async [Symbol.asyncDispose]() {
+      await Promise.all(processes.map((process) => process.end()));
+    },
+  };
+}
+
+/** Voters must know each other's ports before any of them runs. */
+function freePorts(count: number): number[] {
+  const listeners = Array.from(
+    { length: count },
+    () => Deno.listen({ hostname: "127.0.0.1", port: 0 }),
+  );
+  const ports = listeners.map(({ addr }) => addr.port);
+  for (const listener of listeners) listener.close();
+  return ports;
+}
