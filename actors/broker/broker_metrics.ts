@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { NodeId } from "../../storage/bytes/ids.ts";
 import type { Counter, Gauge, Metrics } from "../runtime/metrics.ts";
 
 /** The instruments of one broker. */
@@ -17,6 +18,22 @@ export class BrokerMetrics {
   readonly connectionCount: Gauge;
   readonly partitionCount: Gauge;
   readonly offlinePartitionsCount: Gauge;
+  /** Bytes of batches that replicas fetched from their leaders, and that followers fetched here. */
+  readonly replicationBytesInTotal: Counter;
+  readonly replicationBytesOutTotal: Counter;
+  /** Partitions that this broker leads. */
+  readonly leaderCount: Gauge;
+  /** Of those, partitions with fewer replicas in sync than they have, or than they must have. */
+  readonly underReplicatedPartitions: Gauge;
+  readonly underMinIsrPartitionCount: Gauge;
+  readonly atMinIsrPartitionCount: Gauge;
+  /** Of those, how often a replica fell out of sync or came back. */
+  readonly isrShrinksTotal: Counter;
+  readonly isrExpandsTotal: Counter;
+  /** Fetch sessions that are kept, the partitions they name, and how many had to go for others. */
+  readonly incrementalFetchSessions: Gauge;
+  readonly incrementalFetchPartitionsCached: Gauge;
+  readonly incrementalFetchSessionEvictionsTotal: Counter;
   readonly #metrics: Metrics;
   readonly #requests = new Map<string, Counter>();
 
@@ -29,6 +46,26 @@ export class BrokerMetrics {
     this.connectionCount = metrics.gauge("connection-count");
     this.partitionCount = metrics.gauge("partition-count");
     this.offlinePartitionsCount = metrics.gauge("offline-partitions-count");
+    this.replicationBytesInTotal = metrics.counter("replication-bytes-in-total");
+    this.replicationBytesOutTotal = metrics.counter("replication-bytes-out-total");
+    this.leaderCount = metrics.gauge("leader-count");
+    this.underReplicatedPartitions = metrics.gauge("under-replicated-partitions");
+    this.underMinIsrPartitionCount = metrics.gauge("under-min-isr-partition-count");
+    this.atMinIsrPartitionCount = metrics.gauge("at-min-isr-partition-count");
+    this.isrShrinksTotal = metrics.counter("isr-shrinks-total");
+    this.isrExpandsTotal = metrics.counter("isr-expands-total");
+    this.incrementalFetchSessions = metrics.gauge("num-incremental-fetch-sessions");
+    this.incrementalFetchPartitionsCached = metrics.gauge(
+      "num-incremental-fetch-partitions-cached",
+    );
+    this.incrementalFetchSessionEvictionsTotal = metrics.counter(
+      "incremental-fetch-session-evictions-total",
+    );
+  }
+
+  /** How many records the replica lacks that is furthest behind one leader. */
+  replicaFetcherMaxLag(leader: NodeId): Gauge {
+    return this.#metrics.gauge("replica-fetcher-max-lag", { leader: String(leader) });
   }
 
   /** Requests of one API. */
