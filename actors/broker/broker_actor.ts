@@ -15,6 +15,7 @@ import {
   BROKER_REGISTRATION,
   type BrokerRegistrationResponse,
 } from "../../net/messages/broker_registration.ts";
+import type { VersionLimits } from "../../net/messages/version_limits.ts";
 import type { Connection } from "../../net/network.ts";
 import { type BrokerConfig, withDynamicConfigs } from "../config/broker_config.ts";
 import { type PartitionConfig, partitionConfig } from "../config/partition_config.ts";
@@ -34,7 +35,7 @@ import {
 import type { Actor, ActorContext, AskResult, Behaviour } from "../runtime/actor.ts";
 import type { Ref } from "../runtime/ref.ts";
 import { ALLOW_ALL, NO_QUOTA } from "./access.ts";
-import { servedApis } from "./apis/table.ts";
+import { ServedApis } from "./apis/table.ts";
 import type { SessionBudgets } from "./budget.ts";
 import { BrokerMetrics } from "./broker_metrics.ts";
 import { nativeSessionActor } from "./native_session_actor.ts";
@@ -82,6 +83,8 @@ export interface BrokerOptions {
   readonly buffers: BufferPool;
   readonly budgets: SessionBudgets;
   readonly endPoints: readonly BrokerEndPoint[];
+  /** What is spoken of the protocol; all of it when absent. */
+  readonly versionLimits?: VersionLimits | undefined;
   readonly controller: Ref<ControllerRequest>;
   readonly events: Ref<BrokerEvent>;
 }
@@ -138,7 +141,7 @@ class BrokerActor implements Actor<BrokerMessage> {
       get config() {
         return current();
       },
-      apis: servedApis().map(({ api }) => api),
+      apis: new ServedApis(options.versionLimits),
       image: this.#image,
       partitions,
       controller: options.controller,

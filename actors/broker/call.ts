@@ -4,7 +4,9 @@
  * @module
  */
 
-import type { Api, VersionRange } from "../../net/schema.ts";
+import type { PeerRole } from "../../net/handshake.ts";
+import type { Api } from "../../net/schema.ts";
+import type { NodeId } from "../../storage/bytes/ids.ts";
 import type { AskResult } from "../runtime/actor.ts";
 import type { Ref } from "../runtime/ref.ts";
 import type { Access, Principal } from "./access.ts";
@@ -14,6 +16,15 @@ import type { BrokerServices } from "./services.ts";
 export interface ConnectionUsage {
   /** Bytes of records that were read for its fetches and not sent yet. */
   fetchedBytes: number;
+  /** Called once the connection has ended, for what outlives calls. */
+  readonly ended: Set<() => void>;
+}
+
+/** Who is at the other end of a connection. */
+export interface SessionPeer {
+  readonly role: PeerRole;
+  /** Of a fellow node, else -1. */
+  readonly nodeId: NodeId;
 }
 
 export interface Call<Request, Response> {
@@ -23,6 +34,7 @@ export interface Call<Request, Response> {
   readonly request: Request;
   readonly version: number;
   readonly principal: Principal;
+  readonly peer: SessionPeer;
   readonly clientId: string;
   /** The name of the listener that it came in by: what addresses in the response must fit. */
   readonly listener: string;
@@ -79,10 +91,10 @@ export interface Call<Request, Response> {
 /** Everything there is to know of how an API is served. */
 export interface ApiHandler<Request, Response> {
   readonly api: Api<Request, Response>;
-  /** The versions served, where not all that the tables describe. */
-  readonly versions?: VersionRange;
   /** What the request does to what: checked before `handle`. */
   access(request: Request): readonly Access[];
+  /** The replica that the request says it comes from, -1 for none: only that node may say so. */
+  replicaId?(request: Request): NodeId;
   handle(call: Call<Request, Response>): void;
   /** The response that says that the whole request failed so. */
   failed(request: Request, errorCode: number, message: string | null): Response;

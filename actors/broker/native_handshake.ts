@@ -12,19 +12,18 @@ import {
   servedVersions,
 } from "../../net/handshake.ts";
 import { ErrorCode, errorMessage } from "../../net/messages/errors.ts";
-import { servedApis } from "./apis/table.ts";
 import type { BrokerServices } from "./services.ts";
 
 /** What this software calls itself. */
 export const SOFTWARE_NAME = "strom";
 export const SOFTWARE_VERSION = "0.1.0";
 
-/** Accepts a client, or says why not. */
+/** Accepts a client or a fellow node, or says why not. */
 export function answerHandshake(
   request: NativeHandshakeRequest,
   services: BrokerServices,
 ): NativeHandshakeResponse {
-  const { protocolVersion, role, clusterId } = request;
+  const { protocolVersion } = request;
   if (protocolVersion !== NATIVE_PROTOCOL_VERSION) {
     return refusal(
       services,
@@ -32,11 +31,14 @@ export function answerHandshake(
       `native protocol ${protocolVersion} is not supported: this is ${NATIVE_PROTOCOL_VERSION}`,
     );
   }
-  if (role !== PeerRole.CLIENT) {
-    const reason = `role ${role} is not accepted: only clients may connect here`;
+  const role = roleOf(request);
+  if (role === undefined) {
+    const reason = `role ${request.role} of node ${request.nodeId} is not accepted`;
     return refusal(services, ErrorCode.CLUSTER_AUTHORIZATION_FAILED, reason);
   }
-  if (clusterId !== null && clusterId !== services.clusterId) {
+  const { clusterId } = request;
+  // A node that knows of no cluster belongs to none, and must ask as a client which this one is.
+  if (clusterId !== services.clusterId && (clusterId !== null || role === PeerRole.NODE)) {
     const reason = `the peer looks for cluster ${clusterId}: this is ${services.clusterId}`;
     return refusal(services, ErrorCode.INCONSISTENT_CLUSTER_ID, reason);
   }
@@ -44,8 +46,14 @@ export function answerHandshake(
     ...identity(services),
     errorCode: ErrorCode.NONE,
     errorMessage: null,
-    apiKeys: servedVersions(servedApis().map(({ api }) => api)),
+    apiKeys: servedVersions(services.apis.of(role)),
   };
+}
+
+/** What the peer says it is; undefined where that is nothing. */
+export function roleOf({ role, nodeId }: NativeHandshakeRequest): PeerRole | undefined {
+  if (role === PeerRole.CLIENT) return PeerRole.CLIENT;
+  return role === PeerRole.NODE && nodeId >= 0 ? PeerRole.NODE : undefined;
 }
 
 function refusal(

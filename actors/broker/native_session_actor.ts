@@ -7,7 +7,7 @@
  *
  * Whatever is wrong with a peer ends its connection, with one log line that says why, and nobody
  * else's: a frame that is none, a message that its table does not allow, an API that is not served,
- * a peer that does not read, that is silent for too long, or that says it is a node.
+ * a peer that does not read, that is silent for too long, or that is of another cluster.
  *
  * Invariants: once the connection was given up no further request of it is handled; a frame is
  * given back when its request holds it no more, also after the end of the connection, for which the
@@ -18,6 +18,7 @@
  */
 
 import { readInt32 } from "../../storage/bytes/big_endian.ts";
+import { NONE } from "../../storage/bytes/ids.ts";
 import type { Connection } from "../../net/network.ts";
 import { formatAddress } from "../../net/network.ts";
 import { FramedConnection } from "../../net/framed_connection.ts";
@@ -26,6 +27,7 @@ import {
   HANDSHAKE_FRAME_BYTES_MAX,
   NATIVE_HANDSHAKE,
   type NativeHandshakeRequest,
+  PeerRole,
 } from "../../net/handshake.ts";
 import { ErrorCode } from "../../net/messages/errors.ts";
 import {
@@ -36,11 +38,11 @@ import {
   NATIVE_FRAME_BYTES_MIN,
 } from "../../net/msgpack.ts";
 import type { Api } from "../../net/schema.ts";
+import { includes } from "../../net/schema/versions.ts";
 import type { Actor, ActorContext, Behaviour } from "../runtime/actor.ts";
 import { ANONYMOUS } from "./access.ts";
-import type { AnyApiHandler } from "./call.ts";
-import { handlerOf } from "./apis/table.ts";
-import { answerHandshake } from "./native_handshake.ts";
+import type { AnyApiHandler, SessionPeer } from "./call.ts";
+import { answerHandshake, roleOf } from "./native_handshake.ts";
 import { type Continue, RequestRunner, type SessionIdentity } from "./request_runner.ts";
 import type { BrokerServices } from "./services.ts";
 import { SessionWatches } from "./session_watches.ts";
@@ -87,6 +89,8 @@ const UNSENT_BYTES_PAUSE = 4 * 1024 * 1024;
 /** Requests that are handled before others get their turn. */
 const REQUESTS_PER_MESSAGE = 64;
 
+const NOBODY: SessionPeer = { role: PeerRole.CLIENT, nodeId: NONE };
+
 export function nativeSessionActor(options: NativeSessionOptions): Behaviour<never> {
   return (context) =>
     new NativeSession(context as unknown as ActorContext<SessionMessage>, options);
@@ -120,7 +124,7 @@ class NativeSession implements Actor<SessionMessage> {
     const { connection, listener, services } = options;
     this.#context = context;
     this.#services = services;
-    this.#identity = { principal: ANONYMOUS, clientId: "", listener };
+    this.#identity = { principal: ANONYMOUS, peer: NOBODY, clientId: "", listener };
     this.#runner = new RequestRunner(context as ActorContext<Continue>, services);
     this.#watches = new SessionWatches({
       context: context as ActorContext<Continue>,
@@ -254,7 +258,10 @@ class NativeSession implements Actor<SessionMessage> {
       return this.#disconnect(response.errorMessage ?? "the handshake was refused", "after");
     }
     this.#shaken = true;
-    this.#identity = { ...this.#identity, clientId: request.clientId };
+    const { clientId, nodeId } = request;
+    const role = roleOf(request) ?? PeerRole.CLIENT;
+    const peer = { role, nodeId: role === PeerRole.NODE ? nodeId : NONE };
+    this.#identity = { ...this.#identity, peer, clientId };
     this.#framed.reader.frameBytesMax = this.#services.config.socketRequestMaxBytes;
     this.#context.cancelTimer("handshake");
     this.#watches.watchIdle();
@@ -262,15 +269,16 @@ class NativeSession implements Actor<SessionMessage> {
 
   /** A request that is served; else the connection is given up. @throws {MalformedMessageError} */
   #decode(header: EnvelopeHeader): DecodedRequest | undefined {
-    const handler = header.kind === "request" ? handlerOf(header.apiKey) : undefined;
-    const { apiKey, apiVersion: version } = header;
-    if (handler === undefined) {
-      this.#disconnect(`a ${header.kind} of API ${apiKey}, which is not served`);
+    const { kind, apiKey, apiVersion } = header;
+    const { role } = this.#identity.peer;
+    const served = kind === "request" ? this.#services.apis.find(apiKey, role) : undefined;
+    if (served === undefined) {
+      this.#disconnect(`a ${kind} of API ${apiKey}, which is not served`);
       return undefined;
     }
-    const served = handler.versions ?? handler.api.versions;
-    if (version < served.min || version > served.max) {
-      this.#disconnect(`version ${version} of ${handler.api.name} is not served`);
+    const { handler, versions } = served;
+    if (!includes(versions, apiVersion)) {
+      this.#disconnect(`version ${apiVersion} of ${handler.api.name} is not served`);
       return undefined;
     }
     return { header, handler, request: this.#envelopes.message(handler.api.request) };

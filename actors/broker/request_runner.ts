@@ -10,11 +10,12 @@
  * @module
  */
 
+import { NONE } from "../../storage/bytes/ids.ts";
 import { ErrorCode } from "../../net/messages/errors.ts";
 import type { ActorContext, AskResult } from "../runtime/actor.ts";
 import type { Ref } from "../runtime/ref.ts";
 import type { Principal } from "./access.ts";
-import type { AnyApiHandler, Call, ConnectionUsage } from "./call.ts";
+import type { AnyApiHandler, Call, ConnectionUsage, SessionPeer } from "./call.ts";
 import type { BrokerServices } from "./services.ts";
 
 /** A continuation of a call: what a session does with it is run it. */
@@ -46,6 +47,7 @@ export interface CallEnd {
 /** What is the same for all requests of a session. */
 export interface SessionIdentity {
   readonly principal: Principal;
+  readonly peer: SessionPeer;
   readonly clientId: string;
   readonly listener: string;
 }
@@ -54,7 +56,7 @@ export class RequestRunner {
   readonly #context: ActorContext<Continue>;
   readonly #services: BrokerServices;
   readonly #calls = new Set<RunningCall>();
-  readonly usage: ConnectionUsage = { fetchedBytes: 0 };
+  readonly usage: ConnectionUsage = { fetchedBytes: 0, ended: new Set() };
   #asks = 0;
   #timerNumber = 0;
 
@@ -81,7 +83,12 @@ export class RequestRunner {
     this.#calls.add(call);
     const handled = call.hold();
     try {
-      const { principal, clientId } = identity;
+      const { principal, clientId, peer } = identity;
+      const replicaId = handler.replicaId?.(request) ?? NONE;
+      if (replicaId >= 0 && replicaId !== peer.nodeId) {
+        const code = ErrorCode.CLUSTER_AUTHORIZATION_FAILED;
+        return call.reply(handler.failed(request, code, `Not from node ${replicaId}`));
+      }
       if (!handler.access(request).every((access) => authorizer.allows(principal, access))) {
         const code = ErrorCode.TOPIC_AUTHORIZATION_FAILED;
         return call.reply(handler.failed(request, code, null));
@@ -93,9 +100,11 @@ export class RequestRunner {
     }
   }
 
-  /** The client has gone: every open call is cancelled. */
+  /** The peer has gone: every open call is cancelled. */
   cancel(): void {
     for (const call of [...this.#calls]) call.cancel();
+    for (const ended of this.usage.ended) ended();
+    this.usage.ended.clear();
   }
 
   ended(call: RunningCall): void {
@@ -165,6 +174,10 @@ class RunningCall implements Call<unknown, unknown> {
 
   get principal(): Principal {
     return this.#identity.principal;
+  }
+
+  get peer(): SessionPeer {
+    return this.#identity.peer;
   }
 
   get clientId(): string {

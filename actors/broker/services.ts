@@ -10,7 +10,6 @@
 import type { NodeId, Uuid } from "../../storage/bytes/ids.ts";
 import type { BufferPool } from "../../net/buffer_pool.ts";
 import type { SocketAddress } from "../../net/network.ts";
-import type { Api } from "../../net/schema.ts";
 import type { BrokerConfig } from "../config/broker_config.ts";
 import type { ClusterImage } from "../controller/cluster_image.ts";
 import type { ControllerRequest } from "../controller/messages.ts";
@@ -18,6 +17,7 @@ import type { PartitionRequest } from "../partition/messages.ts";
 import type { Environment } from "../runtime/environment.ts";
 import type { Ref } from "../runtime/ref.ts";
 import type { Authorizer, QuotaHook } from "./access.ts";
+import type { ServedApis } from "./apis/table.ts";
 import type { BrokerRequest } from "./broker_actor.ts";
 import type { BrokerMetrics } from "./broker_metrics.ts";
 import type { SessionBudgets } from "./budget.ts";
@@ -29,8 +29,7 @@ export interface BrokerServices {
   readonly environment: Environment;
   /** As it stands now: what is set live counts. */
   readonly config: BrokerConfig;
-  /** What is served. */
-  readonly apis: readonly Api[];
+  readonly apis: ServedApis;
   readonly image: ClusterImage;
   readonly partitions: PartitionDirectory;
   readonly controller: Ref<ControllerRequest>;

@@ -15,7 +15,7 @@ import type { ApiHandler } from "../call.ts";
 export const apiVersions: ApiHandler<ApiVersionsRequest, ApiVersionsResponse> = {
   api: API_VERSIONS,
   access: () => [],
-  handle: (call) => call.reply(response(0, call.broker.apis)),
+  handle: (call) => call.reply(response(0, call.broker.apis.of(call.peer.role))),
   failed: (_request, errorCode) => response(errorCode, []),
 };
 

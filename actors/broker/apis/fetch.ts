@@ -32,6 +32,7 @@ export const fetch: ApiHandler<FetchRequest, FetchResponse> = {
       resourceType: "topic",
       resourceName: topic,
     })),
+  replicaId: ({ replicaId, replicaState }) => Math.max(replicaId, replicaState.replicaId),
   handle(call) {
     const { request } = call;
     const targets = request.topics.flatMap((topic) =>

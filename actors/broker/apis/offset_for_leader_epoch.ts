@@ -26,6 +26,7 @@ export const offsetForLeaderEpoch: ApiHandler<
       resourceType: "topic",
       resourceName: topic,
     })),
+  replicaId: ({ replicaId }) => replicaId,
   handle(call) {
     const { request } = call;
     askPartitions<OffsetForLeaderPartition, EndOfEpochReply, EpochEndOffset>(call, {

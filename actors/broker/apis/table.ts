@@ -1,9 +1,13 @@
 /**
- * The APIs that a broker serves, each with its handler: the folder's listing is the coverage.
+ * The APIs that a node serves, each with its handler: the folder's listing is the coverage.
  *
  * @module
  */
 
+import { PeerRole } from "../../../net/handshake.ts";
+import { NODE_APIS } from "../../../net/messages/table.ts";
+import { limitApis, type VersionLimits } from "../../../net/messages/version_limits.ts";
+import type { Api, VersionRange } from "../../../net/schema.ts";
 import type { AnyApiHandler } from "../call.ts";
 import { alterConfigs, incrementalAlterConfigs } from "./alter_configs.ts";
 import { apiVersions } from "./api_versions.ts";
@@ -14,6 +18,7 @@ import { deleteTopics } from "./delete_topics.ts";
 import { describeCluster } from "./describe_cluster.ts";
 import { describeConfigs } from "./describe_configs.ts";
 import { fetch } from "./fetch.ts";
+import { initProducerId } from "./init_producer_id.ts";
 import { listOffsets } from "./list_offsets.ts";
 import { metadata } from "./metadata.ts";
 import { offsetForLeaderEpoch } from "./offset_for_leader_epoch.ts";
@@ -29,6 +34,7 @@ const HANDLERS: ReadonlyMap<number, AnyApiHandler> = new Map(
     createTopics,
     deleteTopics,
     deleteRecords,
+    initProducerId,
     offsetForLeaderEpoch,
     describeConfigs,
     alterConfigs,
@@ -38,12 +44,39 @@ const HANDLERS: ReadonlyMap<number, AnyApiHandler> = new Map(
   ].map((handler) => [handler.api.key, handler]),
 );
 
-/** The handler of an API, or undefined where it is not served. */
-export function handlerOf(apiKey: number): AnyApiHandler | undefined {
-  return HANDLERS.get(apiKey);
+const NODES_ONLY: ReadonlySet<number> = new Set(NODE_APIS.map(({ key }) => key));
+
+/** An API as a node serves it. */
+export interface ServedApi {
+  readonly handler: AnyApiHandler;
+  readonly versions: VersionRange;
 }
 
-/** What is served, by key. */
-export function servedApis(): AnyApiHandler[] {
-  return [...HANDLERS.values()];
+/** What a node serves to whom. */
+export class ServedApis {
+  /** What clients may use, in the order of `HANDLERS`. */
+  readonly forClients: readonly Api[];
+  /** What other nodes of the cluster may use. */
+  readonly forNodes: readonly Api[];
+  readonly #served = new Map<number, ServedApi>();
+
+  constructor(limits?: VersionLimits) {
+    const handlers = [...HANDLERS.values()];
+    this.forNodes = limitApis(handlers.map(({ api }) => api), limits);
+    this.forClients = this.forNodes.filter(({ key }) => !NODES_ONLY.has(key));
+    for (const { key, versions } of this.forNodes) {
+      this.#served.set(key, { handler: HANDLERS.get(key)!, versions });
+    }
+  }
+
+  /** Every API that peers of the role may use. */
+  of(role: PeerRole): readonly Api[] {
+    return role === PeerRole.NODE ? this.forNodes : this.forClients;
+  }
+
+  /** The API of a key, or undefined where it is not served to peers of the role. */
+  find(apiKey: number, role: PeerRole): ServedApi | undefined {
+    if (role !== PeerRole.NODE && NODES_ONLY.has(apiKey)) return undefined;
+    return this.#served.get(apiKey);
+  }
 }

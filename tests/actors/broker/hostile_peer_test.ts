@@ -8,10 +8,10 @@ import { NATIVE_HANDSHAKE, PeerRole } from "../../../net/handshake.ts";
 import { API_VERSIONS } from "../../../net/messages/api_versions.ts";
 import { CREATE_TOPICS } from "../../../net/messages/create_topics.ts";
 import { FETCH } from "../../../net/messages/fetch.ts";
-import { INIT_PRODUCER_ID } from "../../../net/messages/init_producer_id.ts";
 import { LIST_OFFSETS } from "../../../net/messages/list_offsets.ts";
 import { METADATA } from "../../../net/messages/metadata.ts";
 import { PRODUCE } from "../../../net/messages/produce.ts";
+import { VOTE } from "../../../net/messages/vote.ts";
 import type { Api } from "../../../net/schema.ts";
 import { batchOf, beginFetch, BrokerWorld } from "./broker_world.ts";
 import { compressWith } from "./damaged_batches.ts";
@@ -107,9 +107,25 @@ const BEFORE_HANDSHAKE: readonly (Omit<Attack, "shaken">)[] = [
     run: (peer) => void peer.begin(METADATA, { topics: null }),
   },
   {
-    name: "one that says it is a node",
-    reason: "role 1 is not accepted",
-    run: (peer) => void peer.handshake({ role: PeerRole.NODE }),
+    name: "a node without an id",
+    reason: "role 1 of node -1 is not accepted",
+    run: (peer, { booted }) =>
+      void peer.handshake({ role: PeerRole.NODE, clusterId: booted.clusterId }),
+  },
+  {
+    name: "one that is neither client nor node",
+    reason: "role 2 of node 7 is not accepted",
+    run: (peer) => void peer.handshake({ role: 2, nodeId: 7 }),
+  },
+  {
+    name: "a node of another cluster",
+    reason: "looks for cluster elsewhere",
+    run: (peer) => void peer.handshake({ role: PeerRole.NODE, nodeId: 7, clusterId: "elsewhere" }),
+  },
+  {
+    name: "a node of no cluster",
+    reason: "looks for cluster null",
+    run: (peer) => void peer.handshake({ role: PeerRole.NODE, nodeId: 7 }),
   },
   {
     name: "another protocol version",
@@ -130,7 +146,7 @@ const BEFORE_HANDSHAKE: readonly (Omit<Attack, "shaken">)[] = [
   },
   {
     name: "a refused handshake and then a good one",
-    reason: "role 1 is not accepted",
+    reason: "role 1 of node -1 is not accepted",
     run: (peer) => {
       peer.handshake({ role: PeerRole.NODE });
       peer.handshake();
@@ -237,8 +253,13 @@ const AFTER_HANDSHAKE: readonly (Omit<Attack, "shaken">)[] = [
   },
   {
     name: "an API that is not served",
-    reason: `a request of API ${INIT_PRODUCER_ID.key}, which is not served`,
-    run: (peer) => void peer.begin(INIT_PRODUCER_ID, {}),
+    reason: "a request of API 999, which is not served",
+    run: (peer) => peer.raw(requestFrame(asIf(API_VERSIONS, 999), {})),
+  },
+  {
+    name: "an API that is for nodes",
+    reason: `a request of API ${VOTE.key}, which is not served`,
+    run: (peer) => void peer.begin(VOTE, {}),
   },
   {
     name: "a version that is not served",

@@ -1,7 +1,7 @@
 /** Every version of every API that is served is answered: with results, and with errors. */
 
 import { assertEquals } from "@std/assert";
-import { servedApis } from "../../../actors/broker/apis/table.ts";
+import { ServedApis } from "../../../actors/broker/apis/table.ts";
 import { ALTER_CONFIGS } from "../../../net/messages/alter_configs.ts";
 import { CREATE_PARTITIONS } from "../../../net/messages/create_partitions.ts";
 import { CREATE_TOPICS } from "../../../net/messages/create_topics.ts";
@@ -69,7 +69,7 @@ const REQUESTS: ReadonlyMap<number, (topic: string, topicId: string, version: nu
     })],
   ]);
 
-for (const { api } of servedApis()) {
+for (const api of new ServedApis().forClients) {
   Deno.test(`versions: all of ${api.name} are answered, of a topic that is there or not`, () => {
     const properties = { "auto.create.topics.enable": "false" };
     const world = BrokerWorld.serving({ properties });
