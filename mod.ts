@@ -61,10 +61,19 @@ export {
 export type { FetchedBatch } from "./actors/client/fetched_batch.ts";
 export { Admin } from "./actors/client/admin.ts";
 export type {
+  NewVoter,
+  OngoingReassignment,
+  PartitionOffsets,
+  QuorumDescription,
+  QuorumReplica,
+  Reassignment,
+} from "./actors/client/admin_cluster.ts";
+export type {
   AlterConfigs,
   ClusterDescription,
   ConfigEntry,
   ConfigResource,
+  DescribedBroker,
   DescribedConfigs,
   NewPartitions,
   NewTopic,

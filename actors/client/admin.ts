@@ -8,7 +8,7 @@
  * @module
  */
 
-import type { Offset } from "../../storage/bytes/ids.ts";
+import type { NodeId, Offset, Uuid } from "../../storage/bytes/ids.ts";
 import { ErrorCode } from "../../net/messages/errors.ts";
 import { CREATE_PARTITIONS } from "../../net/messages/create_partitions.ts";
 import { CREATE_TOPICS } from "../../net/messages/create_topics.ts";
@@ -19,7 +19,23 @@ import { DESCRIBE_CONFIGS } from "../../net/messages/describe_configs.ts";
 import { INCREMENTAL_ALTER_CONFIGS } from "../../net/messages/incremental_alter_configs.ts";
 import { METADATA } from "../../net/messages/metadata.ts";
 import { make } from "../../net/schema/make.ts";
-import { AdminCalls } from "./admin_calls.ts";
+import { AdminCalls, check } from "./admin_calls.ts";
+import {
+  addVoter,
+  alterReassignments,
+  describeOffsets,
+  describeQuorum,
+  electLeaders,
+  listReassignments,
+  type NewVoter,
+  type OngoingReassignment,
+  type PartitionOffsets,
+  type QuorumDescription,
+  type Reassignment,
+  removeVoter,
+  unregisterBroker,
+  updateFeatures,
+} from "./admin_cluster.ts";
 import {
   type AlterConfigs,
   type ClusterDescription,
@@ -38,16 +54,11 @@ import {
 } from "./admin_types.ts";
 import { type Bootstrap, parseBootstrap } from "./bootstrap.ts";
 import { Cluster } from "./cluster.ts";
+import type { TopicPartition } from "./consumer.ts";
 import { type AdminConfig, adminSettings } from "./configs.ts";
 import { defaultEnvironment } from "./default_environment.ts";
 import { errorForCode } from "./errors.ts";
 import type { OffsetAnswer } from "./offset_lookup.ts";
-
-/** What a broker answers of one item. */
-interface ItemResult {
-  readonly errorCode: number;
-  readonly errorMessage?: string | null;
-}
 
 /** Looks after a cluster. Made by `Admin.connect`. */
 export class Admin implements AsyncDisposable {
@@ -246,25 +257,81 @@ export class Admin implements AsyncDisposable {
       partition,
       timestamp: timestampOf(at),
     }));
-    return this.#calls.offsets(queries, options.isolationLevel === "read_committed");
+    const { isolationLevel = "read_uncommitted" } = options;
+    return this.#calls.offsets(
+      queries,
+      isolationLevel === "read_committed" ? "committed" : "uncommitted",
+    );
   }
 
-  /** The brokers, the controller and the cluster's id. */
+  /** The brokers, also those that are fenced, the controller and the cluster's id. */
   async describeCluster(): Promise<ClusterDescription> {
-    const request = make(DESCRIBE_CLUSTER.request, {});
+    const request = make(DESCRIBE_CLUSTER.request, { includeFencedBrokers: true });
     const response = await this.#calls.any(DESCRIBE_CLUSTER, request);
     check(response, "Cannot describe the cluster");
     const { clusterId, controllerId, brokers } = response;
     return {
       clusterId,
       controllerId,
-      brokers: brokers.map(({ brokerId, host, port, rack }) => ({
+      brokers: brokers.map(({ brokerId, host, port, rack, isFenced }) => ({
         nodeId: brokerId,
         host,
         port,
         rack,
+        isFenced,
       })),
     };
+  }
+
+  /** Where each replica of the metadata log is: leader, epoch, high watermark, voters. */
+  describeQuorum(): Promise<QuorumDescription> {
+    return describeQuorum(this.#calls);
+  }
+
+  /** Where logs begin and end and how far they are visible, in the order given. */
+  describeOffsets(partitions: readonly TopicPartition[]): Promise<PartitionOffsets[]> {
+    return describeOffsets(this.#calls, partitions);
+  }
+
+  /**
+   * Has partitions led by their preferred replica, or, `unclean`, by any that lives, which may lose
+   * records; of all partitions when none are named. Those that need no election are passed over.
+   */
+  electLeaders(
+    type: "preferred" | "unclean",
+    partitions?: readonly TopicPartition[],
+  ): Promise<void> {
+    return electLeaders(this.#calls, this.#timeoutMs, type, partitions);
+  }
+
+  /** Gives partitions other replicas; null takes back what is under way. */
+  alterPartitionReassignments(reassignments: readonly Reassignment[]): Promise<void> {
+    return alterReassignments(this.#calls, this.#timeoutMs, reassignments);
+  }
+
+  /** Partitions whose replicas are being changed. */
+  listPartitionReassignments(): Promise<OngoingReassignment[]> {
+    return listReassignments(this.#calls, this.#timeoutMs);
+  }
+
+  /** Raises the finalized levels of features, as `metadata.version`. */
+  updateFeatures(levels: Readonly<Record<string, number>>): Promise<void> {
+    return updateFeatures(this.#calls, this.#timeoutMs, levels);
+  }
+
+  /** Forgets a broker that will not come back. */
+  unregisterBroker(nodeId: NodeId): Promise<void> {
+    return unregisterBroker(this.#calls, nodeId);
+  }
+
+  /** Lets a node that follows the metadata log vote in their quorum (KIP-853). */
+  addVoter(voter: NewVoter): Promise<void> {
+    return addVoter(this.#calls, this.#timeoutMs, voter);
+  }
+
+  /** Takes a voter out of the metadata quorum (KIP-853). */
+  removeVoter(voter: { readonly nodeId: NodeId; readonly directoryId: Uuid }): Promise<void> {
+    return removeVoter(this.#calls, voter);
   }
 
   /** Ends the connections. */
@@ -289,8 +356,4 @@ export class Admin implements AsyncDisposable {
 /** A broker's configs are its own to tell and to change; anyone's else are everybody's. */
 function nodeOf({ type, name }: ConfigResource): number | undefined {
   return type === "broker" && name !== "" ? Number(name) : undefined;
-}
-
-function check({ errorCode, errorMessage }: ItemResult, action: string): void {
-  if (errorCode !== ErrorCode.NONE) throw errorForCode(errorCode, action, errorMessage);
 }

@@ -10,11 +10,12 @@
  */
 
 import { type NodeId, NONE } from "../../storage/bytes/ids.ts";
+import { ErrorCode } from "../../net/messages/errors.ts";
 import type { Api } from "../../net/schema.ts";
 import { backoffMs } from "../link/backoff.ts";
 import type { NodeLink } from "../link/node_link.ts";
 import type { Cluster } from "./cluster.ts";
-import { BrokerNotAvailableError, ClientError, TimeoutError } from "./errors.ts";
+import { BrokerNotAvailableError, ClientError, errorForCode, TimeoutError } from "./errors.ts";
 import { lookUpOffsets, type OffsetAnswer, type OffsetQuery } from "./offset_lookup.ts";
 
 /** Items that go to the same broker; to any when its id is undefined. */
@@ -62,8 +63,16 @@ export class AdminCalls {
   }
 
   /** Offsets of partitions, from their leaders. */
-  offsets(queries: readonly OffsetQuery[], isReadCommitted: boolean): Promise<OffsetAnswer[]> {
-    const options = { cluster: this.#cluster, isReadCommitted, timeoutMs: this.#timeoutMs };
+  offsets(
+    queries: readonly OffsetQuery[],
+    view: "committed" | "uncommitted" | "log-end",
+  ): Promise<OffsetAnswer[]> {
+    const options = {
+      cluster: this.#cluster,
+      isReadCommitted: view === "committed",
+      toLogEnd: view === "log-end",
+      timeoutMs: this.#timeoutMs,
+    };
     return new Promise((resolve, reject) => {
       lookUpOffsets(queries, options, (result) => {
         if (result instanceof Error) reject(result);
@@ -85,7 +94,7 @@ export class AdminCalls {
     // The lookup waits until every partition has a leader, and knows the errors if one has none.
     await this.offsets(
       items.map(({ topic, partition }) => ({ topic, partition, timestamp: -2 })),
-      false,
+      "uncommitted",
     );
     return this.byBroker(
       items,
@@ -136,4 +145,15 @@ export class AdminCalls {
       timers.schedule(delayMs, resolve);
     });
   }
+}
+
+/** What a broker answers of one item. */
+export interface ItemResult {
+  readonly errorCode: number;
+  readonly errorMessage?: string | null;
+}
+
+/** @throws {ClientError} where the item failed */
+export function check({ errorCode, errorMessage }: ItemResult, action: string): void {
+  if (errorCode !== ErrorCode.NONE) throw errorForCode(errorCode, action, errorMessage);
 }

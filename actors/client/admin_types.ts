@@ -101,6 +101,12 @@ export interface TopicDescription {
   readonly partitions: readonly PartitionInfo[];
 }
 
+/** A broker, and whether it may serve. */
+export interface DescribedBroker extends BrokerNode {
+  /** Whether the controller has not heard of it for too long, or not yet. */
+  readonly isFenced: boolean;
+}
+
 /** The cluster as a broker knows it. */
 export interface ClusterDescription {
   /** Drawn when the cluster began. */
@@ -108,7 +114,7 @@ export interface ClusterDescription {
   /** The node that decides. */
   readonly controllerId: NodeId;
   /** Those that are there now. */
-  readonly brokers: readonly BrokerNode[];
+  readonly brokers: readonly DescribedBroker[];
 }
 
 /** A time asked for, in the form that brokers are asked. */

@@ -60,9 +60,14 @@ export interface OffsetAnswer {
 export interface OffsetLookupOptions {
   readonly cluster: Cluster;
   readonly isReadCommitted: boolean;
+  /** Whether "latest" is where the log ends, not where readers' view of it does. */
+  readonly toLogEnd?: boolean;
   /** How long all of it may take. */
   readonly timeoutMs: number;
 }
+
+/** Kafka's replica id of somebody who looks at a log as a replica would, and is none. */
+const DEBUGGING_REPLICA = -2;
 
 /** A lookup under way. */
 export interface OffsetLookup {
@@ -150,7 +155,7 @@ class RunningLookup implements OffsetLookup {
   #request(queries: readonly OffsetQuery[]) {
     const byTopic = Map.groupBy(queries, ({ topic }) => topic);
     return make(LIST_OFFSETS.request, {
-      replicaId: NONE,
+      replicaId: this.#options.toLogEnd === true ? DEBUGGING_REPLICA : NONE,
       isolationLevel: this.#options.isReadCommitted ? 1 : 0,
       topics: Array.from(byTopic, ([name, queries]) => ({
         name,

@@ -19,17 +19,19 @@ export const describeCluster: ApiHandler<DescribeClusterRequest, DescribeCluster
   api: DESCRIBE_CLUSTER,
   access: () => [{ operation: "describe", resourceType: "cluster", resourceName: "kafka-cluster" }],
   handle(call) {
-    const { broker, listener } = call;
-    const brokers = [...broker.image.brokers.values()].sort((a, b) => a.id - b.id);
+    const { broker, listener, request } = call;
+    const brokers = [...broker.image.brokers.values()]
+      .filter(({ fenced }) => request.includeFencedBrokers || !fenced)
+      .sort((a, b) => a.id - b.id);
     call.reply({
       ...describeCluster.failed({} as DescribeClusterRequest, 0, null),
       clusterId: broker.clusterId,
       controllerId: broker.nodeId,
-      brokers: brokers.flatMap(({ id, rack }) => {
+      brokers: brokers.flatMap(({ id, rack, fenced }) => {
         const endPoint = endPointOf(broker.image, id, listener);
         return endPoint === undefined
           ? []
-          : [{ brokerId: id, host: endPoint.host, port: endPoint.port, rack }];
+          : [{ brokerId: id, host: endPoint.host, port: endPoint.port, rack, isFenced: fenced }];
       }),
     });
   },

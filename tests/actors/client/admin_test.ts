@@ -246,12 +246,18 @@ Deno.test("admin: the cluster is described", async () => {
   answer(setup, DESCRIBE_CLUSTER, () => ({
     clusterId: "abc",
     controllerId: 1,
-    brokers: [{ brokerId: 1, host: "h", port: 5 }],
+    brokers: [
+      { brokerId: 1, host: "h", port: 5 },
+      { brokerId: 2, host: "i", port: 6, rack: "r", isFenced: true },
+    ],
   }));
   assertEquals(await setup.world.settled(setup.admin.describeCluster()), {
     clusterId: "abc",
     controllerId: 1,
-    brokers: [{ nodeId: 1, host: "h", port: 5, rack: null }],
+    brokers: [
+      { nodeId: 1, host: "h", port: 5, rack: null, isFenced: false },
+      { nodeId: 2, host: "i", port: 6, rack: "r", isFenced: true },
+    ],
   });
   await setup.world.settled(setup.admin.close());
 });

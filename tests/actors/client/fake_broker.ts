@@ -33,6 +33,8 @@ export class FakePartition {
   highWatermark = 0;
   readonly batches: Uint8Array[] = [];
   producers = new ProducerState();
+  /** Batches that a client was told are stored. */
+  #committed = 0;
 
   constructor(leader: number) {
     this.leader = leader;
@@ -57,6 +59,19 @@ export class FakePartition {
       ? this.append(batch)
       : found.lastOffset - found.offsetDelta;
     return { errorCode: 0, baseOffset };
+  }
+
+  /** A client was told that the batch at the offset is stored. */
+  told(baseOffset: number): void {
+    const index = this.batches.findIndex((batch) => new BatchView(batch).baseOffset === baseOffset);
+    this.#committed = Math.max(this.#committed, index + 1);
+  }
+
+  /** Another leader, which has what is committed and some of what is not. */
+  move(leader: number, kept: number): void {
+    this.leader = leader;
+    this.leaderEpoch++;
+    this.truncate(this.#committed + kept);
   }
 
   /** Cuts the log to its first batches, and what it knows of producers with it. */
@@ -84,7 +99,9 @@ export type Verdict =
   | undefined
   | { readonly kind: "reply"; readonly response: unknown }
   | { readonly kind: "silence" }
-  | { readonly kind: "close"; readonly afterHandling?: boolean };
+  | { readonly kind: "close"; readonly afterHandling?: boolean }
+  /** Hangs up, and handles the request some time later, as one that lay in a paused broker. */
+  | { readonly kind: "late"; readonly afterMs: number };
 
 type AnyResponse = Record<string, unknown>;
 type Handler = (
@@ -102,6 +119,8 @@ export class FakeCluster {
   intercept: (api: Api, request: unknown, broker: FakeBroker) => Verdict = () => undefined;
   /** An error for a partition of a produce request, before it is appended. */
   produceError: (topic: string, partition: number, batch: Uint8Array) => number = () => 0;
+  /** An error for a partition of a produce request, after it was appended. */
+  produceErrorAfter: (topic: string, partition: number, batch: Uint8Array) => number = () => 0;
   /** An error for a partition of a fetch request. */
   fetchError: (topic: string, partition: number, offset: number) => number = () => 0;
   autoCreatePartitions = 0;
@@ -214,6 +233,15 @@ export class FakeBroker {
         else frame.release();
         this.#ended.add(session);
         return session.close("told to");
+      case "late": {
+        const kept = structuredClone(request);
+        frame.release();
+        this.#ended.add(session);
+        session.close("told to");
+        const { timers } = this.environment;
+        timers.schedule(verdict.afterMs, () => this.#handle(api, kept, () => {}));
+        return;
+      }
       default:
         return this.#handle(api, request, reply);
     }
@@ -274,6 +302,20 @@ export class FakeBroker {
     };
   }
 
+  /** What a client is told is stored is committed. */
+  #told(
+    responses: readonly {
+      name: string;
+      partitionResponses: readonly { index: number; errorCode: number; baseOffset?: number }[];
+    }[],
+  ): void {
+    for (const { name, partitionResponses } of responses) {
+      for (const { index, errorCode, baseOffset } of partitionResponses) {
+        if (errorCode === 0) this.cluster.partition(name, index)!.told(baseOffset!);
+      }
+    }
+  }
+
   #endpoints() {
     const brokers = [...this.cluster.brokers.values()];
     return brokers.map(({ nodeId, host }) => ({ nodeId, host, port: PORT }));
@@ -291,7 +333,12 @@ export class FakeBroker {
         if (errorCode === 0 && partition!.leader !== this.nodeId) {
           errorCode = ErrorCode.NOT_LEADER_OR_FOLLOWER;
         }
-        if (errorCode === 0) return { index, ...partition!.produce(records!) };
+        if (errorCode === 0) {
+          const appended = partition!.produce(records!);
+          errorCode = this.cluster.produceErrorAfter(name, index, records!);
+          if (appended.errorCode !== 0 || errorCode === 0) return { index, ...appended };
+          return { index, errorCode };
+        }
         if (!this.cluster.namesLeaders || partition === undefined) return { index, errorCode };
         const { leader: leaderId, leaderEpoch } = partition;
         return { index, errorCode, currentLeader: { leaderId, leaderEpoch } };
@@ -299,6 +346,7 @@ export class FakeBroker {
     }));
     this.cluster.wake();
     if (request.acks === 0) return;
+    this.#told(responses);
     reply(
       this.cluster.namesLeaders ? { responses, nodeEndpoints: this.#endpoints() } : { responses },
     );

@@ -37,7 +37,7 @@ Deno.test("apis: versions are those that real clients were found to need", () =>
     "ListPartitionReassignments 0",
     "DescribeQuorum 0-2",
     "UpdateFeatures 0-1",
-    "DescribeCluster 0-1",
+    "DescribeCluster 0-2",
     "UnregisterBroker 0",
     "AddRaftVoter 0",
     "RemoveRaftVoter 0",
