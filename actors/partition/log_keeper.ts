@@ -9,7 +9,7 @@
  * @module
  */
 
-import type { Offset, Timestamp } from "../../storage/bytes/ids.ts";
+import type { Timestamp } from "../../storage/bytes/ids.ts";
 import { DiskError } from "../../storage/disk.ts";
 import type { Log } from "../../storage/log.ts";
 import { UNLIMITED } from "../../storage/log_config.ts";
@@ -27,8 +27,8 @@ export interface LogKeeperOptions {
   later(run: (failure: DiskError | undefined) => void): (failure: DiskError | undefined) => void;
   /** Has `run` called in the partition's turn, instead of what was to be called before. */
   after(delayMs: number, run: () => void): void;
-  /** Told that the high watermark advanced. */
-  visible(): void;
+  /** Told that more is durable. */
+  flushed(): void;
   /** Told that what is on the disk is in doubt; ends the partition. */
   failed(failure: DiskError): never;
 }
@@ -49,14 +49,13 @@ export class LogKeeper {
   /** One flush at a time; what is appended meanwhile is flushed with the next. */
   maybeFlush(log: Log): void {
     if (this.#flushing || this.#ending !== undefined) return;
-    const { replica, now, later, visible, failed } = this.#options;
+    const { replica, now, later, flushed, failed } = this.#options;
     if (!replica.awaitsFlush && !log.flushDue(now())) return this.#scheduleFlush(log);
-    const endOffset = log.logEndOffset;
-    const started = log.flush(later((failure) => this.#flushed(log, endOffset, failure)));
+    const started = log.flush(later((failure) => this.#flushed(log, failure)));
     if (started instanceof DiskError) failed(started);
     this.#flushing = started === "started";
     if (this.#flushing) this.#underWay++;
-    if (!this.#flushing && replica.flushed(log.flushedOffset)) visible();
+    if (!this.#flushing) flushed();
   }
 
   /** Time for retention, rolls, checkpoints and flushes that are due. */
@@ -105,12 +104,11 @@ export class LogKeeper {
     });
   }
 
-  #flushed(log: Log, endOffset: Offset, failure: DiskError | undefined): void {
+  #flushed(log: Log, failure: DiskError | undefined): void {
     this.#flushing = false;
     this.#underWay--;
-    const { replica, visible } = this.#options;
     if (failure === undefined) {
-      if (replica.flushed(endOffset)) visible();
+      this.#options.flushed();
       this.note(log);
     } else {
       this.#notSynced(log, failure);
@@ -122,12 +120,8 @@ export class LogKeeper {
   /** Segments that were sealed need no scan at the next start once this is done. */
   #checkpoint(log: Log): void {
     if (this.#ending !== undefined) return;
-    const endOffset = log.logEndOffset;
     const { now, later } = this.#options;
-    const started = log.checkpoint(
-      now(),
-      later((failure) => this.#flushed(log, endOffset, failure)),
-    );
+    const started = log.checkpoint(now(), later((failure) => this.#flushed(log, failure)));
     if (started === "started") this.#underWay++;
     else if (started instanceof DiskError) this.#notSynced(log, started);
   }

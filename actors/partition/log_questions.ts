@@ -14,12 +14,23 @@ import type {
   DeleteRecordsReply,
   EndOfEpoch,
   EndOfEpochReply,
+  FetchPosition,
   ListOffset,
   ListOffsetReply,
   PartitionRequest,
   ReadReply,
 } from "./messages.ts";
 import type { Replica } from "./replica.ts";
+
+/** The answer to a follower's fetch where there is no log to take it. */
+export const GONE: FetchPosition = {
+  kind: "fetch-position",
+  leaderEpoch: NONE,
+  fetchOffset: NONE,
+  lastFetchedEpoch: NONE,
+  logStartOffset: NONE,
+  failed: true,
+};
 
 /** ListOffsets' names for offsets that are not times. */
 const LATEST = -1;
@@ -35,8 +46,11 @@ export function listOffset(question: ListOffset, log: Log, replica: Replica): Li
   const error = replica.checkLeader(question.currentLeaderEpoch);
   if (error !== ErrorCode.NONE) return { error, ...NO_OFFSET };
   const visible = question.readCommitted ? replica.lastStableOffset : replica.highWatermark;
+  const unsettled = replica.checkLatestOffset();
   switch (question.timestamp) {
     case LATEST:
+      if (question.follower === true) return place(log.logEndOffset, replica.leaderEpoch);
+      if (unsettled !== ErrorCode.NONE) return { error: unsettled, ...NO_OFFSET };
       return place(visible, replica.leaderEpoch);
     case EARLIEST:
     case EARLIEST_LOCAL: {
@@ -46,9 +60,9 @@ export function listOffset(question: ListOffset, log: Log, replica: Replica): Li
     case LATEST_TIERED:
       return place(NONE, NONE);
     case MAX_TIMESTAMP:
-      return found(log.offsetOfMaxTimestamp(), visible);
+      return found(log.offsetOfMaxTimestamp(), visible, unsettled);
     default:
-      return found(log.offsetForTime(question.timestamp), visible);
+      return found(log.offsetForTime(question.timestamp), visible, unsettled);
   }
 }
 
@@ -56,9 +70,12 @@ function place(offset: Offset, leaderEpoch: number): ListOffsetReply {
   return { error: ErrorCode.NONE, timestamp: NONE, offset, leaderEpoch };
 }
 
-/** A record that is not visible yet is as good as none. */
-function found(lookup: TimeLookup, visible: Offset): ListOffsetReply {
+/** A record that is not visible yet is as good as none, where one can tell what is. */
+function found(lookup: TimeLookup, visible: Offset, unsettled: ErrorCode): ListOffsetReply {
   if (lookup.kind === "refused") return { error: ErrorCode[lookup.error], ...NO_OFFSET };
+  if (lookup.kind === "found" && lookup.offset >= visible && unsettled !== ErrorCode.NONE) {
+    return { error: unsettled, ...NO_OFFSET };
+  }
   if (lookup.kind === "none" || lookup.offset >= visible) {
     return { error: ErrorCode.NONE, ...NO_OFFSET };
   }
@@ -127,6 +144,9 @@ export function refuse(question: PartitionRequest, error: ErrorCode): void {
       return void question.replyTo.tell({ error, lowWatermark: NONE });
     case "end-of-epoch":
       return void question.replyTo.tell({ error, leaderEpoch: NONE, endOffset: NONE });
+    case "take-fetched":
+      question.release();
+      return void question.replyTo.tell(GONE);
     case "await-data":
       return void question.replyTo.tell({
         kind: "data-available",

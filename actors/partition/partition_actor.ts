@@ -17,10 +17,7 @@ import type { Epoch, NodeId, Uuid } from "../../storage/bytes/ids.ts";
 import { partitionFolder } from "../../storage/checkpoint.ts";
 import { DiskError } from "../../storage/disk.ts";
 import type { Log } from "../../storage/log.ts";
-import type { AppendRefused } from "../../storage/log_append.ts";
 import type { LogDirectory } from "../../storage/log_directory.ts";
-import { BatchView } from "../../storage/record_batch.ts";
-import { validateProducedBatch } from "../../storage/record_batch_validation.ts";
 import type { LogResources } from "../../storage/log_resources.ts";
 import type { BufferPool } from "../../net/buffer_pool.ts";
 import { ErrorCode } from "../../net/messages/errors.ts";
@@ -28,11 +25,11 @@ import type { PartitionConfig } from "../config/partition_config.ts";
 import type { Actor, ActorContext, Behaviour } from "../runtime/actor.ts";
 import type { Ref } from "../runtime/ref.ts";
 import { DataWaiters } from "./data_waiters.ts";
+import { Following } from "./following.ts";
+import { IsrProposals } from "./isr_proposals.ts";
 import { LogKeeper } from "./log_keeper.ts";
-import { appendFailure, deleteRecords, endOfEpoch, listOffset, refuse } from "./log_questions.ts";
+import { deleteRecords, endOfEpoch, listOffset, refuse } from "./log_questions.ts";
 import type {
-  Append,
-  AppendReply,
   BrokerStandings,
   Follow,
   LogClosed,
@@ -40,14 +37,21 @@ import type {
   PartitionAssignment,
   PartitionRequest,
   ProposeIsr,
+  Read,
+  TakeFetched,
   TopicPartition,
   Unfollow,
 } from "./messages.ts";
-import type { PartitionObserver } from "./observer.ts";
-import { removePartitionFolder } from "./partition_folder.ts";
+import type { ObservedReplica, PartitionObserver } from "./observer.ts";
+import { PartitionAppender } from "./partition_appender.ts";
+import {
+  beginRefetch,
+  endRefetch,
+  isRefetching,
+  removePartitionFolder,
+} from "./partition_folder.ts";
 import { mayRecover, PartitionOpening } from "./partition_opening.ts";
 import { PartitionReader } from "./partition_reader.ts";
-import { PendingAcks } from "./pending_acks.ts";
 import { Replica } from "./replica.ts";
 import { Troubles } from "./troubles.ts";
 
@@ -105,7 +109,6 @@ class PartitionActor implements Actor<PartitionMessage> {
   readonly #options: PartitionOptions;
   readonly #folder: string;
   readonly #replica: Replica;
-  readonly #acks = new PendingAcks();
   readonly #waiters = new DataWaiters();
   #config: PartitionConfig;
   #assignment: PartitionAssignment;
@@ -114,9 +117,16 @@ class PartitionActor implements Actor<PartitionMessage> {
   /** What arrived while the log was not open. */
   #waiting: PartitionRequest[] = [];
   #openers: Ref<Opened>[] = [];
+  /** Whether it stopped in the middle of something. */
+  #hasFailed = false;
+  #endsInOrder = false;
   readonly #troubles: Troubles;
   readonly #reader: PartitionReader;
   readonly #keeper: LogKeeper;
+  readonly #appender: PartitionAppender;
+  readonly #proposals: IsrProposals;
+  readonly #following: Following;
+  readonly #observed: ObservedReplica;
 
   constructor(context: ActorContext<PartitionMessage>, options: PartitionOptions) {
     this.#context = context;
@@ -125,24 +135,31 @@ class PartitionActor implements Actor<PartitionMessage> {
     this.#config = options.config;
     this.#assignment = options.assignment;
     this.#folder = partitionFolder(options.topic, options.partition);
-    this.#replica = new Replica(options.nodeId, options.config);
+    this.#replica = this.#makeReplica();
     this.#troubles = new Troubles(context.environment.logger, this.#folder);
     this.#reader = new PartitionReader({
       buffers: options.buffers,
       troubles: this.#troubles,
-      later: (run) => context.callback((value) => ({ kind: "continue", run: () => run(value) })),
+      later: (run) => this.#later(run),
     });
-    this.#keeper = new LogKeeper({
+    this.#keeper = this.#makeKeeper();
+    this.#appender = new PartitionAppender({
       replica: this.#replica,
-      directory: options.directory,
-      folder: this.#folder,
       troubles: this.#troubles,
       now: () => this.#now(),
-      later: (run) => context.callback((value) => ({ kind: "continue", run: () => run(value) })),
-      after: (delayMs, run) => context.startTimer("flush", delayMs, { kind: "continue", run }),
-      visible: () => this.#visible(),
-      failed: (failure) => this.#flushFailed(failure),
+      appended: (bytes) => this.#appended(bytes),
     });
+    this.#proposals = this.#makeProposals();
+    this.#following = new Following({
+      replica: this.#replica,
+      partition: options,
+      fetcher: options.follows,
+      self: this.#self,
+      troubles: this.#troubles,
+      now: () => this.#now(),
+    });
+    this.#observed = this.#makeObserved();
+    options.observer?.replicaStarted(this.#observed);
   }
 
   receive(message: PartitionMessage): void {
@@ -154,6 +171,8 @@ class PartitionActor implements Actor<PartitionMessage> {
         return this.#openMore();
       case "assign":
         return this.#assign(message.assignment);
+      case "brokers":
+        return this.#replica.brokersChanged(message.brokers);
       case "configure":
         return this.#configure(message.config);
       case "close":
@@ -164,7 +183,7 @@ class PartitionActor implements Actor<PartitionMessage> {
         return message.run();
       default:
         if (this.#log !== undefined) return this.#serve(message, this.#log);
-        if (message.kind === "maintain") return;
+        if (message.kind === "maintain" || message.kind === "check-lag") return;
         if (this.#waiting.length >= WAITING_MAX) {
           return refuse(message, ErrorCode.NOT_LEADER_OR_FOLLOWER);
         }
@@ -174,18 +193,30 @@ class PartitionActor implements Actor<PartitionMessage> {
   }
 
   stopped(): void {
+    this.#hasFailed = !this.#endsInOrder;
     for (const message of this.#waiting) refuse(message, ErrorCode.NOT_LEADER_OR_FOLLOWER);
     // The outcome of what was appended is unknown; nothing of it may be answered as done.
-    this.#acks.fail(appendFailure(ErrorCode.NOT_LEADER_OR_FOLLOWER, null));
+    this.#appender.fail();
     this.#waiters.release();
+    this.#following.end();
+    // Another life may follow, which opens the files anew.
+    this.#log?.close({ clean: false, now: this.#now() });
+    this.#log = undefined;
+    this.#options.observer?.replicaEnded(this.#observed);
   }
 
   #serve(message: PartitionRequest, log: Log): void {
     switch (message.kind) {
       case "append":
-        return this.#append(message, log);
+        this.#appender.append(message, log, this.#config.flushBeforeAck);
+        return this.#keeper.maybeFlush(log);
       case "read":
+        if (message.follower !== undefined) return this.#readForFollower(message, log);
         return this.#reader.read(message, log, this.#replica);
+      case "take-fetched":
+        return this.#takeFetched(message, log);
+      case "check-lag":
+        return this.#checkLag(message.now);
       case "await-data":
         return this.#waiters.add(message, this.#replica.highWatermark, log.logEndOffset);
       case "forget-data":
@@ -196,9 +227,10 @@ class PartitionActor implements Actor<PartitionMessage> {
         return void message.replyTo.tell(endOfEpoch(message, log, this.#replica));
       case "delete-records":
         message.replyTo.tell(deleteRecords(message, log, this.#replica, this.#now()));
+        this.#waiters.startMoved();
         return this.#keeper.note(log);
       case "maintain":
-        return this.#keeper.maintain(log);
+        return this.#maintain(log);
     }
   }
 
@@ -206,13 +238,88 @@ class PartitionActor implements Actor<PartitionMessage> {
     return this.#context.environment.clock.wall();
   }
 
+  /** For lags. The clock is not asked where there is nobody who could. */
+  #monotonic(): number {
+    return this.#replica.replicas.length > 1 ? this.#context.environment.clock.monotonic() : 0;
+  }
+
+  #later<Result>(run: (result: Result) => void): (result: Result) => void {
+    return this.#context.callback((value) => ({ kind: "continue", run: () => run(value) }));
+  }
+
+  /** As `#later`; what a disk says of a sync counts even where nobody is there any more. */
+  #afterSync(run: (failure: DiskError | undefined) => void): (failure?: DiskError) => void {
+    const inTurn = this.#later(run);
+    return (failure) => {
+      if (this.#hasFailed && failure !== undefined) this.#directoryFailed(failure);
+      else inTurn(failure);
+    };
+  }
+
+  #makeReplica(): Replica {
+    const { nodeId, config, replicaLagTimeMaxMs, brokers, failedInEpoch } = this.#options;
+    const replica = new (this.#options.Replica ?? Replica)(nodeId, config, replicaLagTimeMaxMs);
+    if (brokers !== undefined) replica.brokersChanged(brokers);
+    if (failedInEpoch !== undefined) replica.failedIn(failedInEpoch);
+    return replica;
+  }
+
+  #makeKeeper(): LogKeeper {
+    return new LogKeeper({
+      replica: this.#replica,
+      directory: this.#options.directory,
+      folder: this.#folder,
+      troubles: this.#troubles,
+      now: () => this.#now(),
+      later: (run) => this.#afterSync(run),
+      after: (delayMs, run) =>
+        this.#context.startTimer("flush", delayMs, { kind: "continue", run }),
+      flushed: () => this.#flushed(),
+      failed: (failure) => this.#flushFailed(failure),
+    });
+  }
+
+  #makeProposals(): IsrProposals {
+    return new IsrProposals({
+      replica: this.#replica,
+      partition: this.#options,
+      to: this.#options.isrChanges,
+      adapt: (run) =>
+        this.#context.adapt((answer) => ({ kind: "continue", run: () => run(answer) })),
+      after: (delayMs, run) =>
+        this.#context.startTimer("propose", delayMs, { kind: "continue", run }),
+      answered: (proposal, answer) =>
+        this.#withMark(() => this.#replica.isrAnswered(proposal, answer, this.#monotonic())),
+    });
+  }
+
+  #makeObserved(): ObservedReplica {
+    const { topicId, topic, partition, nodeId } = this.#options;
+    const getLog = () => this.#log;
+    const state = this.#replica;
+    return {
+      topicId,
+      topic,
+      partition,
+      nodeId,
+      state,
+      get log() {
+        return getLog();
+      },
+    };
+  }
+
+  // Opening.
+
   #startOpening(): void {
     if (this.#opening !== undefined || this.#log !== undefined) return;
     const { environment } = this.#context;
+    const { directory, failedInEpoch } = this.#options;
     this.#opening = new PartitionOpening({
       ...this.#options,
       folder: this.#folder,
       config: this.#config.log,
+      clean: directory.clean && failedInEpoch === undefined,
       leaderEpochMax: this.#assignment.leaderEpoch,
       now: this.#now(),
       jitter: environment.random.stream("segment jitter").integer(1000) / 1000,
@@ -231,9 +338,28 @@ class PartitionActor implements Actor<PartitionMessage> {
         return this.#recovered(step.log);
       case "failed":
         return this.#cannotOpen(step.failure);
+      case "corrupt":
+        if (!this.#canRefetch()) throw this.#offline(step.reason);
+        return this.#refetch(step.reason);
       case "offline":
         throw this.#offline(step.reason);
     }
+  }
+
+  /** Whether somebody else leads, who has what was lost here. */
+  #canRefetch(): boolean {
+    const { leader, replicas } = this.#assignment;
+    const { nodeId, follows } = this.#options;
+    return follows !== undefined && leader >= 0 && leader !== nodeId && replicas.includes(nodeId);
+  }
+
+  /** What was committed is never cut: the log is set aside whole, and another begins. */
+  #refetch(reason: string): void {
+    const { directory, topicId } = this.#options;
+    const aside = beginRefetch(directory, this.#folder, topicId);
+    this.#troubles.warn("set aside a damaged log", `${reason}; it is in ${aside}`);
+    this.#opening = undefined;
+    this.#startOpening();
   }
 
   /**
@@ -243,10 +369,9 @@ class PartitionActor implements Actor<PartitionMessage> {
   #recovered(log: Log): void {
     if (!this.#config.flushBeforeAck) return this.#opened(log);
     const started = log.flush(
-      this.#context.callback((failure: DiskError | undefined) => ({
-        kind: "continue",
-        run: () => failure === undefined ? this.#opened(log) : this.#flushFailed(failure),
-      })),
+      this.#afterSync((failure) =>
+        failure === undefined ? this.#opened(log) : this.#flushFailed(failure)
+      ),
     );
     if (started instanceof DiskError) return this.#flushFailed(started);
     if (started === "nothing to do") this.#opened(log);
@@ -268,10 +393,12 @@ class PartitionActor implements Actor<PartitionMessage> {
   }
 
   #opened(log: Log): void {
+    const { directory } = this.#options;
     this.#opening = undefined;
     this.#log = log;
-    const { highWatermark } = this.#options.directory.progress(this.#folder);
-    this.#replica.opened(log.logEndOffset, log.flushedOffset, highWatermark);
+    const { highWatermark } = directory.progress(this.#folder);
+    this.#replica.opened(log, highWatermark);
+    if (isRefetching(directory.disk, this.#folder)) this.#replica.lostRecords();
     this.#takeAssignment(log);
     this.#keeper.note(log);
     this.#tellOpeners(undefined);
@@ -285,117 +412,149 @@ class PartitionActor implements Actor<PartitionMessage> {
     for (const replyTo of this.#openers.splice(0)) replyTo.tell({ kind: "opened", failure });
   }
 
+  // The controller's word.
+
   #assign(assignment: PartitionAssignment): void {
     this.#assignment = assignment;
     if (this.#log !== undefined) this.#takeAssignment(this.#log);
   }
 
   #takeAssignment(log: Log): void {
-    const before = this.#replica.highWatermark;
-    if (this.#replica.assign(this.#assignment)) {
-      log.assignEpoch(this.#replica.leaderEpoch, log.logEndOffset);
-    }
-    if (this.#replica.highWatermark > before) this.#visible();
-    if (this.#replica.role !== "leader") {
-      this.#acks.fail(appendFailure(ErrorCode.NOT_LEADER_OR_FOLLOWER, null));
-      this.#waiters.release();
-    }
+    const wasIncomplete = this.#replica.isIncomplete;
+    const assigned = this.#withMark(() =>
+      this.#replica.assign(this.#assignment, this.#context.environment.clock.monotonic())
+    );
+    if (!assigned.accepted) return;
+    const { epochStart, truncateTo, newEpoch } = assigned;
+    if (epochStart !== undefined) log.assignEpoch(this.#replica.leaderEpoch, epochStart);
+    if (truncateTo !== undefined) this.#following.cut(truncateTo, log);
+    if (wasIncomplete) this.#maybeComplete();
+    if (this.#replica.role !== "leader") this.#appender.fail();
+    // Who waits learns of the new epoch when it asks again.
+    if (newEpoch || this.#replica.role !== "leader") this.#waiters.release();
+    this.#following.settle(log);
+    this.#keeper.maybeFlush(log);
   }
 
   #configure(config: PartitionConfig): void {
     this.#config = config;
-    if (this.#replica.configure(config)) this.#visible();
+    this.#withMark(() => this.#replica.configure(config, this.#monotonic()));
     if (this.#log === undefined) return;
     this.#log.configure(config.log);
+    this.#following.settle(this.#log);
     this.#keeper.maybeFlush(this.#log);
   }
 
-  #append(message: Append, log: Log): void {
-    try {
-      this.#appendRecords(message, log);
-    } finally {
-      message.release();
-    }
+  // Replication.
+
+  /** Runs what may advance the high watermark, or propose other in-sync replicas; then says so. */
+  #withMark<Result>(run: () => Result): Result {
+    const before = this.#replica.highWatermark;
+    const result = run();
+    // How many bytes became visible is not worth finding out: whoever waits reads again.
+    if (this.#replica.highWatermark > before) this.#visible(Infinity);
+    this.#proposals.sendNew();
+    return result;
+  }
+
+  #visible(bytes: number): void {
+    this.#waiters.advanced(bytes);
+    this.#release();
+  }
+
+  #release(): void {
+    if (this.#log !== undefined) this.#appender.release(this.#log.flushedOffset);
+  }
+
+  #appended(bytes: number): void {
+    const advanced = this.#replica.appended(this.#monotonic());
+    this.#waiters.appended(bytes);
+    if (advanced) this.#waiters.advanced(bytes);
+    this.#release();
+  }
+
+  #flushed(): void {
+    this.#withMark(() => this.#replica.flushed(this.#monotonic()));
+    this.#release();
+    if (this.#log !== undefined) this.#following.settle(this.#log);
+  }
+
+  #readForFollower(message: Read, log: Log): void {
+    const { follower, currentLeaderEpoch, fetchOffset } = message;
+    const fetch = { ...follower as NonNullable<typeof follower>, currentLeaderEpoch, fetchOffset };
+    const verdict = this.#withMark(() => this.#replica.fetchedBy(fetch, this.#monotonic()));
+    this.#reader.readForFollower(message, verdict, log, this.#replica);
+  }
+
+  #takeFetched(message: TakeFetched, log: Log): void {
+    const { truncations } = log;
+    const wasIncomplete = this.#replica.isIncomplete;
+    this.#following.take(message, log);
+    if (log.truncations !== truncations) this.#keeper.note(log);
+    if (wasIncomplete) this.#maybeComplete();
     this.#keeper.maybeFlush(log);
+    this.#following.settle(log);
   }
 
-  #appendRecords({ records, acks, replyTo }: Append, log: Log): void {
-    const refusal = this.#replica.checkAppend(acks);
-    if (refusal !== ErrorCode.NONE) return void replyTo.tell(appendFailure(refusal, null));
-    const fault = validateProducedBatch(records, 0, records.length, {
-      batchBytesMax: this.#config.log.maxMessageBytes,
-    });
-    if (fault !== null) {
-      return void replyTo.tell(appendFailure(ErrorCode[fault.kind], fault.reason));
-    }
-    if (new BatchView(records).isTransactional) {
-      const reason = "transactions are not served";
-      return void replyTo.tell(appendFailure(ErrorCode.INVALID_TXN_STATE, reason));
-    }
-    const result = log.append(records, {
-      origin: "leader",
-      leaderEpoch: this.#replica.leaderEpoch,
-      now: this.#now(),
-    });
-    if (result.kind === "refused") return this.#refusedAppend(result, replyTo);
-    this.#troubles.end("appends fail");
-    const reply: AppendReply = {
-      error: ErrorCode.NONE,
-      errorMessage: null,
-      baseOffset: result.firstOffset,
-      logAppendTime: result.logAppendTime,
-      logStartOffset: log.logStartOffset,
-    };
-    const waits = acks === "all" || acks === "leader" && this.#config.flushBeforeAck;
-    if (!waits) replyTo.tell(reply);
-    else this.#acks.add(result.lastOffset + 1, reply, replyTo);
-    const advanced = this.#replica.appended(log.logEndOffset);
-    this.#waiters.appended(records.length);
-    if (advanced) this.#waiters.advanced(records.length);
-    this.#acks.release(this.#replica.highWatermark);
+  /** The log may hold again what it had lost. */
+  #maybeComplete(): void {
+    if (this.#replica.isIncomplete) return;
+    endRefetch(this.#options.directory.disk, this.#folder);
+    this.#troubles.warn("lost records fetched anew", "the replica may lead again");
   }
 
-  #refusedAppend({ error, reason, failure }: AppendRefused, replyTo: Ref<AppendReply>): void {
-    if (failure !== undefined) this.#troubles.begin("appends fail", reason);
-    // A leader's batches are never refused for a follower's reasons.
-    const code = error === "UNEXPECTED_APPEND_OFFSET" || error === "UNEXPECTED_LEADER_EPOCH"
-      ? ErrorCode.UNKNOWN_SERVER_ERROR
-      : ErrorCode[error];
-    replyTo.tell(appendFailure(code, reason));
+  #checkLag(now: number): void {
+    if (this.#replica.role !== "leader" || this.#replica.replicas.length < 2) return;
+    this.#proposals.sendOverdue();
+    this.#withMark(() => this.#replica.checkLag(now));
   }
 
-  /** How many bytes became visible is not worth finding out: whoever waits reads again. */
-  #visible(): void {
-    this.#waiters.advanced(Infinity);
-    this.#acks.release(this.#replica.highWatermark);
+  #maintain(log: Log): void {
+    const { logStartOffset } = log;
+    this.#keeper.maintain(log);
+    if (log.logStartOffset === logStartOffset) return;
+    this.#replica.logChanged();
+    this.#waiters.startMoved();
+  }
+
+  // The end.
+
+  #directoryFailed(failure: DiskError): void {
+    const reason = `Cannot make ${this.#folder} durable: ${failure.message}`;
+    this.#options.directoryFailed.tell({ kind: "directory-failed", reason });
   }
 
   /** What is on the disk is in doubt. @throws {DiskError} always */
   #flushFailed(failure: DiskError): never {
-    const reason = `Cannot make ${this.#folder} durable: ${failure.message}`;
-    this.#options.directoryFailed.tell({ kind: "directory-failed", reason });
+    this.#directoryFailed(failure);
     throw failure;
   }
 
   #close(replyTo: Ref<LogClosed>): void {
     const log = this.#log;
     // A log that was not opened since a crash still has to be scanned.
-    const untouched = this.#options.directory.clean && this.#opening === undefined;
+    const untouched = this.#options.directory.clean && this.#opening === undefined &&
+      this.#options.failedInEpoch === undefined;
     if (log === undefined) {
       replyTo.tell({ kind: "closed", clean: untouched, failure: undefined });
-      return this.#context.stop();
+      return this.#stop();
     }
     this.#keeper.end(() => {
       replyTo.tell(this.#closeLog(log));
-      this.#context.stop();
+      this.#stop();
     });
+  }
+
+  #stop(): void {
+    this.#endsInOrder = true;
+    this.#context.stop();
   }
 
   #closeLog(log: Log): LogClosed {
     try {
       // First what is acknowledged: a full disk may have no room for what closing writes.
       log.flushSync();
-      if (this.#replica.flushed(log.logEndOffset)) this.#acks.release(this.#replica.highWatermark);
+      this.#flushed();
       log.close({ clean: true, now: this.#now() });
       this.#keeper.note(log);
       this.#log = undefined;
@@ -412,6 +571,6 @@ class PartitionActor implements Actor<PartitionMessage> {
     this.#log = undefined;
     const { directory, topicId } = this.#options;
     removePartitionFolder(directory.disk, this.#folder, topicId);
-    this.#context.stop();
+    this.#stop();
   }
 }

@@ -10,6 +10,7 @@
  */
 
 import type { Uuid } from "../../storage/bytes/ids.ts";
+import { replaceSmallFile } from "../../storage/checkpoint.ts";
 import type { Disk } from "../../storage/disk.ts";
 import type { LogDirectory } from "../../storage/log_directory.ts";
 import { joinPath } from "../../storage/disk_path.ts";
@@ -19,6 +20,9 @@ import {
   readPartitionMetadata,
   writePartitionMetadata,
 } from "../../storage/meta_properties.ts";
+
+/** In a folder whose log was lost, until the leader has given everything anew. */
+export const REFETCH_MARK = "refetching";
 
 const DELETED_FOLDER_SUFFIX = "-delete";
 const STRAY_FOLDER_SUFFIX = "-stray";
@@ -94,6 +98,31 @@ export function setAsidePartitionFolder(
     disk.rename(folder, aside);
     return aside;
   }
+}
+
+/**
+ * Sets a partition's log aside, for people to look at, and begins another that holds nothing and
+ * says so. Returns where the old one is. @throws {DiskError}
+ */
+export function beginRefetch(directory: LogDirectory, folder: string, topicId: Uuid): string {
+  const { disk } = directory;
+  const aside = setAsidePartitionFolder(disk, folder, topicId);
+  directory.beginAnew(folder);
+  disk.makeDirectory(folder);
+  // First the mark: an empty log without it would be taken for all that there was.
+  replaceSmallFile(disk, joinPath(folder, REFETCH_MARK), "", { sync: true });
+  writePartitionMetadata(disk, folder, topicId);
+  return aside;
+}
+
+/** Whether the log lacks records that it once held. */
+export function isRefetching(disk: Disk, folder: string): boolean {
+  return disk.status(joinPath(folder, REFETCH_MARK)) !== undefined;
+}
+
+/** The log holds everything again. @throws {DiskError} */
+export function endRefetch(disk: Disk, folder: string): void {
+  disk.remove(joinPath(folder, REFETCH_MARK));
 }
 
 /** Whether the name is that of a folder that is being removed. */

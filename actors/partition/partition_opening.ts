@@ -28,6 +28,8 @@ export interface PartitionOpeningOptions {
   /** Topics whose logs may go, should one of them be found in the folder. */
   readonly deletedTopics: ReadonlySet<Uuid>;
   readonly config: LogConfig;
+  /** Whether the log was closed in order when the data folder was: then it is open at once. */
+  readonly clean: boolean;
   /** No record can have a higher one. */
   readonly leaderEpochMax: Epoch;
   readonly now: Timestamp;
@@ -41,6 +43,8 @@ export type PartitionOpeningStep =
   | { readonly kind: "open"; readonly log: Log }
   /** The disk did not do it. */
   | { readonly kind: "failed"; readonly failure: DiskError }
+  /** Records that were durable or committed cannot be read; nothing was cut. */
+  | { readonly kind: "corrupt"; readonly reason: string }
   /** What is on the disk cannot be served. */
   | { readonly kind: "offline"; readonly reason: string };
 
@@ -69,7 +73,7 @@ export class PartitionOpening {
       case "corrupt": {
         const { offset, file, position, reason } = step;
         const place = `offset ${offset} cannot be read, ${file} at ${position}`;
-        return { kind: "offline", reason: `${place}: ${reason}` };
+        return { kind: "corrupt", reason: `${place}: ${reason}` };
       }
       case "open": {
         const { bytesScanned, bytesCut, cutReason: reason } = step.recovery;
@@ -81,7 +85,7 @@ export class PartitionOpening {
 
   #begin(): LogOpenSlices {
     const { directory, resources, folder, topicId, deletedTopics } = this.#options;
-    const { config, now, leaderEpochMax, jitter } = this.#options;
+    const { config, now, clean, leaderEpochMax, jitter } = this.#options;
     const aside = claimPartitionFolder(directory, folder, topicId, deletedTopics);
     if (aside !== undefined) this.#warn("set aside the log of another topic", { reason: aside });
     return Log.opening({
@@ -89,7 +93,7 @@ export class PartitionOpening {
       folder,
       config,
       now,
-      clean: directory.clean,
+      clean,
       ...directory.progress(folder),
       leaderEpochMax,
       jitter,

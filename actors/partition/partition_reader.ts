@@ -7,10 +7,12 @@
  * @module
  */
 
+import type { Offset } from "../../storage/bytes/ids.ts";
 import { DiskError, type File } from "../../storage/disk.ts";
 import type { Log } from "../../storage/log.ts";
 import type { BufferPool } from "../../net/buffer_pool.ts";
 import { ErrorCode } from "../../net/messages/errors.ts";
+import type { FetchVerdict } from "./leader_state.ts";
 import { readFailure } from "./log_questions.ts";
 import type { Read } from "./messages.ts";
 import type { Replica } from "./replica.ts";
@@ -32,28 +34,51 @@ export class PartitionReader {
     this.#options = options;
   }
 
-  /** Answers with batches below what may be read, with none, or with why there are none. */
+  /** Answers with batches that are visible, with none, or with why there are none. */
   read(message: Read, log: Log, replica: Replica): void {
-    const { replyTo, fetchOffset, maxBytes, atLeastOneBatch, readCommitted } = message;
-    const { buffers, troubles, later } = this.#options;
     const error = replica.checkLeader(message.currentLeaderEpoch);
-    if (error !== ErrorCode.NONE) return void replyTo.tell(readFailure(error));
+    if (error !== ErrorCode.NONE) return void message.replyTo.tell(readFailure(error));
     const { highWatermark, lastStableOffset } = replica;
-    const located = log.locate(fetchOffset, {
-      maxBytes,
-      maxOffset: readCommitted ? lastStableOffset : highWatermark,
-      minOneBatch: atLeastOneBatch,
-    });
+    this.#read(message, message.readCommitted ? lastStableOffset : highWatermark, log, replica);
+  }
+
+  /** Answers a follower, which has been let in or not, with batches up to the log's end. */
+  readForFollower(message: Read, verdict: FetchVerdict, log: Log, replica: Replica): void {
+    switch (verdict.kind) {
+      case "served":
+        return this.#read(message, log.logEndOffset, log, replica);
+      case "refused":
+        return void message.replyTo.tell(readFailure(verdict.error, log, replica));
+      case "diverging": {
+        const { epoch, endOffset } = verdict;
+        const reply = readFailure(ErrorCode.NONE, log, replica);
+        return void message.replyTo.tell({ ...reply, diverging: { epoch, endOffset } });
+      }
+    }
+  }
+
+  #read(message: Read, maxOffset: Offset, log: Log, replica: Replica): void {
+    const { replyTo, fetchOffset, maxBytes, atLeastOneBatch } = message;
+    const { buffers, troubles, later } = this.#options;
+    const located = log.locate(fetchOffset, { maxBytes, maxOffset, minOneBatch: atLeastOneBatch });
     if (located.kind === "refused") {
       if (located.failure !== undefined) troubles.begin(TROUBLE, located.failure.message);
       return void replyTo.tell(readFailure(ErrorCode[located.error], log, replica));
     }
-    const reply = readFailure(ErrorCode.NONE, log, replica);
+    const { logEndOffset } = log;
+    const plain = readFailure(ErrorCode.NONE, log, replica);
+    const reply = message.follower === undefined ? plain : { ...plain, logEndOffset };
     if (located.kind === "empty") return void replyTo.tell(reply);
     const { file, position, length, hot } = located;
     const buffer = buffers.take(length);
     const records = buffer.subarray(0, length);
+    const { truncations } = log;
     const answer = (result: number | DiskError): void => {
+      if (log.truncations !== truncations) {
+        // It follows another leader since: the bytes may be others.
+        buffers.give(buffer);
+        return void replyTo.tell(readFailure(ErrorCode.NOT_LEADER_OR_FOLLOWER));
+      }
       if (result === length) {
         const release = () => buffers.give(buffer);
         troubles.end(TROUBLE);

@@ -1,5 +1,6 @@
 /**
- * Appends that wait for the high watermark before their producers are told.
+ * Appends that wait for an offset to be passed (by the high watermark, or by what is durable)
+ * before their producers are told.
  *
  * @module
  */
@@ -27,12 +28,12 @@ export class PendingAcks {
     this.#acks.push({ endOffset, reply, replyTo });
   }
 
-  /** Answers what lies below the high watermark. */
-  release(highWatermark: Offset): void {
+  /** Answers what has been passed, all of it with `failure` where there is one. */
+  release(passed: Offset, failure?: AppendReply): void {
     for (; this.#first < this.#acks.length; this.#first++) {
       const { endOffset, reply, replyTo } = this.#acks[this.#first] as PendingAck;
-      if (endOffset > highWatermark) break;
-      replyTo.tell(reply);
+      if (endOffset > passed) break;
+      replyTo.tell(failure ?? reply);
     }
     if (this.#first === this.#acks.length) {
       this.#acks = [];

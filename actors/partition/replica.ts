@@ -1,144 +1,221 @@
 /**
- * The replication protocol of one replica of one partition, without log, clock or message: what it
- * is told, and what follows from it.
+ * The replication protocol of one replica of one partition, without clock, disk or message: what it
+ * is told, and what follows from it. The leader's side of it stands in leader_state.ts.
  *
- * Owns the role, the epochs, the in-sync replicas and the high watermark. The log's own offsets
- * come in; what is visible, what may be acknowledged and which requests are refused comes out.
+ * Owns how a replica comes to lead or to follow, what it may lead with, and what it does as a
+ * follower. The log is only looked at; what is to be done to it comes out.
  *
- * Invariants: leader epoch and partition epoch never fall; within a leader epoch the high watermark
- * never falls, and it never passes the log end offset; nothing is below it that this replica could
- * lose in a power cut where `flush.before.ack` is set.
+ * Invariants: leader epoch and partition epoch never fall; a follower's log is cut only where its
+ * leader in the same epoch says that it leaves its own, never at the high watermark.
+ *
+ * Each deliberate rule is a method of its own that a subclass can replace.
  *
  * @module
  */
 
-import type { Epoch, NodeId, Offset } from "../../storage/bytes/ids.ts";
-import { ErrorCode } from "../../net/messages/errors.ts";
-import type { PartitionAssignment, RequiredAcks } from "./messages.ts";
+import { type Epoch, type NodeId, NONE, type Offset } from "../../storage/bytes/ids.ts";
+import { FollowerProgress } from "./follower_progress.ts";
+import { LeaderState, RECOVERED, RECOVERING, type ReplicaSettings } from "./leader_state.ts";
+import type { BrokerStandings, PartitionAssignment } from "./messages.ts";
+import type { ReplicaLog } from "./replica_log.ts";
 
-export type Role = "none" | "leader" | "follower";
-
-/** What the replica goes by besides the controller's word. */
-export interface ReplicaSettings {
-  /** `min.insync.replicas` */
-  readonly minInsyncReplicas: number;
-  /** `flush.before.ack`: count only what is durable as held. */
-  readonly flushBeforeAck: boolean;
+/** What comes of an assignment. */
+export interface Assigned {
+  /** False where it is older than what is known; then nothing has changed. */
+  readonly accepted: boolean;
+  /** Whether a leader epoch begins, whoever leads in it. */
+  readonly newEpoch: boolean;
+  /** Where the log must note that a leader epoch begins here, even if no record follows. */
+  readonly epochStart: Offset | undefined;
+  /** Where the log is to be cut at once. */
+  readonly truncateTo: Offset | undefined;
 }
 
-export class Replica {
-  readonly #nodeId: NodeId;
-  #settings: ReplicaSettings;
-  #role: Role = "none";
-  #assignment: PartitionAssignment = {
-    leader: -1,
-    leaderEpoch: -1,
-    partitionEpoch: -1,
-    replicas: [],
-    isr: [],
-  };
-  #logEndOffset: Offset = 0;
-  #flushedEndOffset: Offset = 0;
-  #highWatermark: Offset = 0;
+const STALE: Assigned = {
+  accepted: false,
+  newEpoch: false,
+  epochStart: undefined,
+  truncateTo: undefined,
+};
 
-  constructor(nodeId: NodeId, settings: ReplicaSettings) {
-    this.#nodeId = nodeId;
-    this.#settings = settings;
-  }
+export class Replica extends LeaderState {
+  /** It leads only in later epochs. */
+  #failedInEpoch: Epoch = NONE;
+  /** Whether it has lost records that others may count on, and has been seen out of sync since. */
+  #incomplete: "no" | "in sync" | "out of sync" = "no";
 
-  get role(): Role {
-    return this.#role;
-  }
-
-  get leaderEpoch(): Epoch {
-    return this.#assignment.leaderEpoch;
-  }
-
-  get highWatermark(): Offset {
-    return this.#highWatermark;
-  }
-
-  /** No transactions are open here yet, so what is committed is decided. */
-  get lastStableOffset(): Offset {
-    return this.#highWatermark;
-  }
-
-  /** Whether a flush would let the high watermark advance. */
-  get awaitsFlush(): boolean {
-    return this.#settings.flushBeforeAck && this.#flushedEndOffset < this.#logEndOffset;
+  /** Whether it may lack records that it once held. */
+  get isIncomplete(): boolean {
+    return this.#incomplete !== "no";
   }
 
   /** Goes by other settings from now on. Returns whether the high watermark advanced. */
-  configure(settings: ReplicaSettings): boolean {
-    this.#settings = settings;
-    return this.#maybeAdvanceHighWatermark();
+  configure(settings: ReplicaSettings, now: number): boolean {
+    this.settings = settings;
+    return this.maybeAdvanceHighWatermark(now);
   }
 
-  /** The log has been opened: how far it reaches, and the high watermark noted last time. */
-  opened(logEndOffset: Offset, flushedEndOffset: Offset, highWatermark: Offset): void {
-    this.#logEndOffset = logEndOffset;
-    this.#flushedEndOffset = flushedEndOffset;
-    this.#highWatermark = Math.min(highWatermark, logEndOffset);
+  /** Knows other brokers from now on. */
+  brokersChanged(brokers: BrokerStandings): void {
+    this.brokers = brokers;
+  }
+
+  /** It failed in this leader epoch, in another life of this node: it does not lead in it again. */
+  failedIn(leaderEpoch: Epoch): void {
+    this.#failedInEpoch = leaderEpoch;
+  }
+
+  /** It lost its records: it leads nobody until it has been out of sync and caught up. */
+  lostRecords(): void {
+    this.#incomplete = "in sync";
+  }
+
+  /** The log has been opened; with the high watermark noted last time. */
+  opened(log: ReplicaLog, highWatermark: Offset): void {
+    this.log = log;
+    this.mark = highWatermark;
+    this.#boundHighWatermark();
+  }
+
+  /** Takes the controller's word, unless it is older than what is known. */
+  assign(assignment: PartitionAssignment, now: number): Assigned {
+    const { leader, leaderEpoch, partitionEpoch, replicas, isr } = assignment;
+    if (this.isStaleAssignment(assignment)) return STALE;
+    const newEpoch = leaderEpoch > this.known.leaderEpoch;
+    const changed = newEpoch || partitionEpoch > this.known.partitionEpoch;
+    this.known.leader = leader;
+    this.known.leaderEpoch = leaderEpoch;
+    this.known.partitionEpoch = partitionEpoch;
+    this.known.replicas = replicas;
+    this.known.recoveryState = assignment.leaderRecoveryState ?? RECOVERED;
+    // What was proposed is in these metadata, or was made on older ones and will be refused.
+    if (changed) this.isrState.commit(isr);
+    this.#noteCompleteness(assignment);
+    if (leader === this.nodeId && this.mayLead(assignment)) return this.#lead(newEpoch, now);
+    this.known.role = replicas.includes(this.nodeId) && leader !== this.nodeId
+      ? "follower"
+      : "none";
+    this.progress = new Map();
+    this.known.leaderEpochStartOffset = NONE;
+    const truncateTo = newEpoch && this.known.role === "follower"
+      ? this.truncationOnFollow()
+      : undefined;
+    return { accepted: true, newEpoch, epochStart: undefined, truncateTo };
+  }
+
+  #lead(newEpoch: boolean, now: number): Assigned {
+    this.known.role = "leader";
+    if (newEpoch) this.known.leaderEpochStartOffset = this.log.logEndOffset;
+    this.progress = this.followersOnAssign(newEpoch, this.progress, now);
+    this.maybeProposeRecovered();
+    this.maybeAdvanceHighWatermark(now);
+    const epochStart = newEpoch && this.notesEpochStart()
+      ? this.known.leaderEpochStartOffset
+      : undefined;
+    return { accepted: true, newEpoch, epochStart, truncateTo: undefined };
+  }
+
+  // The follower and its leader.
+
+  /** Leader epoch of the last record in the log, or -1 where there is none. */
+  get lastFetchedEpoch(): Epoch {
+    const { logStartOffset, logEndOffset } = this.log;
+    return logEndOffset > logStartOffset ? this.log.epochForOffset(logEndOffset - 1) : NONE;
+  }
+
+  /** Whether an answer to a fetch made so is for this replica as it is now. */
+  acceptsFetched(leaderEpoch: Epoch, fetchOffset: Offset): boolean {
+    return this.known.role === "follower" && leaderEpoch === this.known.leaderEpoch &&
+      fetchOffset === this.log.logEndOffset;
   }
 
   /**
-   * Takes the controller's word, unless it is older than what is known. Returns true when a leader
-   * epoch begins here, which the log must note even if no record follows.
+   * Where to cut the log that leaves the leader's after this epoch, which ends there in the
+   * leader's log; undefined where that makes no sense.
    */
-  assign(assignment: PartitionAssignment): boolean {
-    if (assignment.partitionEpoch < this.#assignment.partitionEpoch) return false;
-    const newEpoch = assignment.leaderEpoch > this.#assignment.leaderEpoch;
-    this.#assignment = assignment;
-    if (assignment.leader === this.#nodeId) {
-      this.#role = "leader";
-      this.#maybeAdvanceHighWatermark();
-      return newEpoch;
-    }
-    this.#role = assignment.replicas.includes(this.#nodeId) ? "follower" : "none";
-    return false;
+  truncationPoint(epoch: Epoch, endOffset: Offset): Offset | undefined {
+    const own = this.log.endOffsetFor(epoch);
+    if (own === undefined) return undefined;
+    return own.epoch === epoch ? Math.min(own.offset, endOffset) : own.offset;
   }
 
-  /** The error that refuses an append, or NONE. */
-  checkAppend(acks: RequiredAcks): ErrorCode {
-    if (this.#role !== "leader") return ErrorCode.NOT_LEADER_OR_FOLLOWER;
-    if (acks === "all" && this.#assignment.isr.length < this.#settings.minInsyncReplicas) {
-      return ErrorCode.NOT_ENOUGH_REPLICAS;
-    }
-    return ErrorCode.NONE;
+  /**
+   * Where to start anew, nothing of this log being left in the leader's; undefined where something
+   * may be. Only for answers that `acceptsFetched` lets in.
+   */
+  startAnewPoint(leaderStart: Offset, leaderEnd: Offset): Offset | undefined {
+    const { logStartOffset, logEndOffset } = this.log;
+    const isEmpty = logStartOffset === logEndOffset;
+    const isBehind = logEndOffset < leaderStart;
+    const isPastTheEnd = logEndOffset > leaderEnd;
+    return isBehind || (isEmpty && isPastTheEnd) ? leaderStart : undefined;
   }
 
-  /** The error that refuses a reader who knows of this leader epoch (-1: of none), or NONE. */
-  checkLeader(currentLeaderEpoch: Epoch): ErrorCode {
-    if (currentLeaderEpoch >= 0) {
-      if (currentLeaderEpoch < this.leaderEpoch) return ErrorCode.FENCED_LEADER_EPOCH;
-      if (currentLeaderEpoch > this.leaderEpoch) return ErrorCode.UNKNOWN_LEADER_EPOCH;
-    }
-    return this.#role === "leader" ? ErrorCode.NONE : ErrorCode.NOT_LEADER_OR_FOLLOWER;
+  /** The log was cut, started anew, or its beginning raised. */
+  logChanged(): void {
+    this.#boundHighWatermark();
   }
 
-  /** The log has grown to this end. Returns whether the high watermark advanced. */
-  appended(logEndOffset: Offset): boolean {
-    this.#logEndOffset = logEndOffset;
-    return this.#maybeAdvanceHighWatermark();
+  /** What was fetched is in the log; the leader told its high watermark. */
+  followedTo(leaderHighWatermark: Offset): void {
+    this.mark = leaderHighWatermark;
+    this.#boundHighWatermark();
+    const { logEndOffset } = this.log;
+    // A record of this leader epoch comes after everything that was committed before it.
+    const holdsAll = this.lastFetchedEpoch === this.known.leaderEpoch &&
+      logEndOffset >= leaderHighWatermark;
+    if (this.isIncomplete && holdsAll) this.#incomplete = "no";
   }
 
-  /** Everything before this end is durable. Returns whether the high watermark advanced. */
-  flushed(endOffset: Offset): boolean {
-    this.#flushedEndOffset = Math.max(this.#flushedEndOffset, endOffset);
-    return this.#maybeAdvanceHighWatermark();
+  // The rules.
+
+  protected isStaleAssignment({ leaderEpoch, partitionEpoch }: PartitionAssignment): boolean {
+    return partitionEpoch < this.known.partitionEpoch || leaderEpoch < this.known.leaderEpoch;
   }
 
-  /** The smallest end among the in-sync replicas, this one's own being the durable one if asked. */
-  #maybeAdvanceHighWatermark(): boolean {
-    if (this.#role !== "leader") return false;
-    const { isr, replicas } = this.#assignment;
-    const required = Math.min(this.#settings.minInsyncReplicas, replicas.length);
-    if (isr.length < required) return false;
-    const others = isr.some((id) => id !== this.#nodeId);
-    if (others) return false;
-    const held = this.#settings.flushBeforeAck ? this.#flushedEndOffset : this.#logEndOffset;
-    if (held <= this.#highWatermark) return false;
-    this.#highWatermark = held;
+  /** Whether it may lead where the controller says so. */
+  protected mayLead({ leaderEpoch }: PartitionAssignment): boolean {
+    return leaderEpoch > this.#failedInEpoch && !this.isIncomplete;
+  }
+
+  /** Whether the log notes the beginning of an epoch that may get no record. */
+  protected notesEpochStart(): boolean {
     return true;
+  }
+
+  /** Where a new follower cuts its log before it has asked the leader: never. */
+  protected truncationOnFollow(): Offset | undefined {
+    return undefined;
+  }
+
+  /** What is known of followers after an assignment: in a new epoch nothing (KIP-320). */
+  protected followersOnAssign(
+    newEpoch: boolean,
+    known: ReadonlyMap<NodeId, FollowerProgress>,
+    now: number,
+  ): Map<NodeId, FollowerProgress> {
+    const followers = new Map<NodeId, FollowerProgress>();
+    for (const id of this.known.replicas) {
+      if (id === this.nodeId) continue;
+      const kept = newEpoch ? undefined : known.get(id);
+      const caughtUp = this.isr.includes(id) ? now : -Infinity;
+      followers.set(id, kept ?? new FollowerProgress(caughtUp));
+    }
+    return followers;
+  }
+
+  #noteCompleteness({ leader, isr, leaderRecoveryState }: PartitionAssignment): void {
+    if (!this.isIncomplete) return;
+    const isMember = isr.includes(this.nodeId);
+    // Only its leader lets it in again, and only once it has caught up. An unclean election is a
+    // decision to go on with what it has.
+    const wasChosen = leader === this.nodeId && leaderRecoveryState === RECOVERING;
+    if (wasChosen || (isMember && this.#incomplete === "out of sync")) this.#incomplete = "no";
+    else if (!isMember) this.#incomplete = "out of sync";
+  }
+
+  #boundHighWatermark(): void {
+    const { logStartOffset, logEndOffset } = this.log;
+    this.mark = Math.max(logStartOffset, Math.min(this.mark, logEndOffset));
   }
 }

@@ -1,98 +1,591 @@
 import { assertEquals } from "@std/assert";
-import { ErrorCode } from "../../../net/messages/errors.ts";
+import { ErrorCode, errorName } from "../../../net/messages/errors.ts";
 import { Replica } from "../../../actors/partition/replica.ts";
-import type { PartitionAssignment } from "../../../actors/partition/messages.ts";
+import type { IsrProposal } from "../../../actors/partition/isr_state.ts";
+import type {
+  BrokerStanding,
+  IsrAnswer,
+  PartitionAssignment,
+} from "../../../actors/partition/messages.ts";
+import { ToyLog } from "./toy_log.ts";
 
 const SETTINGS = { minInsyncReplicas: 1, flushBeforeAck: false };
+const LAG_MAX_MS = 100;
 
 function assignment(change: Partial<PartitionAssignment> = {}): PartitionAssignment {
   return { leader: 1, leaderEpoch: 0, partitionEpoch: 0, replicas: [1], isr: [1], ...change };
 }
 
-function leader(settings = SETTINGS): Replica {
-  const replica = new Replica(1, settings);
-  replica.opened(0, 0, 0);
-  replica.assign(assignment());
-  return replica;
+const THREE = { replicas: [1, 2, 3], isr: [1, 2, 3] };
+
+/** A replica of node 1, with its log. */
+class Stage {
+  readonly log: ToyLog;
+  readonly replica: Replica;
+  now = 1000;
+
+  constructor(
+    change: Partial<PartitionAssignment> = {},
+    epochs: number[] = [],
+    settings = SETTINGS,
+  ) {
+    this.log = new ToyLog(epochs);
+    this.replica = new Replica(1, settings, LAG_MAX_MS);
+    this.replica.opened(this.log, 0);
+    this.assign(change);
+  }
+
+  assign(change: Partial<PartitionAssignment>) {
+    const assigned = this.replica.assign(assignment(change), this.now);
+    if (assigned.epochStart !== undefined) {
+      this.log.epochs.assign(this.replica.leaderEpoch, assigned.epochStart);
+    }
+    return assigned;
+  }
+
+  append(count = 1): boolean {
+    for (; count > 0; count--) this.log.append({ id: 0, epoch: this.replica.leaderEpoch });
+    return this.replica.appended(this.now);
+  }
+
+  fetch(replicaId: number, fetchOffset: number, more: {
+    readonly epoch?: number;
+    readonly last?: number;
+    readonly brokerEpoch?: number;
+  } = {}) {
+    const { epoch = this.replica.leaderEpoch, brokerEpoch = -1 } = more;
+    const last = more.last ?? (fetchOffset > 0 ? this.log.epochForOffset(fetchOffset - 1) : -1);
+    return this.replica.fetchedBy({
+      replicaId,
+      fetchOffset,
+      currentLeaderEpoch: epoch,
+      lastFetchedEpoch: last,
+      brokerEpoch,
+      logStartOffset: 0,
+    }, this.now);
+  }
+
+  error(...fetch: Parameters<Stage["fetch"]>): string {
+    const verdict = this.fetch(...fetch);
+    return verdict.kind === "refused" ? errorName(verdict.error) : verdict.kind;
+  }
+
+  proposed(): number[] | undefined {
+    return this.replica.takeProposal()?.newIsr.map(({ brokerId }) => brokerId);
+  }
+
+  answer(proposal: IsrProposal, change: Partial<IsrAnswer> = {}): boolean {
+    return this.replica.isrAnswered(proposal, {
+      kind: "isr-answer",
+      error: ErrorCode.NONE,
+      leader: 1,
+      leaderEpoch: proposal.leaderEpoch,
+      partitionEpoch: proposal.partitionEpoch + 1,
+      isr: proposal.newIsr.map(({ brokerId }) => brokerId),
+      leaderRecoveryState: 0,
+      ...change,
+    }, this.now);
+  }
 }
 
+const ALONE = { replicas: [1, 2, 3], isr: [1] };
+
 Deno.test("replica: a leader alone has everything it appended below its high watermark", () => {
-  const replica = leader();
-  assertEquals(replica.appended(7), true);
-  assertEquals(replica.highWatermark, 7);
+  const stage = new Stage();
+  assertEquals(stage.append(7), true);
+  assertEquals(stage.replica.highWatermark, 7);
 });
 
 Deno.test("replica: with flush.before.ack nothing is visible before it is durable", () => {
-  const replica = leader({ ...SETTINGS, flushBeforeAck: true });
-  assertEquals(replica.appended(7), false);
-  assertEquals(replica.highWatermark, 0);
-  assertEquals(replica.awaitsFlush, true);
-  assertEquals(replica.flushed(5), true);
-  assertEquals(replica.highWatermark, 5);
-  assertEquals(replica.flushed(7), true);
-  assertEquals(replica.awaitsFlush, false);
+  const stage = new Stage({}, [], { ...SETTINGS, flushBeforeAck: true });
+  stage.log.flushedTo = 0;
+  assertEquals(stage.append(7), false);
+  assertEquals(stage.replica.awaitsFlush, true);
+  stage.log.flushedTo = 5;
+  assertEquals(stage.replica.flushed(0), true);
+  assertEquals(stage.replica.highWatermark, 5);
+  stage.log.flushedTo = 7;
+  assertEquals(stage.replica.flushed(0), true);
+  assertEquals(stage.replica.awaitsFlush, false);
 });
 
-Deno.test("replica: the high watermark does not fall when a flush is reported late", () => {
-  const replica = leader({ ...SETTINGS, flushBeforeAck: true });
-  replica.appended(7);
-  replica.flushed(7);
-  assertEquals(replica.flushed(3), false);
-  assertEquals(replica.highWatermark, 7);
+Deno.test("replica: the leader's own unflushed records hold the mark though followers have them", () => {
+  const stage = new Stage(THREE, [], { ...SETTINGS, flushBeforeAck: true });
+  stage.log.flushedTo = 1;
+  stage.append(3);
+  stage.fetch(2, 3);
+  stage.fetch(3, 3);
+  assertEquals(stage.replica.highWatermark, 1);
 });
 
 Deno.test("replica: the high watermark noted before is cut to the log's end when it opens", () => {
   const replica = new Replica(1, SETTINGS);
-  replica.opened(4, 4, 9);
+  replica.opened(new ToyLog([0, 0, 0, 0]), 9);
   assertEquals(replica.highWatermark, 4);
 });
 
-Deno.test("replica: a member of the in-sync replicas whose end is unknown holds the mark", () => {
+Deno.test("replica: the high watermark is never below the log's start", () => {
+  const log = new ToyLog();
+  log.startAnew(5);
   const replica = new Replica(1, SETTINGS);
-  replica.opened(0, 0, 0);
-  replica.assign(assignment({ replicas: [1, 2], isr: [1, 2] }));
-  assertEquals(replica.appended(5), false);
-  assertEquals(replica.highWatermark, 0);
-  replica.assign(assignment({ replicas: [1, 2], isr: [1], partitionEpoch: 1 }));
+  replica.opened(log, 2);
   assertEquals(replica.highWatermark, 5);
 });
 
+Deno.test("replica: a member of the in-sync replicas whose end is unknown holds the mark", () => {
+  const stage = new Stage({ replicas: [1, 2], isr: [1, 2] });
+  assertEquals(stage.append(5), false);
+  assertEquals(stage.replica.highWatermark, 0);
+  stage.assign({ replicas: [1, 2], isr: [1], partitionEpoch: 1 });
+  assertEquals(stage.replica.highWatermark, 5);
+});
+
+Deno.test("replica: the mark is the smallest end over the in-sync replicas", () => {
+  const stage = new Stage(THREE);
+  stage.append(5);
+  stage.fetch(2, 4);
+  assertEquals(stage.replica.highWatermark, 0);
+  stage.fetch(3, 2);
+  assertEquals(stage.replica.highWatermark, 2);
+  stage.fetch(3, 5);
+  assertEquals(stage.replica.highWatermark, 4);
+});
+
+Deno.test("replica: the mark does not fall within a leader epoch", () => {
+  const stage = new Stage(THREE);
+  stage.append(5);
+  stage.fetch(2, 5);
+  stage.fetch(3, 5);
+  stage.fetch(3, 1);
+  assertEquals(stage.replica.highWatermark, 5);
+});
+
 Deno.test("replica: the mark stands still below min.insync.replicas", () => {
-  const replica = new Replica(1, { ...SETTINGS, minInsyncReplicas: 2 });
-  replica.opened(0, 0, 0);
-  replica.assign(assignment({ replicas: [1, 2], isr: [1] }));
-  assertEquals(replica.appended(5), false);
-  assertEquals(replica.checkAppend("all"), ErrorCode.NOT_ENOUGH_REPLICAS);
-  assertEquals(replica.checkAppend("leader"), ErrorCode.NONE);
+  const two = { ...SETTINGS, minInsyncReplicas: 2 };
+  const stage = new Stage({ replicas: [1, 2], isr: [1] }, [], two);
+  assertEquals(stage.append(5), false);
+  assertEquals(stage.replica.checkAppend("all"), ErrorCode.NOT_ENOUGH_REPLICAS);
+  assertEquals(stage.replica.checkAppend("leader"), ErrorCode.NONE);
+  assertEquals(stage.replica.checkAcknowledge(), ErrorCode.NOT_ENOUGH_REPLICAS_AFTER_APPEND);
+  const single = new Stage({}, [], two);
+  assertEquals(single.append(5), true, "no more can be asked for than there are replicas");
+});
+
+Deno.test("replica: an expansion under way counts for the mark, not for what is enough", () => {
+  const two = { ...SETTINGS, minInsyncReplicas: 2 };
+  const stage = new Stage(ALONE, [0, 0], two);
+  stage.fetch(2, 2);
+  assertEquals(stage.replica.maximalIsr, [1, 2]);
+  assertEquals(stage.replica.isr, [1]);
+  assertEquals(stage.replica.highWatermark, 0);
+});
+
+Deno.test("replica: who is proposed holds the mark back before the controller has said yes", () => {
+  const stage = new Stage(ALONE, [0]);
+  stage.replica.appended(stage.now);
+  stage.fetch(2, 1);
+  assertEquals(stage.proposed(), [1, 2]);
+  assertEquals(stage.append(), false);
+  assertEquals(stage.replica.highWatermark, 1);
+  stage.fetch(2, 2);
+  assertEquals(stage.replica.highWatermark, 2);
+});
+
+Deno.test("replica: who is to leave holds the mark back until the controller has said yes", () => {
+  const stage = new Stage({ replicas: [1, 2], isr: [1, 2] });
+  stage.append(3);
+  stage.now += LAG_MAX_MS + 1;
+  stage.replica.checkLag(stage.now);
+  const proposal = stage.replica.takeProposal()!;
+  assertEquals(proposal.newIsr.map(({ brokerId }) => brokerId), [1]);
+  assertEquals(stage.replica.maximalIsr, [1, 2]);
+  assertEquals(stage.replica.highWatermark, 0);
+  assertEquals(stage.answer(proposal), false);
+  assertEquals(stage.replica.highWatermark, 3);
+  assertEquals(stage.replica.partitionEpoch, 1);
+});
+
+Deno.test("replica: a follower that has just caught up holds the mark back until it has joined", () => {
+  const stage = new Stage(ALONE, [0]);
+  stage.replica.appended(stage.now);
+  stage.replica.brokersChanged(standings({ fenced: true }));
+  stage.fetch(2, 1);
+  assertEquals(stage.proposed(), undefined);
+  assertEquals(stage.append(), true, "a fenced one cannot join");
+  stage.replica.brokersChanged(standings({}));
+  assertEquals(stage.append(), false);
+  stage.now += LAG_MAX_MS + 1;
+  assertEquals(stage.append(), true, "it has fallen behind");
+});
+
+function standings(change: Partial<BrokerStanding>): Map<number, BrokerStanding> {
+  return new Map([[2, { brokerEpoch: 7, fenced: false, shuttingDown: false, ...change }]]);
+}
+
+Deno.test("replica: one lets in who has the high watermark and this epoch's start, and is up", () => {
+  const joins = (offset: number, standing: Partial<BrokerStanding> = {}, brokerEpoch = 7) => {
+    const stage = new Stage({ ...ALONE, leaderEpoch: 4 }, [0, 0, 0, 1, 1]);
+    stage.replica.brokersChanged(standings(standing));
+    stage.fetch(2, offset, { brokerEpoch });
+    return stage.proposed() !== undefined;
+  };
+  assertEquals(joins(5), true);
+  assertEquals(joins(4), false);
+  assertEquals(joins(5, { fenced: true }), false);
+  assertEquals(joins(5, { shuttingDown: true }), false);
+  assertEquals(joins(5, {}, 6), false, "another life of its broker fetched");
+  assertEquals(joins(5, {}, -1), true, "it does not say which life");
+});
+
+Deno.test("replica: one that has the start of the epoch and not the high watermark stays out", () => {
+  const stage = new Stage(ALONE);
+  stage.append(3);
+  stage.fetch(2, 2);
+  assertEquals(stage.proposed(), undefined);
+  stage.fetch(2, 3);
+  assertEquals(stage.proposed(), [1, 2]);
+});
+
+Deno.test("replica: a proposal says of each joiner which life of its broker fetched", () => {
+  const stage = new Stage(ALONE);
+  stage.fetch(2, 0, { brokerEpoch: 9 });
+  assertEquals(stage.replica.takeProposal(), {
+    newIsr: [{ brokerId: 1, brokerEpoch: -1 }, { brokerId: 2, brokerEpoch: 9 }],
+    leaderEpoch: 0,
+    partitionEpoch: 0,
+    leaderRecoveryState: 0,
+  });
+  assertEquals(stage.replica.takeProposal(), undefined);
+});
+
+Deno.test("replica: one change of the in-sync replicas is under way at a time", () => {
+  const stage = new Stage(ALONE);
+  stage.fetch(2, 0);
+  const first = stage.replica.takeProposal()!;
+  stage.fetch(3, 0);
+  stage.replica.checkLag(stage.now + 10 * LAG_MAX_MS);
+  assertEquals(stage.replica.takeProposal(), undefined);
+  stage.answer(first);
+  stage.fetch(3, 0);
+  assertEquals(stage.proposed(), [1, 2, 3]);
+});
+
+Deno.test("replica: one that has not caught up for too long goes; who has it all stays", () => {
+  const stage = new Stage(THREE, [0, 0]);
+  stage.fetch(2, 2);
+  stage.fetch(3, 1);
+  stage.now += LAG_MAX_MS;
+  stage.replica.checkLag(stage.now);
+  assertEquals(stage.proposed(), undefined);
+  stage.now += 1;
+  stage.replica.checkLag(stage.now);
+  assertEquals(stage.proposed(), [1, 2]);
+});
+
+Deno.test("replica: who asks for what came since the last answer had caught up then", () => {
+  const stage = new Stage(THREE);
+  for (let turn = 0; turn < 10; turn++) {
+    stage.append(3);
+    stage.fetch(2, turn * 3);
+    stage.fetch(3, turn);
+    stage.now += LAG_MAX_MS / 2;
+  }
+  stage.replica.checkLag(stage.now);
+  assertEquals(stage.proposed(), [1, 2]);
+});
+
+Deno.test("replica: a member that fetches below the high watermark has lost records and goes", () => {
+  const stage = new Stage(THREE);
+  stage.append(5);
+  stage.fetch(2, 5);
+  stage.fetch(3, 5);
+  stage.fetch(3, 0);
+  assertEquals(stage.proposed(), [1, 2]);
+});
+
+Deno.test("replica: an answer that something was not applied takes the proposal back", () => {
+  for (const error of [ErrorCode.INELIGIBLE_REPLICA, ErrorCode.OPERATION_NOT_ATTEMPTED]) {
+    const stage = new Stage(ALONE, [0]);
+    stage.fetch(2, 1);
+    const proposal = stage.replica.takeProposal()!;
+    assertEquals(stage.answer(proposal, { error }), false);
+    assertEquals(stage.replica.isProposalPending, false);
+    assertEquals(stage.replica.maximalIsr, [1]);
+  }
+});
+
+Deno.test("replica: an answer that leaves the outcome open keeps the larger ISR until metadata come", () => {
+  const open = [
+    ErrorCode.FENCED_LEADER_EPOCH,
+    ErrorCode.INVALID_UPDATE_VERSION,
+    ErrorCode.INVALID_REQUEST,
+    ErrorCode.UNKNOWN_TOPIC_ID,
+    ErrorCode.UNKNOWN_TOPIC_OR_PARTITION,
+    ErrorCode.NEW_LEADER_ELECTED,
+  ];
+  for (const error of open) {
+    const stage = new Stage(ALONE, [0]);
+    stage.fetch(2, 1);
+    const proposal = stage.replica.takeProposal()!;
+    assertEquals(stage.answer(proposal, { error }), false, errorName(error));
+    assertEquals(stage.replica.maximalIsr, [1, 2]);
+    stage.fetch(3, 1);
+    assertEquals(stage.replica.takeProposal(), undefined);
+    stage.assign({ ...ALONE, partitionEpoch: 1 });
+    assertEquals(stage.replica.maximalIsr, [1]);
+    stage.fetch(3, 1);
+    assertEquals(stage.proposed(), [1, 3]);
+  }
+});
+
+Deno.test("replica: any other answer has the same proposal sent again", () => {
+  const errors = [
+    ErrorCode.REQUEST_TIMED_OUT,
+    ErrorCode.NOT_CONTROLLER,
+    ErrorCode.STALE_BROKER_EPOCH,
+  ];
+  for (const error of errors) {
+    const stage = new Stage(ALONE, [0]);
+    stage.fetch(2, 1);
+    const proposal = stage.replica.takeProposal()!;
+    assertEquals(stage.answer(proposal, { error }), true, errorName(error));
+    assertEquals(stage.replica.isPending(proposal), true);
+    assertEquals(stage.replica.maximalIsr, [1, 2]);
+  }
+});
+
+Deno.test("replica: an answer of an older epoch, or to an older proposal, changes nothing", () => {
+  const stage = new Stage(ALONE, [0]);
+  stage.fetch(2, 1);
+  const proposal = stage.replica.takeProposal()!;
+  stage.answer(proposal, { leaderEpoch: 1, isr: [1, 2, 3] });
+  stage.answer(proposal, { partitionEpoch: -1, isr: [1, 2, 3] });
+  assertEquals(stage.replica.isPending(proposal), true);
+  stage.assign({ ...ALONE, partitionEpoch: 5 });
+  stage.answer(proposal, { partitionEpoch: 9, isr: [1, 2, 3] });
+  assertEquals(stage.replica.isr, [1]);
+  assertEquals(stage.replica.partitionEpoch, 5);
+});
+
+Deno.test("replica: metadata that say nothing new leave a proposal under way", () => {
+  const stage = new Stage(ALONE, [0]);
+  stage.fetch(2, 1);
+  stage.assign(ALONE);
+  assertEquals(stage.replica.isProposalPending, true);
 });
 
 Deno.test("replica: a new leader epoch begins with a new leader, and only then", () => {
-  const replica = leader();
-  assertEquals(replica.assign(assignment({ partitionEpoch: 1 })), false);
-  assertEquals(replica.assign(assignment({ partitionEpoch: 2, leaderEpoch: 1 })), true);
-  assertEquals(replica.leaderEpoch, 1);
+  const stage = new Stage();
+  assertEquals(stage.assign({ partitionEpoch: 1 }).epochStart, undefined);
+  stage.append(3);
+  assertEquals(stage.assign({ partitionEpoch: 2, leaderEpoch: 1 }).epochStart, 3);
+  assertEquals(stage.replica.leaderEpochStartOffset, 3);
+  assertEquals(stage.replica.leaderEpoch, 1);
 });
 
 Deno.test("replica: an older word of the controller is ignored", () => {
-  const replica = leader();
-  replica.assign(assignment({ partitionEpoch: 3, leaderEpoch: 2 }));
-  assertEquals(replica.assign(assignment({ partitionEpoch: 2, leaderEpoch: 1 })), false);
-  assertEquals(replica.leaderEpoch, 2);
+  const stage = new Stage();
+  stage.assign({ partitionEpoch: 3, leaderEpoch: 2 });
+  assertEquals(stage.assign({ partitionEpoch: 2, leaderEpoch: 2 }).accepted, false);
+  assertEquals(stage.assign({ partitionEpoch: 4, leaderEpoch: 1 }).accepted, false);
+  assertEquals(stage.replica.leaderEpoch, 2);
+});
+
+Deno.test("replica: in a new leader epoch nothing is known of followers", () => {
+  const stage = new Stage(THREE);
+  stage.append(2);
+  stage.fetch(2, 2);
+  stage.fetch(3, 2);
+  stage.assign({ ...THREE, leaderEpoch: 1, partitionEpoch: 1 });
+  stage.append();
+  stage.fetch(2, 3);
+  assertEquals(stage.replica.highWatermark, 2);
+  assertEquals(stage.replica.followers.get(3)!.logEndOffset, -1);
+});
+
+Deno.test("replica: a replica that was taken away and given back begins as unknown", () => {
+  const stage = new Stage(THREE);
+  stage.fetch(2, 0);
+  stage.assign({ replicas: [1, 3], isr: [1, 3], partitionEpoch: 1 });
+  stage.assign({ replicas: [1, 2, 3], isr: [1, 3], partitionEpoch: 2 });
+  assertEquals(stage.replica.followers.get(2)!.logEndOffset, -1);
+});
+
+Deno.test("replica: the end is withheld until the high watermark has reached the epoch's start", () => {
+  const stage = new Stage(THREE, [0, 0]);
+  assertEquals(stage.replica.checkLatestOffset(), ErrorCode.OFFSET_NOT_AVAILABLE);
+  stage.fetch(2, 2);
+  stage.fetch(3, 1);
+  assertEquals(stage.replica.checkLatestOffset(), ErrorCode.OFFSET_NOT_AVAILABLE);
+  stage.fetch(3, 2);
+  assertEquals(stage.replica.checkLatestOffset(), ErrorCode.NONE);
+});
+
+Deno.test("replica: a follower's fetch is refused for its epoch, then its id, then its place", () => {
+  const stage = new Stage({ ...THREE, leaderEpoch: 4 }, [0, 0, 2]);
+  assertEquals(stage.error(9, 99, { epoch: 3 }), "FENCED_LEADER_EPOCH");
+  assertEquals(stage.error(9, 99, { epoch: 5 }), "UNKNOWN_LEADER_EPOCH");
+  assertEquals(stage.error(9, 99), "UNKNOWN_LEADER_EPOCH");
+  assertEquals(stage.error(2, 99, { last: -1 }), "OFFSET_OUT_OF_RANGE");
+  assertEquals(stage.error(2, 3, { last: 7 }), "OFFSET_OUT_OF_RANGE");
+  stage.log.logStartOffset = 2;
+  assertEquals(stage.error(2, 1, { last: 7 }), "OFFSET_OUT_OF_RANGE");
+  assertEquals(stage.replica.followers.get(2)!.logEndOffset, -1, "nothing is noted of these");
+  stage.assign({ ...THREE, leader: 2, leaderEpoch: 5, partitionEpoch: 1 });
+  assertEquals(stage.error(3, 3), "NOT_LEADER_OR_FOLLOWER");
+});
+
+Deno.test("replica: a log that leaves the leader's is told where, and nothing is noted of it", () => {
+  const stage = new Stage({ ...THREE, leaderEpoch: 4 }, [0, 0, 2]);
+  const diverging = (
+    epoch: number,
+    endOffset: number,
+  ) => ({ kind: "diverging", epoch, endOffset } as const);
+  assertEquals(stage.fetch(2, 3, { last: 1 }), diverging(0, 2));
+  assertEquals(stage.fetch(2, 3, { last: 0 }), diverging(0, 2));
+  assertEquals(stage.fetch(2, 4, { last: 2 }), diverging(2, 3));
+  assertEquals(stage.fetch(2, 1, { last: 3 }), diverging(2, 3));
+  assertEquals(stage.replica.followers.get(2)!.logEndOffset, -1);
+  assertEquals(stage.fetch(2, 2, { last: 0 }).kind, "served");
+  assertEquals(stage.replica.followers.get(2)!.logEndOffset, 2);
 });
 
 Deno.test("replica: who no longer leads refuses appends and reads", () => {
-  const replica = leader();
-  replica.assign(assignment({ leader: 2, leaderEpoch: 1, partitionEpoch: 1, replicas: [1, 2] }));
-  assertEquals(replica.role, "follower");
-  assertEquals(replica.checkAppend("leader"), ErrorCode.NOT_LEADER_OR_FOLLOWER);
-  assertEquals(replica.checkLeader(-1), ErrorCode.NOT_LEADER_OR_FOLLOWER);
+  const stage = new Stage();
+  stage.assign({ leader: 2, leaderEpoch: 1, partitionEpoch: 1, replicas: [1, 2] });
+  assertEquals(stage.replica.role, "follower");
+  assertEquals(stage.replica.checkAppend("leader"), ErrorCode.NOT_LEADER_OR_FOLLOWER);
+  assertEquals(stage.replica.checkLeader(-1), ErrorCode.NOT_LEADER_OR_FOLLOWER);
 });
 
 Deno.test("replica: a reader's epoch must be the leader's own", () => {
-  const replica = leader();
-  replica.assign(assignment({ leaderEpoch: 4, partitionEpoch: 1 }));
+  const { replica } = new Stage({ leaderEpoch: 4, partitionEpoch: 1 });
   assertEquals(replica.checkLeader(3), ErrorCode.FENCED_LEADER_EPOCH);
   assertEquals(replica.checkLeader(4), ErrorCode.NONE);
   assertEquals(replica.checkLeader(5), ErrorCode.UNKNOWN_LEADER_EPOCH);
   assertEquals(replica.checkLeader(-1), ErrorCode.NONE);
+});
+
+/** Node 1 follows node 2 in epoch 5. */
+function following(epochs: number[], highWatermark = 0): Stage {
+  const to = { leader: 2, leaderEpoch: 5, partitionEpoch: 5, replicas: [1, 2], isr: [2] };
+  const stage = new Stage(to, epochs);
+  if (highWatermark > 0) stage.replica.followedTo(highWatermark);
+  return stage;
+}
+
+Deno.test("replica: a new follower cuts nothing before it has asked", () => {
+  const stage = new Stage({}, [0, 0]);
+  const to = { leader: 2, leaderEpoch: 5, partitionEpoch: 5, replicas: [1, 2], isr: [2] };
+  assertEquals(stage.assign(to), {
+    accepted: true,
+    newEpoch: true,
+    epochStart: undefined,
+    truncateTo: undefined,
+  });
+});
+
+Deno.test("replica: a follower takes only what it asked for as it is now", () => {
+  const { replica } = following([0, 0]);
+  assertEquals(replica.acceptsFetched(5, 2), true);
+  assertEquals(replica.acceptsFetched(4, 2), false);
+  assertEquals(replica.acceptsFetched(5, 1), false);
+  assertEquals(new Stage({}, [0]).replica.acceptsFetched(0, 1), false, "a leader takes nothing");
+});
+
+Deno.test("replica: a follower cuts where the largest common epoch ends in both logs", () => {
+  const { replica } = following([0, 0, 2, 2, 3]);
+  assertEquals(replica.truncationPoint(2, 3), 3);
+  assertEquals(replica.truncationPoint(2, 9), 4);
+  assertEquals(replica.truncationPoint(1, 1), 2, "it has no epoch 1: all of epoch 0 may be common");
+  assertEquals(replica.truncationPoint(0, 1), 1);
+  assertEquals(replica.truncationPoint(4, 9), undefined, "no leader speaks of such an epoch");
+});
+
+Deno.test("replica: an epoch without a record is none that the follower has fetched", () => {
+  const stage = new Stage({ replicas: [1, 2], isr: [1, 2], leaderEpoch: 3 }, [0, 0]);
+  assertEquals(stage.log.epochs.latestEpoch, 3);
+  stage.assign({ leader: 2, leaderEpoch: 4, partitionEpoch: 1, replicas: [1, 2], isr: [2] });
+  assertEquals(stage.replica.lastFetchedEpoch, 0);
+  assertEquals(following([]).replica.lastFetchedEpoch, -1);
+});
+
+Deno.test("replica: a follower's mark is its leader's, as far as its log reaches", () => {
+  const stage = following([0, 0, 0], 2);
+  assertEquals(stage.replica.highWatermark, 2);
+  stage.replica.followedTo(9);
+  assertEquals(stage.replica.highWatermark, 3);
+  stage.replica.followedTo(1);
+  assertEquals(stage.replica.highWatermark, 1);
+  stage.replica.followedTo(3);
+  stage.log.truncateTo(1);
+  stage.replica.logChanged();
+  assertEquals(stage.replica.highWatermark, 1);
+});
+
+Deno.test("replica: a follower starts anew only where nothing of its log can be the leader's", () => {
+  const { replica } = following([0, 0, 0]);
+  assertEquals(replica.startAnewPoint(4, 9), 4);
+  assertEquals(replica.startAnewPoint(3, 9), undefined);
+  assertEquals(replica.startAnewPoint(0, 1), undefined, "which records are common nobody knows");
+  const empty = following([]);
+  empty.log.startAnew(5);
+  assertEquals(empty.replica.startAnewPoint(1, 3), 1);
+  assertEquals(empty.replica.startAnewPoint(1, 7), undefined);
+});
+
+Deno.test("replica: after an unclean election the leader says at once that it has recovered", () => {
+  const stage = new Stage({ ...ALONE, leaderRecoveryState: 1 }, [0, 0]);
+  const proposal = stage.replica.takeProposal()!;
+  assertEquals(proposal.newIsr.map(({ brokerId }) => brokerId), [1]);
+  assertEquals(proposal.leaderRecoveryState, 0);
+  stage.fetch(2, 2);
+  assertEquals(stage.replica.takeProposal(), undefined);
+  stage.answer(proposal);
+  stage.fetch(2, 2);
+  assertEquals(stage.proposed(), [1, 2]);
+});
+
+Deno.test("replica: one that failed leads again only in a later epoch", () => {
+  const replica = new Replica(1, SETTINGS);
+  replica.failedIn(3);
+  replica.opened(new ToyLog(), 0);
+  replica.assign(assignment({ leaderEpoch: 3 }), 0);
+  assertEquals(replica.role, "none");
+  replica.assign(assignment({ leaderEpoch: 4, partitionEpoch: 1 }), 0);
+  assertEquals(replica.role, "leader");
+});
+
+/** A replica that lost its log and is told to follow node 2 in epoch 1. */
+function losing(isr: number[]): Stage {
+  const stage = new Stage({ replicas: [1, 2], leader: 2, leaderEpoch: 1, isr });
+  stage.replica.lostRecords();
+  stage.assign({ replicas: [1, 2], leader: 2, leaderEpoch: 1, partitionEpoch: 1, isr });
+  return stage;
+}
+
+Deno.test("replica: one that lost its records does not lead before it holds them again", () => {
+  const lead = { replicas: [1, 2], leader: 1, leaderEpoch: 9, partitionEpoch: 9, isr: [1, 2] };
+  const stage = losing([1, 2]);
+  stage.log.append({ id: 0, epoch: 0 });
+  stage.replica.followedTo(1);
+  stage.assign(lead);
+  assertEquals(stage.replica.role, "none", "it may lack what was committed before the epoch");
+
+  const caughtUp = losing([1, 2]);
+  caughtUp.log.append({ id: 0, epoch: 1 });
+  caughtUp.replica.followedTo(2);
+  assertEquals(caughtUp.replica.isIncomplete, true);
+  caughtUp.replica.followedTo(1);
+  caughtUp.assign(lead);
+  assertEquals(caughtUp.replica.role, "leader", "it has a record of the epoch, and all below");
+
+  const readmitted = losing([2]);
+  readmitted.assign({ ...lead, leader: 2, leaderEpoch: 1, partitionEpoch: 2 });
+  readmitted.assign(lead);
+  assertEquals(readmitted.replica.role, "leader", "a leader let it in again");
+
+  const chosen = losing([1, 2]);
+  chosen.assign({ ...lead, leaderRecoveryState: 1, isr: [1] });
+  assertEquals(chosen.replica.role, "leader", "somebody decided to go on with what it has");
 });

@@ -1,0 +1,45 @@
+/**
+ * What a leader knows of one of its followers in this leader epoch, by its fetches.
+ *
+ * Invariant: the log end offset is one that the follower itself fetched from in this leader epoch,
+ * at a place where its log and the leader's agree; NONE before the first such fetch.
+ *
+ * @module
+ */
+
+import { NONE, type Offset } from "../../storage/bytes/ids.ts";
+
+export class FollowerProgress {
+  /** Everything before it the follower holds, durably where it counts only what is durable. */
+  logEndOffset: Offset = NONE;
+  /** Of the broker that fetched last (KIP-903). */
+  brokerEpoch: Offset = NONE;
+  /** When it last held all that the leader had; monotonic milliseconds. */
+  lastCaughtUp: number;
+  #lastFetch = -Infinity;
+  /** Where the leader's log ended when the follower last fetched. */
+  #leaderEndAtFetch: Offset = Infinity;
+
+  /** A member of the in-sync replicas counts as caught up when the epoch begins. */
+  constructor(lastCaughtUp: number) {
+    this.lastCaughtUp = lastCaughtUp;
+  }
+
+  /** It fetched: who asks for what came after the last answer had caught up when that was given. */
+  fetched(fetchOffset: Offset, brokerEpoch: Offset, leaderEnd: Offset, now: number): void {
+    if (fetchOffset >= leaderEnd) {
+      this.lastCaughtUp = Math.max(this.lastCaughtUp, now);
+    } else if (fetchOffset >= this.#leaderEndAtFetch) {
+      this.lastCaughtUp = Math.max(this.lastCaughtUp, this.#lastFetch);
+    }
+    this.logEndOffset = fetchOffset;
+    this.brokerEpoch = brokerEpoch;
+    this.#lastFetch = now;
+    this.#leaderEndAtFetch = leaderEnd;
+  }
+
+  /** Whether it holds everything, or did a short while ago. */
+  isCaughtUp(leaderEnd: Offset, now: number, lagTimeMaxMs: number): boolean {
+    return this.logEndOffset === leaderEnd || now - this.lastCaughtUp <= lagTimeMaxMs;
+  }
+}
