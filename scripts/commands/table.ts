@@ -6,6 +6,7 @@
 
 import { BENCH } from "./bench.ts";
 import { chaos } from "./chaos.ts";
+import { CLUSTER } from "./cluster.ts";
 import type { Command } from "./command.ts";
 import { consume } from "./consume.ts";
 import { logDump } from "./log_dump.ts";
@@ -16,6 +17,7 @@ import { TOPICS } from "./topics.ts";
 export const COMMANDS: readonly Command[] = [
   node,
   ...TOPICS,
+  ...CLUSTER,
   produce,
   consume,
   logDump,

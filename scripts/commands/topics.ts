@@ -4,16 +4,14 @@
  * @module
  */
 
-import { Admin, type ConfigEntry, type TopicDescription } from "../../mod.ts";
+import { Admin } from "../../mod.ts";
 import { bootstrap, json } from "./client_options.ts";
-import { command, type Terminal } from "./command.ts";
+import { command } from "./command.ts";
 import { flag, integer, pairs, requiredText, texts, UsageError } from "./option.ts";
+import { offsetsOf, printTopic, shapeJson, topicJson } from "./topic_description.ts";
 
 const PARTITIONS_MAX = 10_000;
 const REPLICAS_MAX = 0x7fff;
-
-/** Kafka's number for a value that the topic itself sets. */
-const SET_BY_TOPIC = 1;
 
 const create = command({
   name: "topics create",
@@ -45,7 +43,7 @@ const create = command({
     const count = created?.partitions.length ?? 0;
     terminal.output.writeLine(
       options.json
-        ? JSON.stringify(created && jsonOf(created))
+        ? JSON.stringify(created && shapeJson(created))
         : `Topic ${topic} was created with ${counted(count, "partition")}`,
     );
   },
@@ -65,7 +63,7 @@ const list = command({
       options.internal || !isInternal
     );
     if (options.json) {
-      output.writeLine(JSON.stringify(topics.map(jsonOf)));
+      output.writeLine(JSON.stringify(topics.map(shapeJson)));
     } else for (const { name } of topics) output.writeLine(name);
   },
 });
@@ -84,14 +82,14 @@ const describe = command({
     const described = await admin.describeConfigs(
       topics.map(({ name }) => ({ type: "topic", name })),
     );
+    const offsets = await offsetsOf(options.bootstrap, topics);
     const shown = topics.map((topic, index) => ({
       topic,
       configs: described[index]?.configs ?? [],
+      offsets,
     }));
-    if (options.json) {
-      const topics = shown.map(({ topic, configs }) => ({ ...jsonOf(topic), configs }));
-      terminal.output.writeLine(JSON.stringify(topics));
-    } else for (const { topic, configs } of shown) printTopic(topic, configs, terminal);
+    if (options.json) terminal.output.writeLine(JSON.stringify(shown.map(topicJson)));
+    else for (const one of shown) printTopic(one, terminal);
   },
 });
 
@@ -150,48 +148,4 @@ export const TOPICS = [create, list, describe, alter, remove];
 
 function connect(bootstrap: string): Promise<Admin> {
   return Admin.connect(bootstrap, { clientId: "strom-topics" });
-}
-
-/** A topic with the names that the Metadata API gives its fields. */
-function jsonOf({ name, topicId, isInternal, partitions }: TopicDescription) {
-  return {
-    name,
-    topicId,
-    isInternal,
-    partitions: partitions.map((partition) => ({
-      partitionIndex: partition.partition,
-      leaderId: partition.leader,
-      leaderEpoch: partition.leaderEpoch,
-      replicaNodes: partition.replicas,
-      isrNodes: partition.isr,
-      offlineReplicas: partition.offlineReplicas,
-    })),
-  };
-}
-
-function printTopic(
-  { name, topicId, partitions }: TopicDescription,
-  configs: readonly ConfigEntry[],
-  { output }: Terminal,
-): void {
-  const set = configs.filter(({ configSource }) => configSource === SET_BY_TOPIC)
-    .map(({ name, value }) => `${name}=${value}`);
-  output.writeLine(
-    [
-      `${name}  id ${topicId}`,
-      counted(partitions.length, "partition"),
-      counted(partitions[0]?.replicas.length ?? 0, "replica"),
-      ...set,
-    ].join("  "),
-  );
-  for (const { partition, leader, leaderEpoch, replicas, isr } of partitions) {
-    const led = leader < 0 ? "no leader" : `leader ${leader}  leaderEpoch ${leaderEpoch}`;
-    output.writeLine(
-      `  partition ${partition}  ${led}  replicas ${replicas.join(",")}  isr ${isr.join(",")}`,
-    );
-  }
-}
-
-function counted(count: number, noun: string): string {
-  return `${count} ${noun}${count === 1 ? "" : "s"}`;
 }

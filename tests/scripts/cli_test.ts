@@ -119,8 +119,8 @@ Deno.test("cli: topics are created, listed, described, altered and deleted", asy
     const [described] = JSON.parse(succeeded(await run("topics describe --topic orders --json")));
     assertEquals(described.name, "orders");
     assertEquals(described.partitions.length, 3);
-    assertEquals(described.partitions[2].partitionIndex, 2);
-    assertEquals(described.partitions[2].leaderId, 1);
+    assertEquals(described.partitions[2].partition, 2);
+    assertEquals(described.partitions[2].leader, 1);
     const flush = described.configs.find(({ name }: { name: string }) => name === "flush.ms");
     assertEquals([flush.value, flush.configSource, flush.readOnly], ["5", 1, false]);
 

@@ -1,0 +1,199 @@
+/**
+ * `strom cluster`: the brokers, the metadata quorum, elections and reassignments.
+ *
+ * @module
+ */
+
+import {
+  Admin,
+  type ClusterDescription,
+  type QuorumDescription,
+  type Reassignment,
+} from "../../mod.ts";
+import { bootstrap, json } from "./client_options.ts";
+import { command, type Terminal } from "./command.ts";
+import { address, flag, integer, requiredText, text, texts, UsageError } from "./option.ts";
+
+const describe = command({
+  name: "cluster describe",
+  summary: "Show the brokers, the controller quorum and what is being reassigned",
+  options: { json, bootstrap },
+  async run({ options, terminal }) {
+    await using admin = await connect(options.bootstrap);
+    const [cluster, quorum, reassignments] = await Promise.all([
+      admin.describeCluster(),
+      admin.describeQuorum(),
+      admin.listPartitionReassignments(),
+    ]);
+    if (options.json) {
+      return terminal.output.writeLine(JSON.stringify({ ...cluster, quorum, reassignments }));
+    }
+    printCluster(cluster, quorum, terminal);
+    for (const { topic, partition, adding, removing } of reassignments) {
+      const parts = [...adding.map((id) => `+${id}`), ...removing.map((id) => `-${id}`)].join(" ");
+      terminal.output.writeLine(`reassigning ${topic}-${partition}  ${parts}`);
+    }
+  },
+});
+
+const elect = command({
+  name: "cluster elect",
+  summary: "Have partitions led by their preferred replicas, or by any that lives",
+  options: {
+    topic: requiredText("T", "Its name"),
+    partition: texts("N", "Its partitions; all when absent"),
+    unclean: flag("Any replica that lives may lead: records may be lost"),
+    bootstrap,
+  },
+  async run({ options, terminal }) {
+    const { topic, partition: named, unclean } = options;
+    await using admin = await connect(options.bootstrap);
+    const [described] = await admin.describeTopics([topic]);
+    const partitions = named.length > 0
+      ? named.map(partitionNumber)
+      : described!.partitions.map(({ partition }) => partition);
+    const type = unclean ? "unclean" : "preferred";
+    await admin.electLeaders(type, partitions.map((partition) => ({ topic, partition })));
+    terminal.output.writeLine(`Elections of topic ${topic} are done`);
+  },
+});
+
+const reassign = command({
+  name: "cluster reassign",
+  summary: "Give partitions other replicas",
+  details: [
+    "The first replica of each is the one that leads where it can. It ends when the new replicas",
+    "have caught up: `strom cluster describe` shows what goes on.",
+  ],
+  options: {
+    topic: requiredText("T", "Its name"),
+    replicas: text("P:IDS;…", "As 0:1,2,3;1:2,3,1: the replicas of each partition"),
+    cancel: flag("Take back what is under way"),
+    throttle: integer("B", "The most bytes a second that it may take of each broker", { min: 1 }),
+    bootstrap,
+  },
+  exclusive: [["replicas", "cancel"]],
+  async run({ options, terminal }) {
+    const { topic, replicas, cancel, throttle } = options;
+    if (replicas === undefined && !cancel) throw new UsageError("Give --replicas or --cancel");
+    await using admin = await connect(options.bootstrap);
+    const wanted = replicas === undefined
+      ? await underWay(admin, topic)
+      : parseReplicas(topic, replicas);
+    if (throttle !== undefined) await limit(admin, topic, throttle);
+    await admin.alterPartitionReassignments(wanted);
+    const what = cancel ? "taken back" : "under way";
+    terminal.output.writeLine(`Reassignment of topic ${topic} is ${what}`);
+  },
+});
+
+const addVoter = command({
+  name: "cluster add-voter",
+  summary: "Let a node vote that follows the metadata: so one node grows to three",
+  options: {
+    id: integer("N", "The node's id, which cluster describe shows as an observer", { min: 0 }),
+    native: address("127.0.0.1:9292", "Where the node listens"),
+    bootstrap,
+  },
+  async run({ options, terminal }) {
+    const { id, native } = options;
+    if (id === undefined) throw new UsageError("Give --id");
+    await using admin = await connect(options.bootstrap);
+    const { observers } = await admin.describeQuorum();
+    const observer = observers.find(({ nodeId }) => nodeId === id);
+    if (observer === undefined) throw new Error(`Node ${id} does not follow the metadata`);
+    await admin.addVoter({ nodeId: id, directoryId: observer.directoryId, address: native });
+    terminal.output.writeLine(`Node ${id} votes`);
+  },
+});
+
+const removeVoter = command({
+  name: "cluster remove-voter",
+  summary: "Take a node out of those that vote",
+  options: { id: integer("N", "The node's id", { min: 0 }), bootstrap },
+  async run({ options, terminal }) {
+    const { id } = options;
+    if (id === undefined) throw new UsageError("Give --id");
+    await using admin = await connect(options.bootstrap);
+    const { voters } = await admin.describeQuorum();
+    const voter = voters.find(({ nodeId }) => nodeId === id);
+    if (voter === undefined) throw new Error(`Node ${id} does not vote`);
+    await admin.removeVoter({ nodeId: id, directoryId: voter.directoryId });
+    terminal.output.writeLine(`Node ${id} votes no more`);
+  },
+});
+
+export const CLUSTER = [describe, elect, reassign, addVoter, removeVoter];
+
+function connect(bootstrap: string): Promise<Admin> {
+  return Admin.connect(bootstrap, { clientId: "strom-cluster" });
+}
+
+function partitionNumber(text: string): number {
+  if (!/^\d+$/.test(text)) throw new UsageError(`--partition ${text} is no whole number`);
+  return Number(text);
+}
+
+async function underWay(admin: Admin, topic: string): Promise<Reassignment[]> {
+  const ongoing = await admin.listPartitionReassignments();
+  return ongoing.filter((one) => one.topic === topic)
+    .map(({ topic, partition }) => ({ topic, partition, replicas: null }));
+}
+
+/** `0:1,2,3;1:2,3,1` */
+function parseReplicas(topic: string, text: string): Reassignment[] {
+  return text.split(";").map((part) => {
+    const [, partition, ids] = /^(\d+):(\d+(?:,\d+)*)$/.exec(part.trim()) ?? [];
+    if (partition === undefined || ids === undefined) {
+      throw new UsageError(`--replicas: ${part} is not as 0:1,2,3`);
+    }
+    return { topic, partition: Number(partition), replicas: ids.split(",").map(Number) };
+  });
+}
+
+/** Kafka's four configs that slow down the replication of one topic (KIP-73). */
+async function limit(admin: Admin, topic: string, bytesPerSecond: number): Promise<void> {
+  await admin.alterConfigs([{
+    type: "broker",
+    name: "",
+    set: {
+      "leader.replication.throttled.rate": String(bytesPerSecond),
+      "follower.replication.throttled.rate": String(bytesPerSecond),
+    },
+  }, {
+    type: "topic",
+    name: topic,
+    set: {
+      "leader.replication.throttled.replicas": "*",
+      "follower.replication.throttled.replicas": "*",
+    },
+  }]);
+}
+
+function printCluster(
+  { clusterId, brokers }: ClusterDescription,
+  quorum: QuorumDescription,
+  { output }: Terminal,
+): void {
+  const { leaderId, leaderEpoch, highWatermark, voters, observers } = quorum;
+  const ends = new Map([...voters, ...observers].map((one) => [one.nodeId, one.logEndOffset]));
+  const leaderEnd = ends.get(leaderId) ?? highWatermark;
+  output.writeLine(`cluster ${clusterId}`);
+  output.writeLine(
+    `controller ${leaderId}  leaderEpoch ${leaderEpoch}  highWatermark ${highWatermark}  ` +
+      `voters ${voters.map(({ nodeId }) => nodeId).join(",")}` +
+      (observers.length > 0
+        ? `  observers ${observers.map(({ nodeId }) => nodeId).join(",")}`
+        : ""),
+  );
+  for (const { nodeId, host, port, rack, isFenced } of brokers) {
+    const end = ends.get(nodeId);
+    output.writeLine([
+      `broker ${nodeId}`,
+      `${host}:${port}`,
+      ...(rack === null ? [] : [`rack ${rack}`]),
+      isFenced ? "fenced" : "serving",
+      ...(end === undefined || end < 0 ? [] : [`metadata lag ${Math.max(0, leaderEnd - end)}`]),
+    ].join("  "));
+  }
+}
