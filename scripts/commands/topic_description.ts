@@ -108,6 +108,6 @@ function partitionLine(info: PartitionInfo, offsets: PartitionOffsets | undefine
   ].join("  ");
 }
 
-function counted(count: number, noun: string): string {
+export function counted(count: number, noun: string): string {
   return `${count} ${noun}${count === 1 ? "" : "s"}`;
 }

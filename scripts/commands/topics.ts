@@ -8,7 +8,7 @@ import { Admin } from "../../mod.ts";
 import { bootstrap, json } from "./client_options.ts";
 import { command } from "./command.ts";
 import { flag, integer, pairs, requiredText, texts, UsageError } from "./option.ts";
-import { offsetsOf, printTopic, shapeJson, topicJson } from "./topic_description.ts";
+import { counted, offsetsOf, printTopic, shapeJson, topicJson } from "./topic_description.ts";
 
 const PARTITIONS_MAX = 10_000;
 const REPLICAS_MAX = 0x7fff;
