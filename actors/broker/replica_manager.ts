@@ -3,12 +3,16 @@
  *
  * Owns when logs are opened (a few at a time in the background; a partition that somebody asks for
  * opens itself at once), what becomes of a failed one, the checkpoints, and that a partition of a
- * deleted topic is gone from the disk before another of its name is made.
+ * deleted topic, or one that was moved away, is gone from the disk before another of its name is
+ * made. Owns the fetchers of those that follow other brokers.
+ *
+ * Invariant: what the metadata say of a partition reaches its actor, however full its mailbox is of
+ * what clients want: what is refused is told again.
  *
  * @module
  */
 
-import type { NodeId, Uuid } from "../../storage/bytes/ids.ts";
+import type { Epoch, NodeId, Uuid } from "../../storage/bytes/ids.ts";
 import {
   MalformedFileError,
   parsePartitionFolder,
@@ -19,13 +23,17 @@ import type { LogDirectory } from "../../storage/log_directory.ts";
 import { readPartitionMetadata } from "../../storage/meta_properties.ts";
 import type { LogResources } from "../../storage/log_resources.ts";
 import type { BufferPool } from "../../net/buffer_pool.ts";
+import type { SocketAddress } from "../../net/network.ts";
 import type { PartitionConfig } from "../config/partition_config.ts";
 import type {
+  BrokerStandings,
   LogClosed,
   Opened,
   PartitionAssignment,
   PartitionRequest,
+  ProposeIsr,
 } from "../partition/messages.ts";
+import type { PartitionObserver } from "../partition/observer.ts";
 import {
   isBeingRemoved,
   isSetAside,
@@ -33,13 +41,18 @@ import {
   setAsidePartitionFolder,
 } from "../partition/partition_folder.ts";
 import { type DirectoryFailed, partitionActor } from "../partition/partition_actor.ts";
+import type { Replica } from "../partition/replica.ts";
 import { METADATA_FOLDER } from "../controller/metadata_log.ts";
 import type { ClusterImage, TopicImage } from "../controller/cluster_image.ts";
 import type { ActorContext, AskResult } from "../runtime/actor.ts";
 import type { LogLevel } from "../runtime/environment.ts";
 import type { Ref } from "../runtime/ref.ts";
 import type { BrokerMetrics } from "./broker_metrics.ts";
-import { OFFLINE, type PartitionDirectory } from "./services.ts";
+import type { FetchingOptions } from "./fetcher_actor.ts";
+import { fetcherManagerActor, type FetcherManagerRequest } from "./fetcher_manager.ts";
+import { ReplicaCounts } from "./replica_counts.ts";
+import type { ReplicationQuotas } from "./replication_quota.ts";
+import { endPointOf, OFFLINE, type PartitionDirectory } from "./services.ts";
 
 export interface ReplicaManagerOptions {
   readonly nodeId: NodeId;
@@ -50,6 +63,23 @@ export interface ReplicaManagerOptions {
   readonly metrics: BrokerMetrics;
   /** Told when a flush failed: the folder can be trusted no longer. */
   readonly directoryFailed: Ref<DirectoryFailed>;
+  /** Asks the controller for other in-sync replicas. */
+  readonly isrChanges?: Ref<ProposeIsr>;
+  /** `replica.lag.time.max.ms`; default 30 s. */
+  readonly replicaLagTimeMaxMs?: number;
+  /** Following other brokers; absent where every replica is alone. */
+  readonly fetching?: ReplicaFetching;
+  /** The class that holds the rules of replication. */
+  readonly Replica?: typeof Replica | undefined;
+  readonly observer?: PartitionObserver | undefined;
+}
+
+/** What it takes to follow other brokers. */
+export interface ReplicaFetching extends Omit<FetchingOptions, "quota" | "nodeId" | "metrics"> {
+  readonly image: ClusterImage;
+  /** The listener by which brokers reach each other. */
+  readonly listener: string;
+  readonly quotas: ReplicationQuotas;
 }
 
 export interface NewReplica {
@@ -64,6 +94,10 @@ export interface NewReplica {
 export type ReplicaManagerMessage =
   | { readonly kind: "opened"; readonly folder: string; readonly result: AskResult<Opened> }
   | { readonly kind: "partition-ended"; readonly folder: string }
+  | { readonly kind: "fetching-ended" }
+  | { readonly kind: "tell-again" }
+  | { readonly kind: "check-lag" }
+  | { readonly kind: "respawn"; readonly folder: string }
   | {
     readonly kind: "partition-closed";
     readonly folder: string;
@@ -71,13 +105,29 @@ export type ReplicaManagerMessage =
   };
 
 interface HeldReplica {
-  readonly topicId: Uuid;
-  readonly partition: number;
+  /** As the metadata say now. */
+  replica: NewReplica;
   readonly ref: Ref<PartitionRequest>;
-  /** A deleted topic's: its folder is going. */
+  /** A deleted topic's, or one that was moved away: its folder is going. */
   deleting: boolean;
   /** Why its log could not be opened. */
   failure: string | undefined;
+  /** What it could not take, by kind. */
+  readonly untold: Map<PartitionRequest["kind"], PartitionRequest>;
+  /** It was asked to close when its mailbox was full. */
+  closeRefused: boolean;
+  /** It has stopped while the node closes. */
+  ended: boolean;
+}
+
+/** A replica that failed. */
+interface OfflineReplica {
+  /** As the metadata say now. */
+  replica: NewReplica;
+  /** The leader epoch of the life that failed. */
+  readonly failedInEpoch: Epoch;
+  readonly failures: number;
+  isRespawning: boolean;
 }
 
 /** Every log is being closed. */
@@ -99,6 +149,15 @@ export interface ReplicasClosed {
 /** Partitions being opened in the background at a time. */
 const OPENING_MAX = 4;
 
+/** Between two tries to tell a partition whose mailbox is full. */
+const TELL_AGAIN_MS = 10;
+
+/** Before a replica that failed is made again; doubled with each failure, up to the longest. */
+const RESPAWN_MS = 1000;
+const RESPAWN_MS_MAX = 60_000;
+
+const REPLICA_LAG_TIME_MAX_MS = 30_000;
+
 /** A partition has this long to flush and close. */
 const CLOSE_TIMEOUT_MS = 30_000;
 
@@ -108,17 +167,39 @@ export class ReplicaManager {
   readonly #held = new Map<string, HeldReplica>();
   /** Replicas whose folder still holds a deleted topic of the same name. */
   readonly #afterDeletion = new Map<string, NewReplica>();
+  /** The names of topics of which a replica was held. */
+  readonly #topicNames = new Map<Uuid, string>();
   /** Topics that were deleted, as the metadata tell: of no others may a log be removed. */
   readonly #deletedTopics = new Set<Uuid>();
   readonly #toOpen = new Set<string>();
   #opening = 0;
-  /** Replicas that failed, by folder: they stay as they are until the node restarts. */
-  readonly #offline = new Map<string, { readonly topicId: Uuid; readonly partition: number }>();
+  /**
+   * Replicas that failed, by folder. One that is alone stays as it is until the node restarts; one
+   * that others can lead comes back when they do, or in a later leader epoch.
+   */
+  readonly #offline = new Map<string, OfflineReplica>();
+  /** How often a replica has failed that lives again. */
+  readonly #failures = new Map<string, number>();
+  readonly #fetchers: Ref<FetcherManagerRequest> | undefined;
+  readonly #counts: ReplicaCounts;
+  #brokers: BrokerStandings = new Map();
+  #checksLag = false;
+  #tellsAgain = false;
   #closing: Closing | undefined;
 
   constructor(context: ActorContext<ReplicaManagerMessage>, options: ReplicaManagerOptions) {
     this.#context = context;
     this.#options = options;
+    const { nodeId, metrics, fetching } = options;
+    this.#counts = new ReplicaCounts(nodeId, metrics);
+    if (fetching === undefined) return;
+    this.#fetchers = context.spawn(
+      "fetchers",
+      fetcherManagerActor({ ...fetching, nodeId, metrics, quota: fetching.quotas.follower }),
+      // What it is told is bounded by the partitions of this broker, and must not be lost.
+      { mailboxLimit: Number.MAX_SAFE_INTEGER },
+    );
+    context.watch(this.#fetchers, { kind: "fetching-ended" });
   }
 
   #count(): void {
@@ -130,46 +211,175 @@ export class ReplicaManager {
   /** Holds a replica from now on; its log is opened soon. */
   hold(replica: NewReplica): void {
     const folder = partitionFolder(replica.topic, replica.partition);
+    this.#throttle(replica.topicId, replica.config);
     if (this.#held.has(folder)) {
       this.#afterDeletion.set(folder, replica);
       return;
     }
-    const { topicId, partition } = replica;
-    const { nodeId, directory, resources, buffers, partitions, directoryFailed } = this.#options;
-    const deletedTopics = this.#deletedTopics;
+    this.#spawn(folder, replica, undefined);
+  }
+
+  #spawn(folder: string, replica: NewReplica, failedInEpoch: Epoch | undefined): void {
+    const { topicId, topic, partition } = replica;
+    const { partitions, fetching: _, Replica, observer, ...options } = this.#options;
+    this.#topicNames.set(topicId, topic);
     const ref = this.#context.spawn(
       `partition-${topicId}-${partition}`,
       partitionActor({
+        ...options,
         ...replica,
-        nodeId,
-        directory,
-        resources,
-        buffers,
-        directoryFailed,
-        deletedTopics,
+        deletedTopics: this.#deletedTopics,
+        brokers: this.#brokers,
+        ...(Replica === undefined ? {} : { Replica }),
+        ...(observer === undefined ? {} : { observer }),
+        ...(this.#fetchers === undefined ? {} : { follows: this.#fetchers }),
+        ...(failedInEpoch === undefined ? {} : { failedInEpoch }),
       }),
     );
     this.#context.watch(ref, { kind: "partition-ended", folder });
-    this.#held.set(folder, { topicId, partition, ref, deleting: false, failure: undefined });
+    this.#held.set(folder, {
+      replica,
+      ref,
+      deleting: false,
+      failure: undefined,
+      untold: new Map(),
+      closeRefused: false,
+      ended: false,
+    });
+    this.#counts.set(folder, replica);
     this.#count();
     partitions.set(topicId, partition, ref);
     this.#toOpen.add(folder);
     this.#openMore();
+    if (replica.assignment.replicas.length > 1) this.#checkLagSoon();
   }
 
   /** Hands on the controller's new word on a partition. */
   assign(topicId: Uuid, partition: number, assignment: PartitionAssignment): void {
-    const held = this.#options.partitions.find(topicId, partition);
-    if (held !== undefined && held !== OFFLINE) held.tell({ kind: "assign", assignment });
+    const found = this.#find(topicId, partition);
+    if (found === undefined) return;
+    const { folder, held, offline } = found;
+    const state = (held ?? offline)!;
+    state.replica = { ...state.replica, assignment };
+    if (held !== undefined) {
+      this.#counts.set(folder, state.replica);
+      this.#tell(held, { kind: "assign", assignment });
+      if (assignment.replicas.length > 1) this.#checkLagSoon();
+    } else if (offline !== undefined) {
+      this.#respawnLater(folder, offline);
+    }
   }
 
   /** Hands on the new configs of a topic. */
   configure(topicId: Uuid, config: PartitionConfig): void {
+    this.#throttle(topicId, config);
     for (const [folder, replica] of this.#afterDeletion) {
       if (replica.topicId === topicId) this.#afterDeletion.set(folder, { ...replica, config });
     }
-    for (const ref of this.#options.partitions.ofTopic(topicId)) {
-      ref.tell({ kind: "configure", config });
+    for (const [folder, held] of [...this.#held, ...this.#offline]) {
+      if (held.replica.topicId !== topicId || this.#isGoing(held)) continue;
+      held.replica = { ...held.replica, config };
+      if (!("ref" in held)) continue;
+      this.#counts.set(folder, held.replica);
+      this.#tell(held, { kind: "configure", config });
+    }
+  }
+
+  #isGoing(held: HeldReplica | OfflineReplica): boolean {
+    return "deleting" in held && held.deleting;
+  }
+
+  /** Hands on what the metadata say of the brokers, this one included. */
+  brokersChanged(brokers: BrokerStandings): void {
+    this.#brokers = brokers;
+    for (const held of this.#held.values()) {
+      if (!held.deleting && held.replica.assignment.replicas.length > 1) {
+        this.#tell(held, { kind: "brokers", brokers });
+      }
+    }
+    const { fetching, nodeId } = this.#options;
+    if (fetching === undefined) return;
+    const addresses = new Map<NodeId, SocketAddress>();
+    for (const id of brokers.keys()) {
+      const address = endPointOf(fetching.image, id, fetching.listener);
+      if (address !== undefined && id !== nodeId) addresses.set(id, address);
+    }
+    this.#fetchers?.tell({ kind: "broker-addresses", addresses });
+    const brokerEpoch = brokers.get(nodeId)?.brokerEpoch;
+    if (brokerEpoch !== undefined) this.#fetchers?.tell({ kind: "broker-epoch", brokerEpoch });
+  }
+
+  /** Lets go of a replica that was moved to other brokers, and removes its log. */
+  unassign(topic: string, partition: number): void {
+    this.#drop(partitionFolder(topic, partition), partition);
+  }
+
+  #find(topicId: Uuid, partition: number): {
+    readonly folder: string;
+    readonly held: HeldReplica | undefined;
+    readonly offline: OfflineReplica | undefined;
+  } | undefined {
+    const topic = this.#topicNames.get(topicId);
+    if (topic === undefined) return undefined;
+    const folder = partitionFolder(topic, partition);
+    const held = this.#held.get(folder);
+    const offline = this.#offline.get(folder);
+    const replica = (held ?? offline)?.replica;
+    if (replica?.topicId !== topicId || held?.deleting === true) return undefined;
+    return { folder, held, offline };
+  }
+
+  /** Tells a partition, now or when it has room: the last of each kind counts. */
+  #tell(held: HeldReplica, message: PartitionRequest): void {
+    if (held.untold.size === 0 && held.ref.tell(message)) return;
+    held.untold.delete(message.kind);
+    held.untold.set(message.kind, message);
+    this.#tellAgainSoon();
+  }
+
+  #tellAgainSoon(): void {
+    if (this.#tellsAgain) return;
+    this.#tellsAgain = true;
+    this.#context.startTimer("tell-again", TELL_AGAIN_MS, { kind: "tell-again" });
+  }
+
+  #tellAgain(): void {
+    this.#tellsAgain = false;
+    for (const [folder, held] of this.#held) {
+      for (const [kind, message] of held.untold) {
+        if (!held.ref.tell(message)) break;
+        held.untold.delete(kind);
+      }
+      if (held.untold.size > 0) this.#tellAgainSoon();
+      if (held.closeRefused) {
+        held.closeRefused = false;
+        this.#closeOne(folder, held);
+      }
+    }
+    this.#openMore();
+  }
+
+  #throttle(topicId: Uuid, config: PartitionConfig): void {
+    const { leader, follower } = this.#options.fetching?.quotas ?? {};
+    leader?.throttle(topicId, config.leaderThrottledReplicas);
+    follower?.throttle(topicId, config.followerThrottledReplicas);
+  }
+
+  #checkLagSoon(): void {
+    if (this.#checksLag || this.#closing !== undefined) return;
+    this.#checksLag = true;
+    const { replicaLagTimeMaxMs = REPLICA_LAG_TIME_MAX_MS } = this.#options;
+    this.#context.startTimer("check-lag", replicaLagTimeMaxMs / 2, { kind: "check-lag" });
+  }
+
+  /** A check that is lost because a mailbox is full comes again. */
+  #checkLag(): void {
+    this.#checksLag = false;
+    const now = this.#context.environment.clock.monotonic();
+    for (const { ref, deleting, replica } of this.#held.values()) {
+      if (deleting || replica.assignment.replicas.length < 2) continue;
+      ref.tell({ kind: "check-lag", now });
+      this.#checkLagSoon();
     }
   }
 
@@ -177,25 +387,34 @@ export class ReplicaManager {
   dropTopic({ id, name, partitions }: TopicImage): void {
     this.#deletedTopics.add(id);
     partitions.forEach((_, partition) => this.#drop(partitionFolder(name, partition), partition));
+    this.#topicNames.delete(id);
+    const { leader, follower } = this.#options.fetching?.quotas ?? {};
+    leader?.throttle(id, []);
+    follower?.throttle(id, []);
   }
 
   #drop(folder: string, partition: number): void {
     this.#afterDeletion.delete(folder);
-    const replica = this.#held.get(folder);
-    if (replica === undefined) return this.#dropOffline(folder);
-    replica.deleting = true;
+    this.#failures.delete(folder);
+    const held = this.#held.get(folder);
+    if (held === undefined) return this.#dropOffline(folder);
+    if (held.deleting) return;
+    held.deleting = true;
     this.#toOpen.delete(folder);
-    this.#options.partitions.remove(replica.topicId, partition);
-    replica.ref.tell({ kind: "delete" });
+    this.#options.partitions.remove(held.replica.topicId, partition);
+    this.#counts.delete(folder);
+    held.untold.clear();
+    this.#tell(held, { kind: "delete" });
   }
 
   #dropOffline(folder: string): void {
-    const replica = this.#offline.get(folder);
-    if (replica === undefined) return;
+    const offline = this.#offline.get(folder);
+    if (offline === undefined) return;
+    const { topicId, partition } = offline.replica;
     this.#offline.delete(folder);
     this.#count();
-    this.#options.partitions.remove(replica.topicId, replica.partition);
-    this.#removeFolder(folder, replica.topicId);
+    this.#options.partitions.remove(topicId, partition);
+    this.#removeFolder(folder, topicId);
   }
 
   /**
@@ -213,10 +432,21 @@ export class ReplicaManager {
         this.#removeFolder(name, topicId);
         continue;
       }
-      if (topicId === undefined || image.topicById(topicId) !== undefined) continue;
-      if (this.#deletedTopics.has(topicId)) this.#removeFolder(name, topicId);
+      if (topicId === undefined || this.#isOurs(name, image.topicById(topicId))) continue;
+      const isMovedAway = image.topicById(topicId) !== undefined;
+      if (isMovedAway || this.#deletedTopics.has(topicId)) this.#removeFolder(name, topicId);
       else if (!isSetAside(name)) this.#setAside(name, topicId);
     }
+  }
+
+  /** Whether the metadata say that the replica in the folder belongs on this broker. */
+  #isOurs(folder: string, topic: TopicImage | undefined): boolean {
+    if (topic === undefined) return false;
+    const partition = parsePartitionFolder(folder)?.partition;
+    // What is not understood is nothing to be removed.
+    if (partition === undefined) return true;
+    const replicas = topic.partitions[partition]?.replicas;
+    return replicas === undefined || replicas.includes(this.#options.nodeId);
   }
 
   /** Whether all that is left of a partition's folder is its name. */
@@ -275,15 +505,17 @@ export class ReplicaManager {
     // What is being deleted has nothing to close.
     const open = [...this.#held].filter(([, { deleting }]) => !deleting);
     this.#closing = { outcome, open: open.length, done };
-    for (const [folder, { ref }] of open) {
-      this.#context.ask<PartitionRequest, LogClosed>(
-        ref,
-        CLOSE_TIMEOUT_MS,
-        (replyTo) => ({ kind: "close", replyTo }),
-        (result) => ({ kind: "partition-closed", folder, result }),
-      );
-    }
+    for (const [folder, held] of open) this.#closeOne(folder, held);
     if (open.length === 0) done(outcome);
+  }
+
+  #closeOne(folder: string, { ref }: HeldReplica): void {
+    this.#context.ask<PartitionRequest, LogClosed>(
+      ref,
+      CLOSE_TIMEOUT_MS,
+      (replyTo) => ({ kind: "close", replyTo }),
+      (result) => ({ kind: "partition-closed", folder, result }),
+    );
   }
 
   received(message: ReplicaManagerMessage): void {
@@ -294,6 +526,14 @@ export class ReplicaManager {
         return this.#ended(message.folder);
       case "partition-closed":
         return this.#closed(message.folder, message.result);
+      case "tell-again":
+        return this.#tellAgain();
+      case "check-lag":
+        return this.#checkLag();
+      case "respawn":
+        return this.#respawn(message.folder);
+      case "fetching-ended":
+        if (this.#closing === undefined) throw new Error("The fetcher manager has failed");
     }
   }
 
@@ -313,40 +553,82 @@ export class ReplicaManager {
 
   #opened(folder: string, result: AskResult<Opened>): void {
     this.#opening--;
-    const replica = this.#held.get(folder);
-    if (replica !== undefined && !replica.deleting && this.#closing === undefined) {
+    const held = this.#held.get(folder);
+    if (held !== undefined && !held.deleting && this.#closing === undefined) {
+      if (result.kind === "refused") {
+        this.#toOpen.add(folder);
+        return this.#tellAgainSoon();
+      }
       const failure = result.kind === "reply" ? result.reply.failure : undefined;
-      replica.failure = failure;
+      held.failure = failure;
       if (failure !== undefined) this.#log("error", "partition not opened", folder, failure);
     }
     this.#openMore();
     if (this.#opening === 0) this.#options.resources.releaseScanBuffer();
   }
 
-  /**
-   * Stopped in order after a deletion, or failed: then it stays offline until the node restarts.
-   */
+  /** Stopped in order after a deletion, or failed. */
   #ended(folder: string): void {
-    const replica = this.#held.get(folder);
-    if (replica === undefined || this.#closing !== undefined) return;
-    const { topicId, partition } = replica;
+    const held = this.#held.get(folder);
+    if (held === undefined) return;
+    held.ended = true;
+    if (this.#closing !== undefined) return;
+    const { replica, deleting, failure } = held;
     this.#held.delete(folder);
     this.#toOpen.delete(folder);
-    if (!replica.deleting) this.#offline.set(folder, { topicId, partition });
-    this.#count();
-    if (!replica.deleting) {
-      this.#options.partitions.set(topicId, partition, OFFLINE);
-      return this.#log("error", "partition offline", folder, replica.failure ?? "it failed");
+    if (deleting) {
+      this.#count();
+      this.#options.directory.forget(folder);
+      const next = this.#afterDeletion.get(folder);
+      this.#afterDeletion.delete(folder);
+      if (next !== undefined) this.hold(next);
+      return;
     }
-    this.#options.directory.forget(folder);
-    const next = this.#afterDeletion.get(folder);
-    this.#afterDeletion.delete(folder);
-    if (next !== undefined) this.hold(next);
+    const failedInEpoch = replica.assignment.leaderEpoch;
+    const failures = (this.#failures.get(folder) ?? 0) + 1;
+    const offline = { replica, failedInEpoch, failures, isRespawning: false };
+    this.#offline.set(folder, offline);
+    this.#counts.delete(folder);
+    this.#count();
+    this.#options.partitions.set(replica.topicId, replica.partition, OFFLINE);
+    this.#log("error", "partition offline", folder, failure ?? "it failed");
+    this.#respawnLater(folder, offline);
+  }
+
+  /** Makes a replica again that failed, where another leads or in a later leader epoch. */
+  #respawnLater(folder: string, offline: OfflineReplica): void {
+    if (offline.isRespawning || !this.#mayRespawn(offline)) return;
+    offline.isRespawning = true;
+    const delayMs = Math.min(RESPAWN_MS * 2 ** (offline.failures - 1), RESPAWN_MS_MAX);
+    this.#context.startTimer(`respawn-${folder}`, delayMs, { kind: "respawn", folder });
+  }
+
+  #mayRespawn({ replica, failedInEpoch }: OfflineReplica): boolean {
+    const { replicas, leader, leaderEpoch } = replica.assignment;
+    if (replicas.length < 2) return false;
+    return leaderEpoch > failedInEpoch || leader !== this.#options.nodeId;
+  }
+
+  #respawn(folder: string): void {
+    const offline = this.#offline.get(folder);
+    if (offline === undefined || this.#closing !== undefined) return;
+    offline.isRespawning = false;
+    if (!this.#mayRespawn(offline)) return;
+    const { replica, failedInEpoch, failures } = offline;
+    this.#offline.delete(folder);
+    this.#failures.set(folder, failures);
+    this.#log("info", "partition is made again", folder, undefined);
+    this.#spawn(folder, replica, failedInEpoch);
   }
 
   #closed(folder: string, result: AskResult<LogClosed>): void {
     const closing = this.#closing;
     if (closing === undefined) return;
+    const held = this.#held.get(folder);
+    if (result.kind === "refused" && held !== undefined && !held.ended) {
+      held.closeRefused = true;
+      return this.#tellAgainSoon();
+    }
     const { outcome } = closing;
     const failure = result.kind === "reply" ? result.reply.failure : result.kind;
     if (failure !== undefined) outcome.failures.push(`${folder}: ${failure}`);

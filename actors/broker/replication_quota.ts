@@ -13,10 +13,6 @@
 
 import type { NodeId, Uuid } from "../../storage/bytes/ids.ts";
 
-/** The topic configs that name throttled replicas. */
-export const LEADER_THROTTLED_REPLICAS = "leader.replication.throttled.replicas";
-export const FOLLOWER_THROTTLED_REPLICAS = "follower.replication.throttled.replicas";
-
 /** Milliseconds whose bytes may pass at once after a rest. */
 const BURST_MS = 1000;
 
@@ -42,9 +38,9 @@ export class ReplicationQuota {
     return this.#throttled.size > 0;
   }
 
-  /** Takes a topic's config: `*`, or items `partition:broker`; undefined or empty for none. */
-  throttle(topicId: Uuid, text: string | undefined): void {
-    const partitions = throttledPartitions(text ?? "", this.#nodeId);
+  /** Takes the items of a topic's config: `*`, or each `partition:broker`. */
+  throttle(topicId: Uuid, items: readonly string[]): void {
+    const partitions = throttledPartitions(items, this.#nodeId);
     if (partitions === "all" || partitions.size > 0) this.#throttled.set(topicId, partitions);
     else this.#throttled.delete(topicId);
   }
@@ -87,10 +83,13 @@ export interface ReplicationQuotas {
 }
 
 /** The partitions whose replica on this broker is throttled. */
-function throttledPartitions(text: string, nodeId: NodeId): ReadonlySet<number> | "all" {
+function throttledPartitions(
+  items: readonly string[],
+  nodeId: NodeId,
+): ReadonlySet<number> | "all" {
   const partitions = new Set<number>();
-  for (const item of text.split(",")) {
-    if (item.trim() === "*") return "all";
+  for (const item of items) {
+    if (item === "*") return "all";
     const [partition, broker] = item.split(":").map(Number);
     if (broker === nodeId && Number.isInteger(partition)) partitions.add(partition!);
   }

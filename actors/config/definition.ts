@@ -28,6 +28,9 @@ export interface ConfigDefinition<Value = unknown> {
   readonly max?: number;
   /** Of strings, and of each item of a list. */
   readonly allowed?: readonly string[];
+  /** Of a list: what each item looks like, and how to say that. */
+  readonly itemPattern?: RegExp;
+  readonly itemForm?: string;
   readonly dynamic: DynamicUpdate;
   /** Its value is shown to nobody. */
   readonly isSensitive: boolean;
@@ -67,6 +70,8 @@ export interface ConfigOptions {
   readonly min?: number;
   readonly max?: number;
   readonly allowed?: readonly string[];
+  readonly itemPattern?: RegExp;
+  readonly itemForm?: string;
   readonly dynamic?: DynamicUpdate;
 }
 
@@ -218,7 +223,7 @@ function problemOf(definition: ConfigDefinition, text: string): string | undefin
     case "string":
       return notAllowed(definition, [trimmed]);
     case "list":
-      return notAllowed(definition, splitList(text));
+      return malformedItem(definition, splitList(text)) ?? notAllowed(definition, splitList(text));
     case "password":
       return undefined;
   }
@@ -233,6 +238,14 @@ function outOfRange({ min, max }: ConfigDefinition, value: number): string | und
   if (min !== undefined && value < min) return `is less than ${min}`;
   if (max !== undefined && value > max) return `is more than ${max}`;
   return undefined;
+}
+
+function malformedItem(
+  { itemPattern, itemForm }: ConfigDefinition,
+  items: readonly string[],
+): string | undefined {
+  const malformed = items.find((item) => itemPattern?.test(item) === false);
+  return malformed === undefined ? undefined : `names ${malformed}, which is not ${itemForm}`;
 }
 
 function notAllowed({ allowed }: ConfigDefinition, items: readonly string[]): string | undefined {

@@ -15,6 +15,9 @@ export interface PartitionConfig {
   readonly minInsyncReplicas: number;
   /** `flush.before.ack`: nothing is acknowledged or visible before it is durable. */
   readonly flushBeforeAck: boolean;
+  /** Replicas whose replication is throttled, as `partition:broker` or `*` (KIP-73). */
+  readonly leaderThrottledReplicas: readonly string[];
+  readonly followerThrottledReplicas: readonly string[];
 }
 
 /** The config of a topic's partitions, of which the topic sets some itself. */
@@ -49,5 +52,7 @@ export function partitionConfig(
     },
     minInsyncReplicas: topic.minInsyncReplicas,
     flushBeforeAck: topic.flushBeforeAck,
+    leaderThrottledReplicas: topic.leaderReplicationThrottledReplicas,
+    followerThrottledReplicas: topic.followerReplicationThrottledReplicas,
   };
 }

@@ -3,7 +3,7 @@
  * default for the topics that do not set it themselves.
  *
  * Owns the table and the way from texts to values. Does not own what a config does. Keys that
- * nothing here would honour yet (tiered storage, throttles, preallocation) are not known.
+ * nothing here would honour yet (tiered storage, preallocation) are not known.
  *
  * @module
  */
@@ -40,6 +40,9 @@ export interface TopicConfigDefinition<Value = unknown> extends ConfigDefinition
 
 const TIMESTAMP_TYPES = ["CreateTime", "LogAppendTime"] as const;
 
+/** `*`, or each item `partition:broker`. */
+const THROTTLED = { itemPattern: /^(\*|\d+:\d+)$/, itemForm: "* or partition:broker" };
+
 const TOPIC_CONFIGS = {
   cleanupPolicy: topic(
     list("cleanup.policy", "delete", "What becomes of old records: delete, compact, or both", {
@@ -68,6 +71,14 @@ const TOPIC_CONFIGS = {
     }),
     "log.segment.delete.delay.ms",
   ),
+  followerReplicationThrottledReplicas: topic(
+    list(
+      "follower.replication.throttled.replicas",
+      "",
+      "Which replicas fetch no faster than follower.replication.throttled.rate",
+      THROTTLED,
+    ),
+  ),
   flushBeforeAck: topic(
     boolean(
       "flush.before.ack",
@@ -92,6 +103,14 @@ const TOPIC_CONFIGS = {
       min: 0,
     }),
     "log.index.interval.bytes",
+  ),
+  leaderReplicationThrottledReplicas: topic(
+    list(
+      "leader.replication.throttled.replicas",
+      "",
+      "To which replicas leaders send no faster than leader.replication.throttled.rate",
+      THROTTLED,
+    ),
   ),
   maxCompactionLagMs: topic(
     long("max.compaction.lag.ms", UNLIMITED, "How long a record may stay uncompacted", { min: 1 }),
