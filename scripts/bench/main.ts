@@ -14,6 +14,7 @@ import { both } from "./parts/both.ts";
 import { consume } from "./parts/consume.ts";
 import { failover } from "./parts/failover.ts";
 import { latency } from "./parts/latency.ts";
+import { leaderLoss } from "./parts/leader_loss.ts";
 import { log } from "./parts/log.ts";
 import { partitions } from "./parts/partitions.ts";
 import { produce } from "./parts/produce.ts";
@@ -34,6 +35,7 @@ const PARTS: readonly Part[] = [
   partitions,
   replication,
   failover,
+  leaderLoss,
 ];
 
 function usage(): string {

@@ -38,7 +38,7 @@ export async function startNodeCluster(
 }
 
 /** Voters must know each other's ports before any of them runs. */
-function freePorts(count: number): number[] {
+export function freePorts(count: number): number[] {
   const listeners = Array.from(
     { length: count },
     () => Deno.listen({ hostname: "127.0.0.1", port: 0 }),
