@@ -24,16 +24,34 @@ export interface FaultHost {
   at(delayMs: number, what: string, run: () => void): void;
 }
 
+/** What faults of clusters are done with; without it they have no effect. */
+export interface ClusterFaults {
+  /** Whether these may lose what is not durable, or all: else the budget of the run is spent. */
+  mayLoseData(nodes: readonly string[], wipes: boolean): boolean;
+  /** Told before it happens. */
+  nodeEnds(node: string, how: "killed" | "power-lost" | "wiped"): void;
+  /** Who leads the metadata quorum, if anybody is up that does. */
+  controller(): string | undefined;
+  /** Has leadership of a drawn partition go to another replica. */
+  moveLeader(drawn: number, round: number): void;
+}
+
 /** Brings faults upon the nodes of a simulation. */
 export class FaultInjector {
   readonly #host: FaultHost;
   readonly #counts = new Map<FaultKind, number>();
+  #cluster: ClusterFaults | undefined;
   /** Rises with `healAll`: what was begun before neither comes nor ends any more. */
   #era = 0;
 
   /** @ignore */
   constructor(host: FaultHost) {
     this.#host = host;
+  }
+
+  /** Lets faults of clusters have an effect. */
+  useCluster(cluster: ClusterFaults): void {
+    this.#cluster = cluster;
   }
 
   /** How many faults of each kind had an effect, sorted by kind. */
@@ -65,6 +83,7 @@ export class FaultInjector {
     for (const node of this.#host.nodes()) {
       node.disk.heal();
       node.throwInHandler(0);
+      node.releaseMessages();
       node.clock.driftPpm = 0;
       node.resume();
       if (node.state === "down" && node.starts > 0) node.restart();
@@ -76,7 +95,24 @@ export class FaultInjector {
     switch (fault.kind) {
       case "crash":
       case "power-loss":
+      case "disk-wipe":
         return this.#takeDown(fault);
+      case "restart":
+        return this.#restart(this.#host.node(fault.node), fault);
+      case "controller-isolation":
+        return this.#isolateController(fault);
+      case "message-delay": {
+        const { node, message, forMs } = fault;
+        this.#host.node(node).holdMessages(message);
+        this.#end(fault, forMs, () => this.#host.node(node).releaseMessages(message));
+        return true;
+      }
+      case "leader-burst":
+        for (let round = 0; round < fault.rounds; round++) {
+          const move = () => this.#cluster?.moveLeader(fault.drawn, round);
+          this.#later(round * fault.everyMs, "move leader", move);
+        }
+        return this.#cluster !== undefined;
       case "pause":
         return this.#pause(this.#host.node(fault.node), fault.forMs);
       case "partition":
@@ -104,16 +140,40 @@ export class FaultInjector {
     }
   }
 
-  #takeDown(fault: Fault & { readonly kind: "crash" | "power-loss" }): boolean {
-    const names = fault.kind === "crash" ? [fault.node] : fault.nodes;
+  #takeDown(fault: Fault & { readonly kind: "crash" | "power-loss" | "disk-wipe" }): boolean {
+    const names = fault.kind === "power-loss" ? fault.nodes : [fault.node];
     const nodes = names.map((name) => this.#host.node(name))
       .filter((node) => node.state !== "down");
+    const wipes = fault.kind === "disk-wipe";
+    const loses = fault.kind !== "crash" &&
+      this.#cluster?.mayLoseData(nodes.map(({ name }) => name), wipes) !== false;
+    if (wipes && (!loses || this.#cluster === undefined)) return false;
     for (const node of nodes) {
-      if (fault.kind === "crash") node.crash();
-      else node.crash({ powerLoss: { tornOf1024: fault.tornOf1024, names: fault.names } });
+      this.#cluster?.nodeEnds(node.name, wipes ? "wiped" : loses ? "power-lost" : "killed");
+      if (fault.kind === "power-loss" && loses) {
+        node.crash({ powerLoss: { tornOf1024: fault.tornOf1024, names: fault.names } });
+      } else {
+        node.crash();
+      }
+      if (wipes) node.disk.wipe();
       this.#end(fault, fault.downMs, () => node.restart());
     }
     return nodes.length > 0;
+  }
+
+  #restart(node: SimulatedNode, fault: Fault & { readonly kind: "restart" }): boolean {
+    if (node.state !== "up") return false;
+    const { incarnation } = node;
+    node.stop(() => this.#end(fault, fault.downMs, () => node.restart()));
+    return node.incarnation === incarnation;
+  }
+
+  #isolateController(fault: Fault & { readonly kind: "controller-isolation" }): boolean {
+    const from = this.#cluster?.controller();
+    if (from === undefined) return false;
+    const to = this.#host.nodes().map(({ name }) => name).filter((name) => name !== from);
+    this.#breakLinks({ ...fault, kind: "partition", from: [from], to });
+    return true;
   }
 
   #pause(node: SimulatedNode, forMs: number): boolean {

@@ -83,6 +83,31 @@ export type Fault =
     }
     /** The handler of a message to come throws. */
     | { readonly kind: "handler-throw"; readonly node: string; readonly nthMessage: number }
+    /** The process ends in order, and starts again. */
+    | { readonly kind: "restart"; readonly node: string; readonly downMs: number }
+    /** The disk is replaced by an empty one while the node is down. */
+    | { readonly kind: "disk-wipe"; readonly node: string; readonly downMs: number }
+    /** Whoever leads the metadata quorum is cut off from the others. */
+    | {
+      readonly kind: "controller-isolation";
+      readonly symmetric: boolean;
+      readonly forMs: number;
+    }
+    /** Messages of a kind stay in the mailboxes of a node: `metadata-committed` is a slow broker. */
+    | {
+      readonly kind: "message-delay";
+      readonly node: string;
+      readonly message: string;
+      readonly forMs: number;
+    }
+    /** Leadership of a partition goes round, several times in a row. */
+    | {
+      readonly kind: "leader-burst";
+      /** Draws the partition. */
+      readonly drawn: number;
+      readonly rounds: number;
+      readonly everyMs: number;
+    }
   );
 
 /** The name of a kind of fault. */
@@ -106,6 +131,15 @@ export const FAULT_KINDS: readonly FaultKind[] = [
   "clock-step",
   "clock-drift",
   "handler-throw",
+];
+
+/** Kinds that only a cluster can have. */
+export const CLUSTER_FAULT_KINDS: readonly FaultKind[] = [
+  "restart",
+  "disk-wipe",
+  "controller-isolation",
+  "message-delay",
+  "leader-burst",
 ];
 
 /** How often each kind comes, as the mean time between two of them; those left out do not. */
@@ -148,7 +182,7 @@ export function drawFaults(
   durationMs: number,
 ): Fault[] {
   const drawn: Fault[] = [];
-  for (const kind of FAULT_KINDS) {
+  for (const kind of [...FAULT_KINDS, ...CLUSTER_FAULT_KINDS]) {
     const meanMs = plan[kind];
     if (meanMs === undefined || targets.nodes.length === 0) continue;
     for (let at = exponential(stream, meanMs); at < durationMs;) {
@@ -198,6 +232,20 @@ function drawFault(
       return { at, kind, node, byPpm: between(stream, -2000, 2000), forMs: duration(stream) };
     case "handler-throw":
       return { at, kind, node, nthMessage: 1 + stream.integer(100) };
+    case "restart":
+    case "disk-wipe":
+      return { at, kind, node, downMs: downTime(stream) };
+    case "controller-isolation":
+      return { at, kind, symmetric: stream.chance(1, 2), forMs: duration(stream) };
+    case "message-delay": {
+      const forMs = pick(stream, [50, 500, 5000]) + exponential(stream, 5000);
+      return { at, kind, node, message: "metadata-committed", forMs };
+    }
+    case "leader-burst": {
+      const drawn = stream.integer(2 ** 31);
+      const rounds = between(stream, 2, 4);
+      return { at, kind, drawn, rounds, everyMs: pick(stream, [1, 20, 100, 400]) };
+    }
   }
 }
 
@@ -258,8 +306,8 @@ function withinBudget(faults: readonly Fault[], targets: FaultTargets): Fault[] 
   const damaged = new Set<string>();
   const damagedMax = targets.damagedMax ?? minority(targets);
   for (const fault of faults) {
-    if (fault.kind === "crash" || fault.kind === "power-loss") {
-      const nodes = fault.kind === "crash" ? [fault.node] : fault.nodes;
+    if (isTakingDown(fault)) {
+      const nodes = fault.kind === "power-loss" ? fault.nodes : [fault.node];
       const down = new Set(nodes);
       for (const [node, until] of downUntil) if (until > fault.at) down.add(node);
       if (down.size > downAtOnceMax(targets)) continue;
@@ -273,6 +321,15 @@ function withinBudget(faults: readonly Fault[], targets: FaultTargets): Fault[] 
     kept.push(fault);
   }
   return kept;
+}
+
+type TakingDown = Fault & {
+  readonly kind: "crash" | "power-loss" | "restart" | "disk-wipe";
+};
+
+function isTakingDown(fault: Fault): fault is TakingDown {
+  return fault.kind === "crash" || fault.kind === "power-loss" || fault.kind === "restart" ||
+    fault.kind === "disk-wipe";
 }
 
 function hostsOf(targets: FaultTargets): readonly string[] {

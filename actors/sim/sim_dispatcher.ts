@@ -4,7 +4,7 @@
  * Messages wait in lanes, one for each pair of sender and mailbox, each first in first out; which
  * lane is next is drawn, or they take turns. Invariants:
  * - At most one event of a dispatcher is scheduled: the next message, or the end of the turn.
- * - A lane is among the ready ones exactly while something waits in it.
+ * - A lane is among the ready ones, or held, exactly while something waits in it.
  * - After `end` nothing is handled any more and every push is refused.
  *
  * @module
@@ -26,11 +26,13 @@ export interface DispatcherHost {
 
 /** Empty lanes kept for use again. */
 const SPARE_LANES = 256;
+/** The place of a lane that is not among the ready ones. */
+const HELD = -1;
 
 class Lane {
   mailbox!: SimulatedMailbox;
   sender = 0;
-  /** Place among the ready lanes. */
+  /** Place among the ready lanes, or `HELD`. */
   index = 0;
   #messages: unknown[] = [];
   #head = 0;
@@ -40,6 +42,9 @@ class Lane {
   }
   push(message: unknown): void {
     this.#messages.push(message);
+  }
+  peek(): unknown {
+    return this.#messages[this.#head];
   }
   shift(): unknown {
     const message = this.#messages[this.#head];
@@ -107,6 +112,9 @@ export class SimulatedDispatcher implements Dispatcher {
   #scheduled = false;
   #handling = false;
   #mailboxes = 0;
+  /** Kinds of messages that are not handled now, and the lanes in which they come next. */
+  readonly #heldKinds = new Set<string>();
+  #heldLanes: Lane[] = [];
   ended = false;
 
   constructor(host: DispatcherHost) {
@@ -138,11 +146,27 @@ export class SimulatedDispatcher implements Dispatcher {
     return count;
   }
 
+  /** Leaves messages of this `kind` where they are, and what comes behind them. */
+  hold(kind: string): void {
+    this.#heldKinds.add(kind);
+  }
+
+  /** Lets go of those of a kind, or of all. */
+  release(kind?: string): void {
+    if (kind === undefined) this.#heldKinds.clear();
+    else this.#heldKinds.delete(kind);
+    const lanes = this.#heldLanes;
+    this.#heldLanes = [];
+    for (const lane of lanes) this.#makeReady(lane);
+    this.#scheduleNext();
+  }
+
   /** The node is no more. */
   end(): void {
     this.ended = true;
     this.#atEnd = [];
     this.#ready.length = 0;
+    this.#heldLanes = [];
   }
 
   queue(mailbox: SimulatedMailbox, sender: number, message: unknown): void {
@@ -151,8 +175,7 @@ export class SimulatedDispatcher implements Dispatcher {
       lane = this.#spare.pop() ?? new Lane();
       lane.mailbox = mailbox;
       lane.sender = sender;
-      lane.index = this.#ready.length;
-      this.#ready.push(lane);
+      this.#makeReady(lane);
       mailbox.lanes.set(sender, lane);
     }
     lane.push(message);
@@ -161,15 +184,25 @@ export class SimulatedDispatcher implements Dispatcher {
 
   drop(lane: Lane): void {
     lane.clear();
-    this.#retire(lane);
+    if (lane.index < 0) this.#heldLanes = this.#heldLanes.filter((held) => held !== lane);
+    else this.#takeOut(lane);
+    this.#spareLane(lane);
   }
 
-  #retire(lane: Lane): void {
+  #makeReady(lane: Lane): void {
+    lane.index = this.#ready.length;
+    this.#ready.push(lane);
+  }
+
+  #takeOut(lane: Lane): void {
     const last = this.#ready.pop();
     if (last !== undefined && last !== lane) {
       this.#ready[lane.index] = last;
       last.index = lane.index;
     }
+  }
+
+  #spareLane(lane: Lane): void {
     if (this.#spare.length < SPARE_LANES) this.#spare.push(lane);
   }
 
@@ -197,7 +230,8 @@ export class SimulatedDispatcher implements Dispatcher {
       mailbox.length--;
       if (lane.length === 0) {
         mailbox.lanes.delete(sender);
-        this.#retire(lane);
+        this.#takeOut(lane);
+        this.#spareLane(lane);
       }
       this.#host.handling(mailbox.number, sender);
       this.#handling = true;
@@ -211,6 +245,21 @@ export class SimulatedDispatcher implements Dispatcher {
   }
 
   #chooseLane(): Lane | undefined {
+    for (;;) {
+      const lane = this.#drawLane();
+      if (lane === undefined || this.#heldKinds.size === 0 || !this.#isHeld(lane)) return lane;
+      this.#takeOut(lane);
+      lane.index = HELD;
+      this.#heldLanes.push(lane);
+    }
+  }
+
+  #isHeld(lane: Lane): boolean {
+    const next = lane.peek() as { readonly kind?: unknown } | null;
+    return typeof next?.kind === "string" && this.#heldKinds.has(next.kind);
+  }
+
+  #drawLane(): Lane | undefined {
     const count = this.#ready.length;
     if (count <= 1) return this.#ready[0];
     const { world, chance } = this.#host;

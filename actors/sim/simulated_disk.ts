@@ -81,6 +81,14 @@ export class SimulatedDisk {
     this.contents.readOnly = false;
   }
 
+  /** Takes everything off it, durably, as if it were another. */
+  wipe(): void {
+    this.contents.killProcess();
+    for (const { name } of this.contents.list("")) this.contents.remove(name);
+    this.contents.syncDirectory("");
+    this.contents.killProcess();
+  }
+
   killProcess(): void {
     this.contents.killProcess();
   }

@@ -81,6 +81,7 @@ export class SimulatedNode {
   #running: Stoppable | undefined;
   #environment: Environment | undefined;
   #dispatcher: SimulatedDispatcher | undefined;
+  readonly #held = new Map<string, number>();
   #throwIn = 0;
   #stopping = false;
   /** How often it was started. */
@@ -210,6 +211,24 @@ export class SimulatedNode {
     this.#throwIn = nth;
   }
 
+  /** Leaves messages of a kind unhandled, in this incarnation and those to come. */
+  holdMessages(kind: string): void {
+    this.#held.set(kind, (this.#held.get(kind) ?? 0) + 1);
+    this.#dispatcher?.hold(kind);
+  }
+
+  /** Takes one `holdMessages` back; all without a kind. */
+  releaseMessages(kind?: string): void {
+    if (kind === undefined) {
+      this.#held.clear();
+      return this.#dispatcher?.release();
+    }
+    const count = (this.#held.get(kind) ?? 0) - 1;
+    if (count > 0) return void this.#held.set(kind, count);
+    this.#held.delete(kind);
+    this.#dispatcher?.release(kind);
+  }
+
   #runBoot(environment: Environment): void {
     const running = (this.#boot as Boot)(environment);
     if (this.#environment === environment) this.#running = running;
@@ -241,6 +260,7 @@ export class SimulatedNode {
         loop.schedule(delayUs, owner, incarnation, what, detail, run),
       handling: (mailbox, sender) => trace.message(mailbox, sender),
     });
+    for (const kind of this.#held.keys()) this.#dispatcher.hold(kind);
     return simulatedEnvironment({
       loop,
       owner,

@@ -126,6 +126,38 @@ export class ClusterChecker implements ViewSink {
     if (this.#brokers.get(view.nodeId) === view) this.#brokers.delete(view.nodeId);
   }
 
+  /** The broker that runs on a node. */
+  broker(nodeId: NodeId): BrokerView | undefined {
+    return this.#brokers.get(nodeId);
+  }
+
+  /** Who leads the metadata quorum in the latest epoch, of those that run. */
+  get leaderOfQuorum(): NodeId | undefined {
+    let leader: ControllerTrack | undefined;
+    for (const track of this.#controllers.values()) {
+      if (track.role === "leader" && track.epoch > (leader?.epoch ?? -1)) leader = track;
+    }
+    return leader?.nodeId;
+  }
+
+  /**
+   * Nodes that have lost data and do not hold again all that they are to hold: as many more may
+   * lose theirs as the budget leaves.
+   */
+  get recovering(): ReadonlySet<NodeId> {
+    for (const id of this.#recovering) {
+      const node = this.tracks.node(id);
+      if (node.isLossy) continue;
+      const behind = [...this.tracks.partitions.values()].some(({ truth, isDeleted }) =>
+        truth !== undefined && !isDeleted && truth.replicas.includes(id) &&
+        !truth.isr.includes(id)
+      );
+      if (!behind) this.#recovering.delete(id);
+    }
+    return this.#recovering;
+  }
+  readonly #recovering = new Set<NodeId>();
+
   /** A process is about to end, or has ended: what it did before has been looked at. */
   processEnded(nodeId: NodeId, how: "clean" | EndOfProcess): void {
     const node = this.tracks.node(nodeId);
@@ -144,6 +176,7 @@ export class ClusterChecker implements ViewSink {
     node.endedUncleanly = true;
     if (how === "power-lost" || how === "damaged") {
       node.isLossy = true;
+      this.#recovering.add(nodeId);
       for (const { partition } of node.replicas.values()) this.#lost(partition);
     }
   }
@@ -153,6 +186,7 @@ export class ClusterChecker implements ViewSink {
     const node = this.tracks.node(nodeId);
     node.isLossy = true;
     node.endedUncleanly = true;
+    this.#recovering.add(nodeId);
     this.quorum.wiped(nodeId);
     for (const replica of node.replicas.values()) {
       replica.log.wiped();

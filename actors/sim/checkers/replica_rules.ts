@@ -66,8 +66,7 @@ export class ReplicaRules {
     if (partitionEpoch < 0) return;
     const truth = partition.history[partitionEpoch];
     const agrees = truth !== undefined && truth.leaderEpoch === leaderEpoch &&
-      (role === "leader") === (truth.leader === node.id) &&
-      (role !== "leader" || isr.join() === truth.isr.join());
+      (role !== "leader" || truth.leader === node.id && isr.join() === truth.isr.join());
     verdicts.hold("P14 partition-epoch", agrees, () => {
       return `${where}: at partition epoch ${partitionEpoch} it is ${role} in leader epoch ` +
         `${leaderEpoch} with ISR [${isr}]; committed is ` +

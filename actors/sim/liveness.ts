@@ -1,0 +1,137 @@
+/**
+ * Whether a cluster whose faults have ended does again all that it is for (L1 to L8), and if not,
+ * why.
+ *
+ * Looks at the checkers' own memory of the nodes; changes nothing.
+ *
+ * @module
+ */
+
+import type { NodeId } from "../../storage/bytes/ids.ts";
+import type { ClusterChecker } from "./checkers/cluster_checker.ts";
+import { eligibleOf } from "./checkers/membership_rules.ts";
+import { describeBatch, isSame } from "./checkers/shadow_log.ts";
+import type { PartitionTrack, ReplicaTrack } from "./checkers/tracks.ts";
+
+/** What must converge. */
+export interface Core {
+  readonly voters: readonly NodeId[];
+  readonly brokers: readonly NodeId[];
+}
+
+/** The first thing that is not as it should be; undefined when all is. */
+export function pendingReason(checker: ClusterChecker, core: Core): string | undefined {
+  return quorumPending(checker, core) ?? brokersPending(checker, core) ??
+    partitionsPending(checker, core);
+}
+
+/** L1 of the quorum: one active controller, and everybody has what it committed. */
+function quorumPending(checker: ClusterChecker, core: Core): string | undefined {
+  const nodes = new Set([...core.voters, ...core.brokers]);
+  const states = [...nodes].map((id) => ({ id, view: checker.quorum.controller(id).view }));
+  const leader = states.find(({ view }) => view?.state.isActive === true)?.view?.state;
+  if (leader === undefined) {
+    const roles = states.map(({ id, view }) => {
+      return `${id} is ${view?.state.role ?? "down"} in epoch ${view?.state.epoch ?? "none"}`;
+    });
+    return `no controller is active: ${roles.join(", ")}`;
+  }
+  for (const { id, view } of states) {
+    if (view === undefined) return `the controller of ${id} does not run`;
+    if (view.state.highWatermark < leader.logEndOffset) {
+      return `${id} has the metadata up to ${view.state.highWatermark} of ${leader.logEndOffset}`;
+    }
+  }
+  return undefined;
+}
+
+/** L5: every broker is registered and unfenced, and has applied the metadata. */
+function brokersPending(checker: ClusterChecker, core: Core): string | undefined {
+  for (const id of core.brokers) {
+    const registered = checker.metadata.image.brokers.get(id);
+    if (registered === undefined) return `broker ${id} has not registered`;
+    if (registered.fenced) return `broker ${id} is fenced`;
+    const broker = checker.broker(id);
+    if (broker === undefined) return `broker ${id} does not run`;
+    if (broker.appliedOffset < checker.metadata.endOffset) {
+      return `broker ${id} has applied the metadata up to ${broker.appliedOffset} of ` +
+        `${checker.metadata.endOffset}`;
+    }
+  }
+  return undefined;
+}
+
+function partitionsPending(checker: ClusterChecker, core: Core): string | undefined {
+  for (const partition of checker.tracks.partitions.values()) {
+    if (partition.isDeleted || partition.truth === undefined) continue;
+    const reason = partitionPending(partition, core);
+    if (reason !== undefined) return `${partition.name}: ${reason}`;
+  }
+  return undefined;
+}
+
+/** L1, L3, L4, L7 and L8 of one partition. */
+function partitionPending(partition: PartitionTrack, core: Core): string | undefined {
+  const { isr, leader, leaderEpoch, replicas, adding, removing } = partition.truth!;
+  if (leader < 0) return `it has no leader; ISR [${isr}], ELR [${eligibleOf(partition.truth!)}]`;
+  if (adding.length + removing.length > 0) return `a reassignment to [${replicas}] goes on`;
+  const members = replicas.filter((id) => core.brokers.includes(id));
+  const missing = members.filter((id) => !isr.includes(id));
+  if (missing.length > 0) return `[${missing}] of [${replicas}] are not in the ISR [${isr}]`;
+  const leading = partition.replicas.get(leader);
+  const state = leading?.view?.state;
+  if (leading === undefined || state?.role !== "leader" || state.leaderEpoch !== leaderEpoch) {
+    return `${leader} is to lead epoch ${leaderEpoch}, and is ${state?.role ?? "nothing"}` +
+      ` in epoch ${state?.leaderEpoch}`;
+  }
+  if (state.isProposalPending) return `a change of the ISR [${isr}] is not answered`;
+  const { endOffset } = leading.log.shadow;
+  if (state.highWatermark < endOffset) {
+    return `the HW of ${leader} is ${state.highWatermark}, its log ends at ${endOffset}`;
+  }
+  if (state.lastStableOffset < state.highWatermark) {
+    return `the LSO of ${leader} is ${state.lastStableOffset}, the HW ${state.highWatermark}`;
+  }
+  for (const id of members) {
+    const reason = differs(partition.replicas.get(id), leading);
+    if (reason !== undefined) return `${id} ${reason}`;
+  }
+  return undefined;
+}
+
+function differs(replica: ReplicaTrack | undefined, leading: ReplicaTrack): string | undefined {
+  const mine = replica?.log.shadow.last;
+  const { last } = leading.log.shadow;
+  if (last === undefined && mine === undefined || isSame(mine, last)) return undefined;
+  return `ends with ${describeBatch(mine)}, its leader with ${describeBatch(last)}`;
+}
+
+/**
+ * The nodes that are kept and must converge: a drawn majority of the voters, and brokers so that
+ * each partition has one that may lead and enough to be in sync. All others fail for ever.
+ */
+export function chooseCore(
+  checker: ClusterChecker,
+  all: Core,
+  minInsyncReplicas: number,
+  order: (ids: readonly NodeId[]) => readonly NodeId[],
+): Core {
+  const kept = new Set(order(all.voters).slice(0, Math.floor(all.voters.length / 2) + 1));
+  const voters = all.voters.filter((id) => kept.has(id));
+  const isEnough = (brokers: readonly NodeId[]) =>
+    [...checker.tracks.partitions.values()].every(({ truth, isDeleted }) => {
+      if (truth === undefined || isDeleted) return true;
+      const members = truth.replicas.filter((id) => brokers.includes(id));
+      const enough = Math.min(minInsyncReplicas, truth.replicas.length);
+      const eligible = truth.leader >= 0 || truth.isr.length > 0 ? truth.isr : eligibleOf(truth);
+      return members.length >= enough && eligible.some((id) => brokers.includes(id)) &&
+        truth.adding.length + truth.removing.length === 0;
+    });
+  const isCombined = all.brokers.some((id) => all.voters.includes(id));
+  const brokers = isCombined ? all.brokers.filter((id) => kept.has(id)) : [];
+  for (const id of order(all.brokers)) {
+    if (isEnough(brokers)) break;
+    if (!brokers.includes(id)) brokers.push(id);
+  }
+  return { voters, brokers: brokers.sort((a, b) => a - b) };
+}
