@@ -3,14 +3,15 @@
  * or made it. Strom's own, under a key that Kafka's protocol will not reach.
  *
  * Request and response are those of the API within, as Kafka's encoding writes them, without
- * header. `endOffset` is where the metadata log ended: a node that has applied it up to there sees
- * what was decided. NOT_CONTROLLER when the receiver does not lead the metadata quorum; the request
- * has then had no effect.
+ * header; they travel as records do, behind the envelope, as they may be large. `endOffset` is
+ * where the metadata log ended: a node that has applied it up to there sees what was decided.
+ * NOT_CONTROLLER when the receiver does not lead the metadata quorum; the request has then had no
+ * effect.
  *
  * @module
  */
 
-import { api, bytes, type Infer, int16, int64, string, struct } from "../schema.ts";
+import { api, type Infer, int16, int64, records, string, struct } from "../schema.ts";
 
 export const CONTROLLER_ENVELOPE = api({
   key: 10001,
@@ -22,14 +23,14 @@ export const CONTROLLER_ENVELOPE = api({
     apiVersion: int16(),
     /** Who asked; the node that hands it on has checked that he may. */
     principal: string(),
-    request: bytes(),
+    request: records(),
   }),
   response: struct({
     errorCode: int16(),
     errorMessage: string({ nullableVersions: "0+", default: null }),
     endOffset: int64({ default: -1 }),
     /** Null where there is an error. */
-    response: bytes({ nullableVersions: "0+", default: null }),
+    response: records({ nullableVersions: "0+", default: null }),
   }),
 });
 

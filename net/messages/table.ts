@@ -24,6 +24,7 @@ import { DESCRIBE_CONFIGS } from "./describe_configs.ts";
 import { DESCRIBE_QUORUM } from "./describe_quorum.ts";
 import { ELECT_LEADERS } from "./elect_leaders.ts";
 import { END_QUORUM_EPOCH } from "./end_quorum_epoch.ts";
+import { FAIL_REPLICAS } from "./fail_replicas.ts";
 import { FETCH } from "./fetch.ts";
 import { FETCH_SNAPSHOT } from "./fetch_snapshot.ts";
 import { INCREMENTAL_ALTER_CONFIGS } from "./incremental_alter_configs.ts";
@@ -76,6 +77,7 @@ export const NODE_APIS: readonly Api[] = [
   BROKER_HEARTBEAT,
   ALLOCATE_PRODUCER_IDS,
   CONTROLLER_ENVELOPE,
+  FAIL_REPLICAS,
 ];
 
 const byKey: ReadonlyMap<number, Api> = new Map(

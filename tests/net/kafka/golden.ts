@@ -5,6 +5,7 @@
  */
 
 import { CONTROLLER_ENVELOPE } from "../../../net/messages/controller_envelope.ts";
+import { FAIL_REPLICAS } from "../../../net/messages/fail_replicas.ts";
 import { APIS, NODE_APIS } from "../../../net/messages/table.ts";
 import { K_RAFT_VERSION_RECORD } from "../../../net/messages/records/kraft_version_record.ts";
 import { LEADER_CHANGE_MESSAGE } from "../../../net/messages/records/leader_change_message.ts";
@@ -27,10 +28,15 @@ export const TABLES: readonly Table[] = [
   QUORUM_STATE_DATA,
 ];
 
-/** Tables that Kafka has none of: its Envelope carries what clients sent, ours what a node asks. */
+/**
+ * Tables that Kafka has none of: its Envelope carries what clients sent, ours what a node asks; and
+ * its brokers fail by directories.
+ */
 export const OWN_TABLES: readonly Table[] = [
   CONTROLLER_ENVELOPE.request,
   CONTROLLER_ENVELOPE.response,
+  FAIL_REPLICAS.request,
+  FAIL_REPLICAS.response,
 ];
 
 export interface GoldenMessage {
