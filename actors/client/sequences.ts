@@ -27,9 +27,17 @@
  */
 
 import { ErrorCode } from "../../net/messages/errors.ts";
-import type { BatchPart } from "./batch_splitting.ts";
-import type { ProducerBatch } from "./producer_batch.ts";
+import type { ProducerStamp } from "../../storage/record_batch.ts";
 import type { ProducerIdAndEpoch, ProducerIdentity } from "./producer_identity.ts";
+
+/** What the numbering needs of a batch. */
+export interface SequencedBatch {
+  /** The order of batches within the partition; a split's parts have the same. */
+  readonly order: number;
+  readonly recordsCount: number;
+  /** Undefined while it has no number. */
+  stamp: ProducerStamp | undefined;
+}
 
 /** As many batches of a producer a log remembers. */
 const BATCHES_MAX = 5;
@@ -65,7 +73,7 @@ const REFUSALS: ReadonlySet<number> = new Set([
 type Gap = "none" | "unknown" | "certain";
 
 interface Numbered {
-  readonly batch: ProducerBatch;
+  readonly batch: SequencedBatch;
   /** Its place among the batches of the epoch. */
   readonly place: number;
   /** An attempt ended without a refusal. */
@@ -80,7 +88,7 @@ export type SequenceVerdict = "again" | "fail" | "stored" | undefined;
 
 /** The numbering of one partition. */
 export class PartitionSequences {
-  readonly #identity: ProducerIdentity;
+  readonly #identity: Pick<ProducerIdentity, "current" | "bump">;
   /** What the numbers belong to. */
   #id: ProducerIdAndEpoch | undefined;
   #next = 0;
@@ -94,13 +102,14 @@ export class PartitionSequences {
   readonly #numbered: Numbered[] = [];
   #gapAtEnd: Gap = "none";
 
-  constructor(identity: ProducerIdentity) {
+  constructor(identity: Pick<ProducerIdentity, "current" | "bump">) {
     this.#identity = identity;
   }
 
   /** Whether a batch may be sent now, as far as its number goes. */
-  mayTake(batch: ProducerBatch): boolean {
-    if (batch.stamp !== undefined) return true;
+  mayTake(batch: SequencedBatch): boolean {
+    // A log that knows nothing of the producer must see its first batch first.
+    if (batch.stamp !== undefined) return this.#isKnown || batch.stamp.baseSequence === 0;
     const { current } = this.#identity;
     if (current === undefined || this.#gapAtEnd !== "none") return false;
     const first = this.#numbered[0];
@@ -111,7 +120,7 @@ export class PartitionSequences {
   }
 
   /** Gives a batch its number, unless it has one. */
-  take(batch: ProducerBatch): void {
+  take(batch: SequencedBatch): void {
     if (batch.stamp !== undefined) return;
     const { current } = this.#identity;
     if (current === undefined) throw new Error("Cannot number batch: there is no producer id");
@@ -128,7 +137,7 @@ export class PartitionSequences {
   }
 
   /** The batch is in the log, and so are those before it. */
-  stored(batch: ProducerBatch): void {
+  stored(batch: SequencedBatch): void {
     const index = this.#indexOf(batch);
     if (index < 0) return;
     for (let i = 0; i < index; i++) this.#numbered[i]!.gapBefore = "none";
@@ -138,7 +147,7 @@ export class PartitionSequences {
   }
 
   /** An attempt has ended with an error. */
-  refused(batch: ProducerBatch, code: number): SequenceVerdict {
+  refused(batch: SequencedBatch, code: number): SequenceVerdict {
     const index = this.#indexOf(batch);
     if (index < 0) return undefined;
     const numbered = this.#numbered[index]!;
@@ -159,7 +168,10 @@ export class PartitionSequences {
   }
 
   /** The batch goes on as parts, which hold its records in order. */
-  split(batch: ProducerBatch, parts: readonly BatchPart[]): void {
+  split(
+    batch: SequencedBatch,
+    parts: readonly { readonly batch: SequencedBatch; readonly firstIndex: number }[],
+  ): void {
     const index = this.#indexOf(batch);
     if (index < 0) return;
     const { place, mayBeStored, gapBefore, mayBeStoredWhole } = this.#numbered[index]!;
@@ -179,7 +191,7 @@ export class PartitionSequences {
   }
 
   /** The batch is not sent again, and no request carries it. */
-  gaveUp(batch: ProducerBatch): void {
+  gaveUp(batch: SequencedBatch): void {
     const index = this.#indexOf(batch);
     if (index < 0) return;
     const { mayBeStored, gapBefore } = this.#numbered[index]!;
@@ -216,7 +228,7 @@ export class PartitionSequences {
     this.#lastStored = -1;
   }
 
-  #indexOf(batch: ProducerBatch): number {
+  #indexOf(batch: SequencedBatch): number {
     if (batch.stamp === undefined) return -1;
     return this.#numbered.findIndex((numbered) => numbered.batch === batch);
   }

@@ -14,10 +14,16 @@ export interface Setup {
 
 export async function setUp(
   config: ProducerConfig = {},
-  options: { partitions?: number; brokers?: number } = {},
+  options: {
+    readonly partitions?: number;
+    readonly brokers?: number;
+    /** Runs before the producer connects. */
+    readonly before?: (world: ClientWorld) => void;
+  } = {},
 ): Promise<Setup> {
   const world = new ClientWorld({ brokers: options.brokers ?? 1 });
   world.cluster.createTopic("t", options.partitions ?? 1);
+  options.before?.(world);
   const { environment } = world;
   const producer = await world.settled(
     Producer.connect(world.bootstrap, { ...config, environment }),
