@@ -165,6 +165,29 @@ export {
   type NodeSimulationResult,
   simulateNode,
 } from "./actors/sim/node_simulation.ts";
+export {
+  type ClusterSimulationOptions,
+  type ClusterSimulationResult,
+  simulateCluster,
+} from "./actors/sim/cluster_simulation.ts";
+export { CLUSTER_KINDS, type ClusterRunOptions } from "./actors/sim/cluster_options.ts";
+export type { AdminAction } from "./actors/sim/clients/admin_engine.ts";
+export type { ProduceMode, TopicPlan } from "./actors/sim/clients/topic_plan.ts";
+export type {
+  HistoryCounts,
+  Operation,
+  Outcome,
+  PollStep,
+  SendStep,
+  Step,
+} from "./actors/sim/history.ts";
+export {
+  checkHistory,
+  type HistoryRules,
+  type HistoryVerdict,
+} from "./actors/sim/history_checker.ts";
+export { shrinkList } from "./actors/sim/shrink.ts";
+export { PROTOCOL, type Protocol } from "./actors/protocol.ts";
 export type { Violation } from "./actors/sim/record_checker.ts";
 export type { WorkloadCounts } from "./actors/sim/record_workload.ts";
 export {

@@ -12,6 +12,7 @@ import { consume } from "./consume.ts";
 import { logDump } from "./log_dump.ts";
 import { node } from "./node.ts";
 import { produce } from "./produce.ts";
+import { sim } from "./sim.ts";
 import { TOPICS } from "./topics.ts";
 
 export const COMMANDS: readonly Command[] = [
@@ -23,4 +24,5 @@ export const COMMANDS: readonly Command[] = [
   logDump,
   ...BENCH,
   chaos,
+  sim,
 ];

@@ -1,0 +1,183 @@
+/**
+ * `strom sim`: clusters in the simulated world, seed after seed.
+ *
+ * @module
+ */
+
+import {
+  CLUSTER_KINDS,
+  type ClusterSimulationOptions,
+  type ClusterSimulationResult,
+  type Fault,
+  type FaultKind,
+  simulateCluster,
+} from "../../mod.ts";
+import { shrinkFaults, violationLines } from "../sim/sim_report.ts";
+import { SimTotals } from "../sim/sim_totals.ts";
+import { command, type Terminal } from "./command.ts";
+import { flag, integer, text, textOr, UsageError } from "./option.ts";
+
+const DEFAULT_SEEDS = 1000;
+const SHRINK_RUNS = 60;
+const MINUTE_MS = 60_000;
+
+export const sim = command({
+  name: "sim",
+  summary: "Run clusters in a simulated world with faults, and hold them to every rule",
+  details: [
+    "Each seed is a cluster, its clients, and faults: crashes, power cuts, broken links, full",
+    "disks, wrong clocks. After every event the state of all nodes is held against the rules; in",
+    "the end what is left must converge, and what clients saw must be what a log may do.",
+    "The same seed gives the same run, to the last bit.",
+  ],
+  options: {
+    seed: integer("N", "One seed, told about in full", { min: 0 }),
+    from: integer("N", "The first of several seeds (default 1)", { min: 0 }),
+    seeds: integer("N", `How many (default ${DEFAULT_SEEDS})`, { min: 1 }),
+    minutes: integer("M", "Begin seeds for so long, instead", { min: 1 }),
+    nodes: integer("N", "How many brokers (default: as drawn, 1 to 5)", { min: 1, max: 9 }),
+    seconds: integer("S", "Simulated seconds with faults in each run (default 30)", { min: 1 }),
+    faults: textOr("LIST", "all", `Some of ${CLUSTER_KINDS.join(", ")}`),
+    schedule: text("JSON", "The faults themselves, instead of drawing them"),
+    trace: text("FILE", "Write a line for each event of one seed"),
+    logs: flag("Print what nodes log in the run of one seed"),
+  },
+  exclusive: [["seed", "from"], ["seed", "seeds"], ["seed", "minutes"], ["seeds", "minutes"]],
+  async run({ options, terminal }) {
+    const print = (line: string) => terminal.output.writeText(`${line}\n`);
+    const { nodes, seconds, seed } = options;
+    const kinds = kindsOf(options.faults);
+    const schedule = options.schedule === undefined ? undefined : faultsOf(options.schedule);
+    const optionsOf = (seed: number): ClusterSimulationOptions => ({
+      seed,
+      run: {
+        ...(nodes === undefined ? {} : { nodes }),
+        ...(seconds === undefined ? {} : { faultsForMs: seconds * 1000 }),
+      },
+      ...(kinds === undefined ? {} : { kinds }),
+      ...(schedule === undefined ? {} : { faults: schedule }),
+    });
+    const replay = (seed: number) =>
+      [
+        `deno task sim --seed ${seed}`,
+        nodes === undefined ? "" : ` --nodes ${nodes}`,
+        seconds === undefined ? "" : ` --seconds ${seconds}`,
+        kinds === undefined ? "" : ` --faults ${options.faults}`,
+      ].join("");
+    print(`commit ${await commit()}`);
+    const runner = new SeedRunner(optionsOf, replay, terminal, print);
+    if (seed !== undefined) runner.runOne(seed, options.trace, options.logs);
+    else if (options.minutes !== undefined) {
+      runner.runFor(options.from ?? 1, options.minutes * MINUTE_MS);
+    } else runner.runMany(options.from ?? 1, options.seeds ?? DEFAULT_SEEDS);
+    if (runner.broken > 0) throw new Error(`${runner.broken} seeds broke a rule`);
+  },
+});
+
+class SeedRunner {
+  readonly #optionsOf: (seed: number) => ClusterSimulationOptions;
+  readonly #replay: (seed: number) => string;
+  readonly #terminal: Terminal;
+  readonly #print: (line: string) => void;
+  readonly #totals = new SimTotals();
+  readonly #began = performance.now();
+  broken = 0;
+
+  constructor(
+    optionsOf: (seed: number) => ClusterSimulationOptions,
+    replay: (seed: number) => string,
+    terminal: Terminal,
+    print: (line: string) => void,
+  ) {
+    this.#optionsOf = optionsOf;
+    this.#replay = replay;
+    this.#terminal = terminal;
+    this.#print = print;
+  }
+
+  runMany(from: number, count: number): void {
+    for (let seed = from; seed < from + count && this.broken === 0; seed++) this.#run(seed);
+    this.#end();
+  }
+
+  /** A time only decides whether another seed begins. */
+  runFor(from: number, ms: number): void {
+    for (let seed = from; this.broken === 0 && performance.now() - this.#began < ms; seed++) {
+      this.#run(seed);
+    }
+    this.#end();
+  }
+
+  runOne(seed: number, trace: string | undefined, logs: boolean): void {
+    const lines: string[] = [];
+    const options = this.#optionsOf(seed);
+    const result = simulateCluster({
+      ...options,
+      ...(trace === undefined ? {} : { trace: (line: string) => lines.push(line) }),
+      ...(logs ? { log: this.#print } : {}),
+    });
+    if (trace !== undefined) Deno.writeTextFileSync(trace, lines.join("\n"));
+    this.#print(JSON.stringify({ ...result, history: undefined }, undefined, 2));
+    this.#take(options, result);
+    this.#end();
+  }
+
+  #run(seed: number): void {
+    const options = this.#optionsOf(seed);
+    const result = simulateCluster(options);
+    const { run, events, traceHash, virtualMs } = result;
+    this.#print(
+      `seed ${seed}: ${run.nodes} nodes, ${run.voters} voters` +
+        `${run.combined ? "" : " apart"}, RF ${
+          run.topics.map(({ replicationFactor }) => replicationFactor)
+        }, min ISR ${run.minInsyncReplicas}` +
+        `${run.flushBeforeAck ? ", flushed" : ""}; faults ${Object.keys(run.faults)}; ` +
+        `${events} events, ${Math.round(virtualMs / 1000)} s, ${traceHash}`,
+    );
+    this.#take(options, result);
+  }
+
+  #take(options: ClusterSimulationOptions, result: ClusterSimulationResult): void {
+    this.#totals.add(result);
+    if (result.violations.length === 0) return;
+    this.broken++;
+    this.#terminal.note("shrinking the faults…");
+    const shrunk = shrinkFaults(options, result, SHRINK_RUNS);
+    for (const line of violationLines(result, shrunk, this.#replay(Number(result.seed)))) {
+      this.#print(line);
+    }
+  }
+
+  #end(): void {
+    const seconds = (performance.now() - this.#began) / 1000;
+    for (const line of this.#totals.lines(seconds)) this.#print(line);
+  }
+}
+
+function kindsOf(list: string): readonly FaultKind[] | undefined {
+  if (list === "all") return undefined;
+  return list.split(",").map((word) => {
+    const kind = CLUSTER_KINDS.find((kind) => kind === word.trim());
+    if (kind !== undefined) return kind;
+    throw new UsageError(`--faults ${word} is not among ${CLUSTER_KINDS.join(", ")}`);
+  });
+}
+
+function faultsOf(json: string): readonly Fault[] {
+  try {
+    return JSON.parse(json);
+  } catch {
+    throw new UsageError("--schedule is no JSON");
+  }
+}
+
+/** Seeds mean the same only with the same code. */
+async function commit(): Promise<string> {
+  try {
+    const git = new Deno.Command("git", { args: ["rev-parse", "--short", "HEAD"], stderr: "null" });
+    const { success, stdout } = await git.output();
+    return success ? new TextDecoder().decode(stdout).trim() : "unknown";
+  } catch {
+    return "unknown";
+  }
+}
