@@ -5,16 +5,16 @@
  * @module
  */
 
-import { QuorumState } from "./controller/quorum_state.ts";
+import { QuorumRules } from "./controller/quorum_rules.ts";
 import { Replica } from "./partition/replica.ts";
 
 /** The rules, by class. Each deliberate rule is a small method that a subclass can override. */
 export interface Protocol {
   /** Replication of a partition. */
   readonly Replica: typeof Replica;
-  /** Roles in the metadata quorum. */
-  readonly QuorumState: typeof QuorumState;
+  /** The metadata quorum. */
+  readonly QuorumRules: typeof QuorumRules;
 }
 
 /** The rules as they are meant. */
-export const PROTOCOL: Protocol = { Replica, QuorumState };
+export const PROTOCOL: Protocol = { Replica, QuorumRules };

@@ -7,7 +7,7 @@
 import { NONE, ZERO_UUID } from "../../storage/bytes/ids.ts";
 import { MalformedFileError, readSmallText, replaceSmallFile } from "../../storage/checkpoint.ts";
 import type { Disk } from "../../storage/disk.ts";
-import { METADATA_FOLDER } from "./metadata_log.ts";
+import { METADATA_FOLDER } from "./metadata_topic.ts";
 import type { PersistedQuorumState } from "./quorum_state.ts";
 
 const PATH = `${METADATA_FOLDER}/quorum-state`;
@@ -42,10 +42,10 @@ export function readQuorumState(disk: Disk): PersistedQuorumState | undefined {
   return { leaderId, leaderEpoch, votedId, votedDirectoryId: votedDirectoryId || ZERO_UUID };
 }
 
-/** Durable when it returns. */
-export function writeQuorumState(disk: Disk, state: PersistedQuorumState): void {
+/** Durable when it returns, unless `durable` is false. @throws {DiskError} */
+export function writeQuorumState(disk: Disk, state: PersistedQuorumState, durable = true): void {
   const text = JSON.stringify({ ...state, data_version: DATA_VERSION });
-  replaceSmallFile(disk, PATH, text, { sync: true });
+  replaceSmallFile(disk, PATH, text, { sync: durable });
 }
 
 function isWhole(value: unknown): value is number {
