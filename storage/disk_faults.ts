@@ -54,7 +54,9 @@ export type DiskFault =
    * The bit of that number, counted from the operation's position, is the other way round on the
    * medium: after a write, or before a read. Reading again does not heal it.
    */
-  | { readonly kind: "flip"; readonly bit: number };
+  | { readonly kind: "flip"; readonly bit: number }
+  /** A sync is said to be done, and made nothing durable. */
+  | { readonly kind: "lie" };
 
 export interface DiskFaults {
   /** Asked once for each operation, in order, when it takes effect. */

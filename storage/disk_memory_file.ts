@@ -128,6 +128,7 @@ export class MemoryFile implements File {
       contents.failSync(this.#disk.chance);
       throw this.#failure("sync", undefined, fault.code);
     }
+    if (fault?.kind === "lie") return;
     contents.settle(mark);
     if (!contents.unsynced) this.#disk.unsynced.delete(this.#node);
   }

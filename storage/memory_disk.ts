@@ -25,6 +25,7 @@ import type {
   CrashModel,
   DiskAction,
   DiskChance,
+  DiskFault,
   DiskFaults,
   DiskOperation,
   DiskScheduler,
@@ -162,7 +163,8 @@ export class MemoryDisk implements Disk {
 
   syncDirectory(path: string): void {
     const folder = this.#folder(path, `sync folder ${path || "/"}`);
-    this.#befall("sync-folder", path, `sync folder ${path || "/"}`);
+    const fault = this.#befall("sync-folder", path, `sync folder ${path || "/"}`);
+    if (fault?.kind === "lie") return;
     this.#names.sync(folder);
     if (!this.#names.unsynced) this.#forgetRemoved();
   }
@@ -312,12 +314,17 @@ export class MemoryDisk implements Disk {
     if (!node.isDirectory) this.#shared.usedBytes -= node.contents.size;
   }
 
-  #befall(action: DiskAction, path: string, words = `${action} ${path || "/"}`): void {
+  #befall(
+    action: DiskAction,
+    path: string,
+    words = `${action} ${path || "/"}`,
+  ): DiskFault | undefined {
     const { faults } = this.#shared;
-    if (faults === undefined) return;
+    if (faults === undefined) return undefined;
     const operation: DiskOperation = { action, path, position: 0, length: 0 };
     const fault = faults.befall(operation);
     if (fault?.kind === "fail") throw madeError(words, fault.code);
+    return fault;
   }
 
   #refuseWhenReadOnly(action: string): void {

@@ -1,0 +1,219 @@
+/**
+ * The nodes of a cluster in a simulated world: started, hurt, watched by the checkers, and mended.
+ *
+ * Owns the nodes and what faults may do to them without breaking a promise that was never made
+ * (the budget of losses). Does not own clients: cluster_simulation.ts has some of its own,
+ * simulate.ts takes its users'.
+ *
+ * @module
+ */
+
+import type { NodeId } from "../../storage/bytes/ids.ts";
+import type { SocketAddress } from "../../net/network.ts";
+import { parseBrokerConfig } from "../config/broker_config.ts";
+import { bootNode } from "../node.ts";
+import type { Protocol } from "../protocol.ts";
+import type { Environment } from "../runtime/environment.ts";
+import { ClusterChecker } from "./checkers/cluster_checker.ts";
+import type { ClusterRunOptions } from "./cluster_options.ts";
+import { chooseCore, type Core, pendingReason } from "./liveness.ts";
+import { observeNode } from "./live_views.ts";
+import type { SimulatedNode, Stoppable } from "./simulated_node.ts";
+import type { Simulation } from "./simulation.ts";
+
+/** What the nodes of a cluster are made of. */
+export interface SimulatedClusterOptions {
+  readonly simulation: Simulation;
+  readonly run: ClusterRunOptions;
+  readonly protocol: Partial<Protocol> | undefined;
+  /** Whether syncs are done: without them nothing is durable before the system writes it back. */
+  readonly syncs: boolean;
+  /** Has leadership of a drawn partition go to another replica. */
+  moveLeader(drawn: number, round: number): void;
+  log(line: string): void;
+}
+
+const PORT = 9192;
+const RESTART_MS = 500;
+
+export class SimulatedCluster {
+  /** Holds every state against the rules. */
+  readonly checker: ClusterChecker;
+  /** All nodes. */
+  readonly members: Core;
+  readonly #options: SimulatedClusterOptions;
+  readonly #ids = new Map<string, NodeId>();
+  readonly #voters: string;
+
+  constructor(options: SimulatedClusterOptions) {
+    this.#options = options;
+    const { simulation, run } = options;
+    this.members = membersOf(run);
+    const ids = [...new Set([...this.members.voters, ...this.members.brokers])];
+    for (const id of ids) this.#ids.set(nodeName(id), id);
+    this.#voters = this.members.voters.map((id) => `${id}@${nodeName(id)}:${PORT}`).join();
+    this.checker = new ClusterChecker({
+      when: () => `${simulation.nowMs} ms, event ${simulation.events}: `,
+      flushBeforeAck: run.flushBeforeAck,
+      minInsyncReplicas: run.minInsyncReplicas,
+      acksAll: (topic) =>
+        run.topics.some(({ name, mode }) =>
+          name === topic && (mode === "idempotent" || mode === "all")
+        ),
+    });
+  }
+
+  /** Names of the hosts of nodes. */
+  static names(run: ClusterRunOptions): readonly string[] {
+    const { voters, brokers } = membersOf(run);
+    return [...new Set([...voters, ...brokers])].map((id) => nodeName(id));
+  }
+
+  /** Where clients connect. */
+  get bootstrap(): readonly SocketAddress[] {
+    return this.members.brokers.map((id) => addressOf(id));
+  }
+
+  /** Starts every node, and has checkers and faults see them. */
+  start(): void {
+    const { simulation, moveLeader } = this.#options;
+    simulation.afterEvent(({ owner }) => {
+      const id = this.#ids.get(owner.name);
+      if (id !== undefined) this.checker.afterEvent(id);
+    });
+    simulation.faults.useCluster({
+      mayLoseData: (nodes, wipes) => this.#mayLoseData(nodes, wipes),
+      nodeEnds: (node, how) => this.nodeEnds(node, how),
+      controller: () => {
+        const id = this.checker.leaderOfQuorum;
+        return id === undefined ? undefined : nodeName(id);
+      },
+      moveLeader,
+    });
+    for (const [name, id] of this.#ids) {
+      const node = simulation.node(name);
+      node.disk.syncs = this.#options.syncs;
+      node.start((environment) => this.#boot(id, environment));
+    }
+  }
+
+  /** A process has ended by itself: it starts again, later. */
+  exited(node: SimulatedNode): void {
+    const id = this.#ids.get(node.name);
+    if (id === undefined) throw new Error(`The process of a client ended: ${node.name}`);
+    this.checker.processEnded(id, "killed");
+    this.#options.simulation.at(RESTART_MS, "restart", () => node.restart());
+  }
+
+  /** A process is about to end. */
+  nodeEnds(name: string, how: "clean" | "killed" | "power-lost" | "wiped"): void {
+    const id = this.#ids.get(name);
+    if (id === undefined) return;
+    this.checker.processEnded(id, how === "wiped" ? "damaged" : how);
+    if (how === "wiped") this.checker.diskWiped(id);
+  }
+
+  /**
+   * Ends all faults for a core of the cluster that is enough to serve, or for all of it; what lies
+   * outside fails for ever. Returns the core.
+   */
+  mend(): Core {
+    const { simulation, run } = this.#options;
+    const stream = simulation.random.stream("liveness");
+    const order = (ids: readonly NodeId[]) => {
+      const left = [...ids];
+      return ids.map(() => left.splice(stream.integer(left.length), 1)[0]!);
+    };
+    const isFull = stream.chance(1, 2);
+    const core = isFull
+      ? this.members
+      : chooseCore(this.checker, this.members, run.minInsyncReplicas, order);
+    simulation.faults.healAll();
+    for (const [name, id] of this.#ids) {
+      const node = simulation.node(name);
+      // A replica that has failed may stay so until its node restarts.
+      this.nodeEnds(name, "killed");
+      node.crash();
+      if (core.voters.includes(id) || core.brokers.includes(id)) node.restart();
+    }
+    return core;
+  }
+
+  /** Why the core does not do all that it is for; undefined when it does. */
+  pending(core: Core): string | undefined {
+    return pendingReason(this.checker, core);
+  }
+
+  #boot(id: NodeId, environment: Environment): Stoppable {
+    const { run, simulation, protocol, log } = this.#options;
+    const node = simulation.node(nodeName(id));
+    const booted = bootNode({
+      nodeId: id,
+      native: addressOf(id),
+      config: parseBrokerConfig({
+        ...run.properties,
+        "flush.before.ack": String(run.flushBeforeAck),
+        "min.insync.replicas": String(run.minInsyncReplicas),
+        "process.roles": this.#rolesOf(id),
+        ...(this.#ids.size === 1 ? {} : { "controller.quorum.voters": this.#voters }),
+      }),
+      environment,
+      probe: node.probe,
+      observer: observeNode(id, node.disk.contents, this.checker),
+      ...(protocol === undefined ? {} : { protocol }),
+      ready: () => {},
+      failed: (reason) => {
+        log(`${simulation.nowMs} ${node.name}: failed: ${reason}`);
+        const { incarnation } = node;
+        simulation.at(0, "node failed", () => {
+          if (node.incarnation !== incarnation) return;
+          node.exit(reason);
+        });
+      },
+    });
+    return {
+      crash: () => booted.crash(),
+      shutdown: (done) =>
+        booted.close((failures) => {
+          this.nodeEnds(node.name, failures.length === 0 ? "clean" : "killed");
+          done();
+        }),
+    };
+  }
+
+  #rolesOf(id: NodeId): string {
+    const roles = [];
+    if (this.members.brokers.includes(id)) roles.push("broker");
+    if (this.members.voters.includes(id)) roles.push("controller");
+    return roles.join();
+  }
+
+  /** What may be lost at a time without losing anything that was acknowledged. */
+  #mayLoseData(names: readonly string[], wipes: boolean): boolean {
+    const { flushBeforeAck, topics, minInsyncReplicas } = this.#options.run;
+    const ids = names.map((name) => this.#ids.get(name)!);
+    // A voter that forgets its vote and its log is declared lost, which is another story.
+    if (wipes && ids.some((id) => this.members.voters.includes(id))) return false;
+    if (flushBeforeAck && !wipes) return true;
+    const budget = Math.min(
+      ...topics.map(({ replicationFactor }) => Math.min(replicationFactor, minInsyncReplicas)),
+    ) - 1;
+    return new Set([...this.checker.recovering, ...ids]).size <= budget;
+  }
+}
+
+function nodeName(id: NodeId): string {
+  return `node-${id}`;
+}
+
+function addressOf(id: NodeId): SocketAddress {
+  return { host: nodeName(id), port: PORT };
+}
+
+/** Voters come first; brokers are the same nodes, or as many others. */
+function membersOf({ nodes, voters, combined }: ClusterRunOptions): Core {
+  const ids = Array.from({ length: nodes }, (_, index) => index + 1);
+  const voterIds = ids.slice(0, voters);
+  if (combined || nodes === 1) return { voters: voterIds, brokers: ids };
+  return { voters: voterIds, brokers: ids.map((id) => id + voters) };
+}
