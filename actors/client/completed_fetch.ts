@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Offset } from "../../storage/bytes/ids.ts";
+import type { Epoch, Offset } from "../../storage/bytes/ids.ts";
 import type { AbortedTransaction } from "../../net/messages/fetch.ts";
 import type { Hold } from "../link/node_link.ts";
 
@@ -32,6 +32,8 @@ export class CompletedFetch {
   readonly bytes: Uint8Array;
   /** The offset after the last whole batch. */
   readonly nextOffset: Offset;
+  /** Of the leader that appended the last batch. */
+  readonly leaderEpoch: Epoch;
   /** By first offset; null unless only committed records are read. */
   readonly abortedTransactions: readonly AbortedTransaction[] | null;
   /**
@@ -44,11 +46,13 @@ export class CompletedFetch {
   constructor(
     bytes: Uint8Array,
     nextOffset: Offset,
+    leaderEpoch: Epoch,
     abortedTransactions: readonly AbortedTransaction[] | null,
     hold: SharedHold,
   ) {
     this.bytes = bytes;
     this.nextOffset = nextOffset;
+    this.leaderEpoch = leaderEpoch;
     this.abortedTransactions = abortedTransactions;
     this.#hold = hold;
     hold.retain();

@@ -21,6 +21,7 @@ import { Fetcher } from "./fetcher.ts";
 import { ConsumerInterceptors } from "./interceptors.ts";
 import type { TopicInfo } from "./metadata.ts";
 import { PositionLookup } from "./position_lookup.ts";
+import { PositionValidation } from "./position_validation.ts";
 import { RecordFeed } from "./record_feed.ts";
 import { Subscription } from "./subscription.ts";
 
@@ -35,6 +36,7 @@ export class ConsumerEngine<K, V> {
   readonly #fetcher: Fetcher;
   readonly #feed: RecordFeed<K, V>;
   readonly #positions: PositionLookup;
+  readonly #validation: PositionValidation;
   readonly #interceptors: ConsumerInterceptors<K, V> | undefined;
   /** What interceptors let through and nobody took yet. */
   #intercepted: ConsumerRecord<K, V>[] = [];
@@ -92,8 +94,22 @@ export class ConsumerEngine<K, V> {
         this.#changed();
       },
     });
+    this.#validation = new PositionValidation({
+      cluster,
+      settings,
+      subscription,
+      validated: (states) => {
+        for (const state of states) if (state.error !== undefined) this.#feed.arrived(state);
+        this.#fetcher.wake();
+        this.#changed();
+      },
+      positionLost: () => this.#positions.wake(),
+    });
     cluster.observe({
-      linksChanged: () => this.#fetcher.wake(),
+      linksChanged: () => {
+        this.#validation.wake();
+        this.#fetcher.wake();
+      },
       metadataUpdated: () => this.#metadataUpdated(),
     });
   }
@@ -191,6 +207,7 @@ export class ConsumerEngine<K, V> {
     this.#isClosed = true;
     this.#fetcher.close();
     this.#positions.close();
+    this.#validation.close();
     this.subscription.clear();
     this.#endStart();
     this.#changed();
@@ -231,6 +248,7 @@ export class ConsumerEngine<K, V> {
       if (this.#topics.has(name)) this.#addPartitions(info);
     }
     this.#fetcher.leadersChanged();
+    this.#validation.wake();
     this.#positions.wake();
     this.#maybeStarted();
   }

@@ -72,6 +72,31 @@ export class OffsetOutOfRangeError extends ClientError {
   }
 }
 
+/**
+ * The leader's log parts from what was read: records that were read are no more (KIP-320), and
+ * `autoOffsetReset` is `none`.
+ */
+export class LogTruncationError extends OffsetOutOfRangeError {
+  /** @ignore */
+  override readonly name: string = "LogTruncationError";
+  /** @ignore */
+  constructor(
+    topic: string,
+    partition: number,
+    offset: number,
+    /** The first offset at which the logs differ; undefined where that is not known. */
+    readonly divergentOffset: number | undefined,
+  ) {
+    const where = divergentOffset === undefined ? "" : ` from ${divergentOffset} on`;
+    super(
+      `Cannot go on at offset ${offset} of ${topic}-${partition}: the log has changed${where}`,
+      topic,
+      partition,
+      offset,
+    );
+  }
+}
+
 /** Bytes from a broker are torn, fail their checksum, or cannot be read. */
 export class CorruptRecordError extends ClientError {
   /** @ignore */

@@ -9,14 +9,15 @@
  * all partitions of one broker that are free to be asked for; those of a request that waits for
  * data hold up nobody else's.
  *
- * Invariants: a partition is in at most one request; data are taken in order and only if nothing
+ * Invariants: a partition is in at most one request; none is fetched from a leader that may not have
+ * what was read before (position_validation.ts); data are taken in order and only if nothing
  * was sought meanwhile; no more is fetched of a partition that has two fetches' worth of bytes
  * waiting, nor of any while `fetchMaxBytes` wait in all.
  *
  * @module
  */
 
-import { type NodeId, NONE, ZERO_UUID } from "../../storage/bytes/ids.ts";
+import { type Epoch, type NodeId, NONE, ZERO_UUID } from "../../storage/bytes/ids.ts";
 import { BatchCursor } from "../../storage/record_batch.ts";
 import { ErrorCode } from "../../net/messages/errors.ts";
 import {
@@ -39,6 +40,7 @@ import {
   errorForCode,
   OffsetOutOfRangeError,
 } from "./errors.ts";
+import type { NamedLeader } from "./metadata.ts";
 import type { AssignedState, Subscription } from "./subscription.ts";
 
 export interface FetcherOptions {
@@ -62,6 +64,7 @@ const REQUESTS_AHEAD = 3;
 interface Asked {
   readonly state: AssignedState;
   readonly generation: number;
+  readonly leaderEpoch: Epoch;
 }
 
 /** Keeps data coming. */
@@ -72,6 +75,8 @@ export class Fetcher {
   #bufferedBytes = 0;
   /** Fetches that each broker has not answered. */
   readonly #underWay = new Map<NodeId, number>();
+  /** What the response that is being taken in says of new leaders. */
+  readonly #leadersNamed: NamedLeader[] = [];
   #isWoken = false;
   #timer: Timer | undefined;
   #timerDue = Infinity;
@@ -98,8 +103,11 @@ export class Fetcher {
     const { subscription, cluster } = this.#options;
     for (const state of subscription.partitions) {
       const info = cluster.metadata.topic(state.topic)?.partitions[state.partition];
+      const leaderEpoch = info?.leaderEpoch ?? NONE;
+      // Another leader need not be spared.
+      if (leaderEpoch !== state.leaderEpoch) state.notBefore = 0;
       state.leader = info?.leader ?? NONE;
-      state.leaderEpoch = info?.leaderEpoch ?? NONE;
+      state.leaderEpoch = leaderEpoch;
     }
     this.wake();
   }
@@ -144,7 +152,7 @@ export class Fetcher {
 
   #mayFetch(state: AssignedState): boolean {
     return state.fetchOffset !== NONE && !state.isAsked && !state.isPaused &&
-      state.error === undefined && state.leader !== NONE &&
+      state.error === undefined && state.leader !== NONE && !state.needsValidation &&
       state.fetchedBytes < FETCHES_AHEAD * this.#settings.maxPartitionFetchBytes;
   }
 
@@ -153,7 +161,8 @@ export class Fetcher {
     if (link === undefined || !link.isReady) return;
     const asked = states.map((state): Asked => {
       state.isAsked = true;
-      return { state, generation: state.generation };
+      const { generation, leaderEpoch } = state;
+      return { state, generation, leaderEpoch };
     });
     const { requestTimeoutMs, fetchMaxWaitMs } = this.#settings;
     this.#options.metrics.fetchTotal.add(1);
@@ -215,7 +224,7 @@ export class Fetcher {
           const entry = open.get(key);
           open.delete(key);
           if (entry?.state.generation === entry?.generation && entry !== undefined) {
-            this.#take(entry.state, data, shared);
+            this.#take(entry, data, shared);
           }
         }
       }
@@ -225,11 +234,14 @@ export class Fetcher {
       if (state.generation === generation) this.#backOff(state);
     }
     shared.release();
+    const leaders = this.#leadersNamed.splice(0);
+    if (leaders.length > 0) metadata.takeLeaders(leaders, response.nodeEndpoints);
   }
 
-  #take(state: AssignedState, data: PartitionData, hold: SharedHold): void {
-    if (data.errorCode !== ErrorCode.NONE) return this.#takeError(state, data.errorCode);
+  #take({ state, leaderEpoch }: Asked, data: PartitionData, hold: SharedHold): void {
+    if (data.errorCode !== ErrorCode.NONE) return this.#takeError(state, data);
     state.failures = 0;
+    state.validatedIn = leaderEpoch;
     state.highWatermark = data.highWatermark;
     state.lastStableOffset = data.lastStableOffset;
     state.logStartOffset = data.logStartOffset;
@@ -237,7 +249,11 @@ export class Fetcher {
     if (records === null || records.length === 0) return;
     const cursor = new BatchCursor(records);
     let nextOffset = state.fetchOffset;
-    while (cursor.next()) nextOffset = Math.max(nextOffset, cursor.batch.nextOffset);
+    let epoch = NONE;
+    while (cursor.next()) {
+      nextOffset = Math.max(nextOffset, cursor.batch.nextOffset);
+      epoch = cursor.batch.partitionLeaderEpoch;
+    }
     const end = cursor.position;
     if (end === 0 || cursor.stoppedBy === "malformed") {
       const where = `${state.topic}-${state.partition} from offset ${state.fetchOffset}`;
@@ -246,12 +262,16 @@ export class Fetcher {
     }
     const bytes = end === records.length ? records : records.subarray(0, end);
     this.#options.metrics.bytesConsumedTotal.add(end);
-    state.add(new CompletedFetch(bytes, nextOffset, data.abortedTransactions, hold));
+    state.add(new CompletedFetch(bytes, nextOffset, epoch, data.abortedTransactions, hold));
     this.#options.fetched(state);
   }
 
-  #takeError(state: AssignedState, errorCode: number): void {
-    const action = `Cannot fetch ${state.topic}-${state.partition}`;
+  #takeError(state: AssignedState, { errorCode, currentLeader }: PartitionData): void {
+    const { topic, partition } = state;
+    if (currentLeader.leaderId >= 0) {
+      this.#leadersNamed.push({ topic, partition, ...currentLeader });
+    }
+    const action = `Cannot fetch ${topic}-${partition}`;
     const error = errorForCode(errorCode, action);
     if (errorCode === ErrorCode.OFFSET_OUT_OF_RANGE) this.#outOfRange(state);
     else if (error.retriable) this.#backOff(state);

@@ -6,7 +6,7 @@
  * @module
  */
 
-import { NONE } from "../../storage/bytes/ids.ts";
+import { type Epoch, NONE } from "../../storage/bytes/ids.ts";
 import type { Cluster } from "./cluster.ts";
 import type { ConsumerSettings, StartPosition } from "./configs.ts";
 import type { ClientError } from "./errors.ts";
@@ -47,8 +47,9 @@ export class PositionLookup {
     if (states.length === 0) return;
     const asked = states.map((state) => {
       state.isAsked = true;
-      const { topic, partition, generation } = state;
-      return { state, topic, partition, generation, timestamp: timestampOf(state.start) };
+      const { topic, partition, generation, leaderEpoch } = state;
+      const timestamp = timestampOf(state.start);
+      return { state, topic, partition, generation, leaderEpoch, timestamp };
     });
     const { isReadCommitted, defaultApiTimeoutMs: timeoutMs } = settings;
     this.#running = lookUpOffsets(asked, { cluster, isReadCommitted, timeoutMs }, (result) => {
@@ -66,19 +67,22 @@ export class PositionLookup {
   }
 
   #answered(
-    asked: readonly { readonly state: AssignedState; readonly generation: number }[],
+    asked: readonly {
+      readonly state: AssignedState;
+      readonly generation: number;
+      readonly leaderEpoch: Epoch;
+    }[],
     answers: readonly OffsetAnswer[],
   ): void {
     const found: AssignedState[] = [];
-    for (const [index, { state, generation }] of asked.entries()) {
+    for (const [index, { state, generation, leaderEpoch }] of asked.entries()) {
       if (state.generation !== generation) continue;
-      const { offset } = answers[index]!;
+      const { offset, leaderEpoch: epoch } = answers[index]!;
       if (offset === NONE) {
         // Nothing is as late as the time asked for: what comes next will be.
         state.start = "latest";
       } else {
-        state.position = offset;
-        state.fetchOffset = offset;
+        state.found(offset, epoch, leaderEpoch);
         found.push(state);
       }
     }

@@ -206,6 +206,7 @@ export class RecordFeed<K, V> {
     if (!isBehind && this.#options.checkCrcs) checkCrc(state, batch);
     const isAborted = this.#options.isReadCommitted && this.#isAborted(reading, batch);
     if (isBehind) return false;
+    state.positionEpoch = batch.partitionLeaderEpoch;
     if (!batch.isControl && !isAborted) return true;
     state.position = batch.nextOffset;
     return false;

@@ -6,8 +6,9 @@
  *
  * Invariants, for each partition: `position` is the offset after the last record given to the user,
  * or `NONE` while it is to be looked up; `fetchOffset` is the offset after the last record fetched,
- * and never less than `position`; both only move forward, except by `seek` and `reset`, which drop
- * what waits and raise `generation`, so that answers to older requests are known and dropped.
+ * and never less than `position`; both only move forward, except by `seek` and its like, which drop
+ * what waits and raise `generation`, so that answers to older requests are known and dropped. Both
+ * carry the leader epoch of the record before them, by which a new leader says whether it has it.
  *
  * @module
  */
@@ -23,7 +24,13 @@ export class AssignedState {
   readonly partition: number;
 
   position: Offset = NONE;
+  /** The leader epoch of the record before the position, where it is known. */
+  positionEpoch: Epoch = NONE;
   fetchOffset: Offset = NONE;
+  /** The leader epoch of the record before `fetchOffset`, where it is known. */
+  fetchEpoch: Epoch = NONE;
+  /** The leader epoch whose leader's log is known to hold what is before `fetchOffset`. */
+  validatedIn: Epoch = NONE;
   /** What is to be looked up while `position` is `NONE`. */
   start: StartPosition;
   /** Raised whenever what was asked before no longer counts. */
@@ -54,11 +61,34 @@ export class AssignedState {
     this.start = start;
   }
 
-  /** Goes on from an offset. */
-  seek(offset: Offset): void {
+  /** Whether a new leader must say first that its log has what is before `fetchOffset`. */
+  get needsValidation(): boolean {
+    return this.fetchEpoch !== NONE && this.leaderEpoch !== NONE &&
+      this.validatedIn !== this.leaderEpoch && this.leader !== NONE;
+  }
+
+  /** Goes on from an offset; `epoch` is that of the record before it, where that is known. */
+  seek(offset: Offset, epoch: Epoch = NONE): void {
     this.drop();
     this.position = offset;
+    this.positionEpoch = epoch;
     this.fetchOffset = offset;
+    this.fetchEpoch = epoch;
+    this.validatedIn = NONE;
+  }
+
+  /** Goes back to where the user stands; what waits is forgotten. */
+  rewind(): void {
+    this.seek(this.position, this.positionEpoch);
+  }
+
+  /** The position was looked up, of the leader of this epoch. */
+  found(offset: Offset, epoch: Epoch, leaderEpoch: Epoch): void {
+    this.position = offset;
+    this.positionEpoch = epoch;
+    this.fetchOffset = offset;
+    this.fetchEpoch = epoch;
+    this.validatedIn = leaderEpoch;
   }
 
   /** Goes on from an offset that is to be looked up. */
@@ -66,7 +96,10 @@ export class AssignedState {
     this.drop();
     this.start = start;
     this.position = NONE;
+    this.positionEpoch = NONE;
     this.fetchOffset = NONE;
+    this.fetchEpoch = NONE;
+    this.validatedIn = NONE;
   }
 
   /** Takes what was fetched, to be given out after what waits. */
@@ -74,6 +107,7 @@ export class AssignedState {
     this.fetched.push(fetch);
     this.fetchedBytes += fetch.sizeInBytes;
     this.fetchOffset = fetch.nextOffset;
+    if (fetch.leaderEpoch !== NONE) this.fetchEpoch = fetch.leaderEpoch;
   }
 
   /** Removes the first fetch, which was given out or is no longer wanted. */

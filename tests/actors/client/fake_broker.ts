@@ -12,6 +12,10 @@ import { FETCH, type FetchRequest } from "../../../net/messages/fetch.ts";
 import { INIT_PRODUCER_ID } from "../../../net/messages/init_producer_id.ts";
 import { LIST_OFFSETS } from "../../../net/messages/list_offsets.ts";
 import { METADATA, type MetadataRequest } from "../../../net/messages/metadata.ts";
+import {
+  OFFSET_FOR_LEADER_EPOCH,
+  type OffsetForLeaderEpochRequest,
+} from "../../../net/messages/offset_for_leader_epoch.ts";
 import { PRODUCE, type ProduceRequest } from "../../../net/messages/produce.ts";
 import { apiByKey, APIS } from "../../../net/messages/table.ts";
 import { encodeResponse, EnvelopeReader } from "../../../net/msgpack.ts";
@@ -20,7 +24,11 @@ import type { Api } from "../../../net/schema.ts";
 import { type Draft, make } from "../../../net/schema/make.ts";
 import type { Environment, Timer } from "../../../actors/runtime/environment.ts";
 import { ProducerState } from "../../../storage/producer_state.ts";
-import { BatchView, setBaseOffset } from "../../../storage/record_batch.ts";
+import {
+  BatchView,
+  setBaseOffset,
+  setPartitionLeaderEpoch,
+} from "../../../storage/record_batch.ts";
 import { type DecodedRecord, decodeRecords } from "../../../storage/record.ts";
 
 export const PORT = 9192;
@@ -45,6 +53,7 @@ export class FakePartition {
     const baseOffset = this.highWatermark;
     setBaseOffset(copy, 0, baseOffset);
     const view = new BatchView(copy);
+    if (view.partitionLeaderEpoch < 0) setPartitionLeaderEpoch(copy, 0, this.leaderEpoch);
     this.batches.push(copy);
     if (!view.isControl) this.producers.apply(view);
     this.highWatermark = view.nextOffset;
@@ -81,6 +90,27 @@ export class FakePartition {
     for (const batch of this.batches) this.producers.apply(new BatchView(batch));
     const last = this.batches.at(-1);
     this.highWatermark = last === undefined ? 0 : new BatchView(last).nextOffset;
+  }
+
+  /** Where an epoch ends, with the epoch that was found, as a log says it. */
+  endOf(epoch: number): { readonly leaderEpoch: number; readonly endOffset: number } {
+    if (epoch === this.leaderEpoch) return { leaderEpoch: epoch, endOffset: this.highWatermark };
+    const views = this.batches.map((batch) => new BatchView(batch));
+    const next = views.find((view) => view.partitionLeaderEpoch > epoch);
+    const last = views.findLast((view) => view.partitionLeaderEpoch <= epoch);
+    if (epoch > this.leaderEpoch) return { leaderEpoch: -1, endOffset: -1 };
+    return {
+      leaderEpoch: last?.partitionLeaderEpoch ?? epoch,
+      endOffset: next?.baseOffset ?? this.highWatermark,
+    };
+  }
+
+  /** What is wrong with the leader epoch that a client believes in, if anything is. */
+  epochError(claimed: number): number {
+    if (claimed < 0 || claimed === this.leaderEpoch) return 0;
+    return claimed < this.leaderEpoch
+      ? ErrorCode.FENCED_LEADER_EPOCH
+      : ErrorCode.UNKNOWN_LEADER_EPOCH;
   }
 
   get records(): DecodedRecord[] {
@@ -266,6 +296,8 @@ export class FakeBroker {
         return this.#fetch(request as FetchRequest, reply);
       case INIT_PRODUCER_ID.key:
         return reply({ producerId: this.cluster.nextProducerId++, producerEpoch: 0 });
+      case OFFSET_FOR_LEADER_EPOCH.key:
+        return reply(this.#endOffsets(request as OffsetForLeaderEpochRequest));
       case LIST_OFFSETS.key:
         return reply(this.#listOffsets(request as never));
       default:
@@ -381,19 +413,26 @@ export class FakeBroker {
         topic: name,
         topicId,
         partitions: partitions.map(
-          ({ partition: partitionIndex, fetchOffset, partitionMaxBytes }) => {
+          ({ partition: partitionIndex, fetchOffset, partitionMaxBytes, currentLeaderEpoch }) => {
             const partition = topic?.partitions[partitionIndex];
             let errorCode = this.cluster.fetchError(name, partitionIndex, fetchOffset);
             if (partition === undefined) errorCode = ErrorCode.UNKNOWN_TOPIC_ID;
             else if (partition.leader !== this.nodeId) errorCode = ErrorCode.NOT_LEADER_OR_FOLLOWER;
-            else if (
+            else if (partition.epochError(currentLeaderEpoch) !== 0) {
+              errorCode = partition.epochError(currentLeaderEpoch);
+            } else if (
               fetchOffset < partition.logStartOffset || fetchOffset > partition.highWatermark
             ) {
               errorCode = ErrorCode.OFFSET_OUT_OF_RANGE;
             }
             if (errorCode !== 0) {
               hasError = true;
-              return { partitionIndex, errorCode, highWatermark: -1, records: new Uint8Array(0) };
+              const none = { partitionIndex, highWatermark: -1, records: new Uint8Array(0) };
+              if (!this.cluster.namesLeaders || partition === undefined) {
+                return { ...none, errorCode };
+              }
+              const { leader: leaderId, leaderEpoch } = partition;
+              return { ...none, errorCode, currentLeader: { leaderId, leaderEpoch } };
             }
             const { batches, highWatermark, logStartOffset } = partition!;
             const chosen: Uint8Array[] = [];
@@ -424,7 +463,26 @@ export class FakeBroker {
         ),
       };
     });
-    return { bytes, hasError, response: { responses } };
+    const { namesLeaders } = this.cluster;
+    const response = namesLeaders ? { responses, nodeEndpoints: this.#endpoints() } : { responses };
+    return { bytes, hasError, response };
+  }
+
+  #endOffsets(request: OffsetForLeaderEpochRequest): AnyResponse {
+    return {
+      topics: request.topics.map(({ topic, partitions }) => ({
+        topic,
+        partitions: partitions.map(({ partition: index, currentLeaderEpoch, leaderEpoch }) => {
+          const partition = this.cluster.partition(topic, index);
+          if (partition === undefined || partition.leader !== this.nodeId) {
+            return { partition: index, errorCode: ErrorCode.NOT_LEADER_OR_FOLLOWER };
+          }
+          const errorCode = partition.epochError(currentLeaderEpoch);
+          if (errorCode !== 0) return { partition: index, errorCode };
+          return { partition: index, errorCode, ...partition.endOf(leaderEpoch) };
+        }),
+      })),
+    };
   }
 
   #listOffsets(

@@ -62,6 +62,6 @@ Deno.test("idempotence: each record is stored once and in order, whatever befall
         }
       },
     ),
-    { numRuns: Number(Deno.env.get("STROM_RUNS") ?? 150) },
+    { numRuns: Number(Deno.env.get("STROM_RUNS") ?? 300) },
   );
 });

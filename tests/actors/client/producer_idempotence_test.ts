@@ -209,16 +209,18 @@ Deno.test("idempotence: the parts of a batch share its numbers", async () => {
 });
 
 Deno.test("idempotence: nothing goes to a new leader before the old one has answered", async () => {
-  const setup = await setUp({ batchSize: 0, requestTimeoutMs: 2_000 }, { brokers: 2 });
+  const config = { batchSize: 0, requestTimeoutMs: 2_000, metadataMaxAgeMs: 50 };
+  const setup = await setUp(config, { brokers: 2 });
   const { cluster } = setup.world;
   await setup.world.settled(Promise.all(sendEach(setup, "0")));
-  watch(setup, (nth) => nth === 1 ? { kind: "silence" } : undefined);
+  const seen = watch(setup, (nth) => nth === 1 ? { kind: "silence" } : undefined);
   const sent = sendEach(setup, "1");
   await setup.world.pass(100);
   cluster.partition("t", 0)!.move(2, 0);
-  setup.producer.partitionsFor("t");
+  await setup.world.pass(500);
   const later = sendEach(setup, "2", "3");
   await setup.world.settled(Promise.all([...sent, ...later]));
+  assertEquals(seen.slice(0, 3), ["1000/0 1+1", "1000/0 1+1", "1000/0 2+1"]);
   assertEquals(stored(setup), ["0", "1", "2", "3"]);
   await setup.world.settled(setup.producer.close());
 });
