@@ -145,6 +145,7 @@ class BrokerActor implements Actor<BrokerMessage> {
       image: this.#image,
       partitions,
       controller: options.controller,
+      quorum: options.controller,
       broker: context.self,
       producerIds: context.spawn(
         "producer-ids",

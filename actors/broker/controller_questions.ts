@@ -6,10 +6,10 @@
  */
 
 import { ErrorCode } from "../../net/messages/errors.ts";
-import type { Committed, ControllerRequest } from "../controller/messages.ts";
-import type { Ref } from "../runtime/ref.ts";
+import type { Api } from "../../net/schema.ts";
+import { type Committed, type Decide, decide } from "../controller/messages.ts";
 import type { BrokerRequest, MetadataApplied } from "./broker_actor.ts";
-import type { Call } from "./call.ts";
+import type { ApiHandler, Call } from "./call.ts";
 
 /** What becomes of a question to the controller: one of the two is called, once. */
 export interface ControllerAnswer<Response> {
@@ -18,16 +18,18 @@ export interface ControllerAnswer<Response> {
   failed(error: ErrorCode, message: string | null): void;
 }
 
-export function askController<Response>(
+/** Has the active controller decide a request; the answer comes when this node has applied it. */
+export function askController<Request, Response>(
   call: Call<unknown, never>,
+  api: Api<Request, Response>,
+  request: Request,
   timeoutMs: number,
-  question: (replyTo: Ref<Committed<Response>>) => ControllerRequest,
   { answered, failed }: ControllerAnswer<Response>,
 ): void {
-  call.ask<ControllerRequest, Committed<Response>>(
+  call.ask<Decide, Committed<Response>>(
     call.broker.controller,
     timeoutMs,
-    question,
+    (replyTo) => decide(api, request, replyTo),
     (result) => {
       if (result.kind !== "reply") return failed(unanswered(result.kind), null);
       const { response, error, errorMessage, endOffset } = result.reply;
@@ -40,6 +42,24 @@ export function askController<Response>(
       );
     },
   );
+}
+
+/**
+ * Hands a call on as it is: what the controller answers is the answer, in the words of the call's
+ * version.
+ */
+export function decidedByController<Request, Response>(
+  call: Call<Request, Response>,
+  handler: ApiHandler<Request, Response>,
+  timeoutMs: number,
+  inVersion: (response: Response, version: number) => Response = (response) => response,
+): void {
+  const { request, version } = call;
+  const reply = (response: Response) => call.reply(inVersion(response, version));
+  askController(call, handler.api, request, timeoutMs, {
+    answered: reply,
+    failed: (error, message) => reply(handler.failed(request, error, message)),
+  });
 }
 
 function unanswered(kind: "timed-out" | "terminated" | "refused"): ErrorCode {

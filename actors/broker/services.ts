@@ -12,7 +12,7 @@ import type { BufferPool } from "../../net/buffer_pool.ts";
 import type { SocketAddress } from "../../net/network.ts";
 import type { BrokerConfig } from "../config/broker_config.ts";
 import type { ClusterImage } from "../controller/cluster_image.ts";
-import type { ControllerRequest } from "../controller/messages.ts";
+import type { ControllerRequest, Decide } from "../controller/messages.ts";
 import type { PartitionRequest } from "../partition/messages.ts";
 import type { Environment } from "../runtime/environment.ts";
 import type { Ref } from "../runtime/ref.ts";
@@ -32,7 +32,10 @@ export interface BrokerServices {
   readonly apis: ServedApis;
   readonly image: ClusterImage;
   readonly partitions: PartitionDirectory;
-  readonly controller: Ref<ControllerRequest>;
+  /** Has the active controller decide, wherever that is. */
+  readonly controller: Ref<Decide>;
+  /** The controller of this node. */
+  readonly quorum: Ref<ControllerRequest>;
   readonly broker: Ref<BrokerRequest>;
   readonly producerIds: Ref<ProducerIdsRequest>;
   /** Where the records of reads are put; whoever sends them gives the buffers back. */

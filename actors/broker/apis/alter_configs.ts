@@ -14,26 +14,14 @@ import {
   type IncrementalAlterConfigsRequest,
   type IncrementalAlterConfigsResponse,
 } from "../../../net/messages/incremental_alter_configs.ts";
-import { decide } from "../../controller/messages.ts";
 import type { Access } from "../access.ts";
 import type { ApiHandler } from "../call.ts";
-import { askController } from "../controller_questions.ts";
+import { decidedByController } from "../controller_questions.ts";
 
 export const alterConfigs: ApiHandler<AlterConfigsRequest, AlterConfigsResponse> = {
   api: ALTER_CONFIGS,
   access,
-  handle(call) {
-    const { request } = call;
-    askController<AlterConfigsResponse>(
-      call,
-      call.broker.config.requestTimeoutMs,
-      (replyTo) => decide(ALTER_CONFIGS, request, replyTo),
-      {
-        answered: (response) => call.reply(response),
-        failed: (error, message) => call.reply(failed(request, error, message)),
-      },
-    );
-  },
+  handle: (call) => decidedByController(call, alterConfigs, call.broker.config.requestTimeoutMs),
   failed,
 };
 
@@ -43,18 +31,8 @@ export const incrementalAlterConfigs: ApiHandler<
 > = {
   api: INCREMENTAL_ALTER_CONFIGS,
   access,
-  handle(call) {
-    const { request } = call;
-    askController<IncrementalAlterConfigsResponse>(
-      call,
-      call.broker.config.requestTimeoutMs,
-      (replyTo) => decide(INCREMENTAL_ALTER_CONFIGS, request, replyTo),
-      {
-        answered: (response) => call.reply(response),
-        failed: (error, message) => call.reply(failed(request, error, message)),
-      },
-    );
-  },
+  handle: (call) =>
+    decidedByController(call, incrementalAlterConfigs, call.broker.config.requestTimeoutMs),
   failed,
 };
 

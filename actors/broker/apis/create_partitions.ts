@@ -10,8 +10,7 @@ import {
   type CreatePartitionsResponse,
 } from "../../../net/messages/create_partitions.ts";
 import type { ApiHandler } from "../call.ts";
-import { decide } from "../../controller/messages.ts";
-import { askController } from "../controller_questions.ts";
+import { decidedByController } from "../controller_questions.ts";
 
 export const createPartitions: ApiHandler<CreatePartitionsRequest, CreatePartitionsResponse> = {
   api: CREATE_PARTITIONS,
@@ -21,18 +20,7 @@ export const createPartitions: ApiHandler<CreatePartitionsRequest, CreatePartiti
       resourceType: "topic",
       resourceName: name,
     })),
-  handle(call) {
-    const { request } = call;
-    askController<CreatePartitionsResponse>(
-      call,
-      request.timeoutMs,
-      (replyTo) => decide(CREATE_PARTITIONS, request, replyTo),
-      {
-        answered: (response) => call.reply(response),
-        failed: (error, message) => call.reply(createPartitions.failed(request, error, message)),
-      },
-    );
-  },
+  handle: (call) => decidedByController(call, createPartitions, call.request.timeoutMs),
   failed: (request, errorCode, errorMessage) => ({
     throttleTimeMs: 0,
     results: request.topics.map(({ name }) => ({ name, errorCode, errorMessage })),

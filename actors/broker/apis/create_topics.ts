@@ -11,8 +11,7 @@ import {
   type CreateTopicsResponse,
 } from "../../../net/messages/create_topics.ts";
 import type { ApiHandler } from "../call.ts";
-import { decide } from "../../controller/messages.ts";
-import { askController } from "../controller_questions.ts";
+import { decidedByController } from "../controller_questions.ts";
 
 export const createTopics: ApiHandler<CreateTopicsRequest, CreateTopicsResponse> = {
   api: CREATE_TOPICS,
@@ -22,18 +21,7 @@ export const createTopics: ApiHandler<CreateTopicsRequest, CreateTopicsResponse>
       resourceType: "topic",
       resourceName: name,
     })),
-  handle(call) {
-    const { request } = call;
-    askController<CreateTopicsResponse>(
-      call,
-      request.timeoutMs,
-      (replyTo) => decide(CREATE_TOPICS, request, replyTo),
-      {
-        answered: (response) => call.reply(response),
-        failed: (error, message) => call.reply(createTopics.failed(request, error, message)),
-      },
-    );
-  },
+  handle: (call) => decidedByController(call, createTopics, call.request.timeoutMs),
   failed: (request, errorCode, errorMessage) => ({
     throttleTimeMs: 0,
     topics: request.topics.map(({ name }) => ({

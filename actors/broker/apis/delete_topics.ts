@@ -11,8 +11,7 @@ import {
   type DeleteTopicsResponse,
 } from "../../../net/messages/delete_topics.ts";
 import type { ApiHandler } from "../call.ts";
-import { decide } from "../../controller/messages.ts";
-import { askController } from "../controller_questions.ts";
+import { decidedByController } from "../controller_questions.ts";
 
 export const deleteTopics: ApiHandler<DeleteTopicsRequest, DeleteTopicsResponse> = {
   api: DELETE_TOPICS,
@@ -22,18 +21,7 @@ export const deleteTopics: ApiHandler<DeleteTopicsRequest, DeleteTopicsResponse>
       resourceType: "topic",
       resourceName: name ?? topicId,
     })),
-  handle(call) {
-    const { request } = call;
-    askController<DeleteTopicsResponse>(
-      call,
-      request.timeoutMs,
-      (replyTo) => decide(DELETE_TOPICS, request, replyTo),
-      {
-        answered: (response) => call.reply(response),
-        failed: (error, message) => call.reply(deleteTopics.failed(request, error, message)),
-      },
-    );
-  },
+  handle: (call) => decidedByController(call, deleteTopics, call.request.timeoutMs),
   failed: (request, errorCode, errorMessage) => ({
     throttleTimeMs: 0,
     responses: states(request).map((state) => ({ ...state, errorCode, errorMessage })),

@@ -9,8 +9,9 @@ import {
   type DescribeClusterRequest,
   type DescribeClusterResponse,
 } from "../../../net/messages/describe_cluster.ts";
+import { ErrorCode } from "../../../net/messages/errors.ts";
 import type { ApiHandler } from "../call.ts";
-import { endPointOf } from "../services.ts";
+import { controllerOf, knownBrokers, reachableBrokers } from "../reachable_brokers.ts";
 
 /** Kafka's number for "no operations were asked for". */
 const NO_OPERATIONS = -2147483648;
@@ -20,19 +21,20 @@ export const describeCluster: ApiHandler<DescribeClusterRequest, DescribeCluster
   access: () => [{ operation: "describe", resourceType: "cluster", resourceName: "kafka-cluster" }],
   handle(call) {
     const { broker, listener, request } = call;
-    const brokers = [...broker.image.brokers.values()]
-      .filter(({ fenced }) => request.includeFencedBrokers || !fenced)
-      .sort((a, b) => a.id - b.id);
+    const { image, nodeId, clusterId } = broker;
+    const live = reachableBrokers(image, listener);
+    const brokers = request.includeFencedBrokers ? knownBrokers(image, listener) : live;
     call.reply({
-      ...describeCluster.failed({} as DescribeClusterRequest, 0, null),
-      clusterId: broker.clusterId,
-      controllerId: broker.nodeId,
-      brokers: brokers.flatMap(({ id, rack, fenced }) => {
-        const endPoint = endPointOf(broker.image, id, listener);
-        return endPoint === undefined
-          ? []
-          : [{ brokerId: id, host: endPoint.host, port: endPoint.port, rack, isFenced: fenced }];
-      }),
+      ...describeCluster.failed(request, ErrorCode.NONE, null),
+      clusterId,
+      controllerId: controllerOf(live, nodeId),
+      brokers: brokers.map(({ id, host, port, rack, fenced }) => ({
+        brokerId: id,
+        host,
+        port,
+        rack,
+        isFenced: fenced,
+      })),
     });
   },
   failed: (_request, errorCode, errorMessage) => ({

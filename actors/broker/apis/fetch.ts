@@ -20,6 +20,7 @@ import type { ReadReply } from "../../partition/messages.ts";
 import type { ApiHandler, Call } from "../call.ts";
 import { FetchOperation, type FetchTarget } from "../fetch_operation.ts";
 import { OFFLINE } from "../services.ts";
+import { fetchMetadataLog, isMetadataFetch } from "./fetch_metadata_log.ts";
 
 /** The first version that names topics by id (KIP-516). */
 const TOPIC_IDS = 13;
@@ -34,6 +35,7 @@ export const fetch: ApiHandler<FetchRequest, FetchResponse> = {
     })),
   replicaId: ({ replicaId, replicaState }) => Math.max(replicaId, replicaState.replicaId),
   handle(call) {
+    if (isMetadataFetch(call)) return fetchMetadataLog(call, fetch);
     const { request } = call;
     const targets = request.topics.flatMap((topic) =>
       topic.partitions.map((partition) => findTarget(call, topic, partition))

@@ -7,7 +7,7 @@
  * @module
  */
 
-import { type Uuid, ZERO_UUID } from "../../../storage/bytes/ids.ts";
+import { type NodeId, NONE, type Uuid, ZERO_UUID } from "../../../storage/bytes/ids.ts";
 import { ErrorCode } from "../../../net/messages/errors.ts";
 import { CREATE_TOPICS, type CreateTopicsResponse } from "../../../net/messages/create_topics.ts";
 import {
@@ -15,16 +15,21 @@ import {
   type MetadataRequest,
   type MetadataRequestTopic,
   type MetadataResponse,
+  type MetadataResponsePartition,
   type MetadataResponseTopic,
 } from "../../../net/messages/metadata.ts";
-import type { TopicImage } from "../../controller/cluster_image.ts";
-import { decide } from "../../controller/messages.ts";
+import type { PartitionImage, TopicImage } from "../../controller/cluster_image.ts";
 import type { ApiHandler, Call } from "../call.ts";
 import { askController } from "../controller_questions.ts";
-import { type BrokerServices, endPointOf, OFFLINE } from "../services.ts";
+import { controllerOf, reachableBrokers } from "../reachable_brokers.ts";
+import { type BrokerServices, OFFLINE } from "../services.ts";
 
 /** Kafka's number for "no operations were asked for". */
 const NO_OPERATIONS = -2147483648;
+
+/** The first version that tells a leader without the listener used from none. */
+const LISTENER_ERRORS = 6;
+const NO_NODES: readonly NodeId[] = [];
 
 export const metadata: ApiHandler<MetadataRequest, MetadataResponse> = {
   api: METADATA,
@@ -38,20 +43,15 @@ export const metadata: ApiHandler<MetadataRequest, MetadataResponse> = {
     const missing = missingTopics(call);
     if (missing.length === 0) return call.reply(response(call, new Map()));
     const { requestTimeoutMs } = call.broker.config;
-    askController<CreateTopicsResponse>(
-      call,
-      requestTimeoutMs,
-      (replyTo) =>
-        decide(
-          CREATE_TOPICS,
-          { topics: missing.map(newTopic), timeoutMs: requestTimeoutMs, validateOnly: false },
-          replyTo,
-        ),
-      {
-        answered: (created) => call.reply(response(call, creationErrors(created))),
-        failed: () => call.reply(response(call, sameError(missing))),
-      },
-    );
+    const creation = {
+      topics: missing.map(newTopic),
+      timeoutMs: requestTimeoutMs,
+      validateOnly: false,
+    };
+    askController(call, CREATE_TOPICS, creation, requestTimeoutMs, {
+      answered: (created) => call.reply(response(call, creationErrors(created))),
+      failed: () => call.reply(response(call, sameError(missing))),
+    });
   },
   failed: (request, errorCode) => ({
     throttleTimeMs: 0,
@@ -89,63 +89,83 @@ function creationErrors(created: CreateTopicsResponse): Map<string, number> {
   return new Map(failed.map(({ name, errorCode }) => [name, errorCode]));
 }
 
-function response(
-  { request, version, broker, listener }: MetadataCall,
-  errors: ReadonlyMap<string, number>,
-): MetadataResponse {
+function response(call: MetadataCall, errors: ReadonlyMap<string, number>): MetadataResponse {
+  const { request, version, broker, listener } = call;
   const { image } = broker;
   const all = request.topics === null || version === 0 && request.topics.length === 0;
-  const brokers = [...image.brokers.values()].filter(({ fenced }) => !fenced)
-    .sort((a, b) => a.id - b.id);
+  const brokers = reachableBrokers(image, listener);
+  const cluster: Reachable = { ids: new Set(brokers.map(({ id }) => id)), broker, version };
   return {
     throttleTimeMs: 0,
-    brokers: brokers.flatMap(({ id, rack }) => {
-      const endPoint = endPointOf(image, id, listener);
-      return endPoint === undefined
-        ? []
-        : [{ nodeId: id, host: endPoint.host, port: endPoint.port, rack }];
-    }),
+    brokers: brokers.map(({ id, rack, host, port }) => ({ nodeId: id, host, port, rack })),
     clusterId: broker.clusterId,
-    controllerId: broker.nodeId,
+    controllerId: controllerOf(brokers, broker.nodeId),
     topics: all
-      ? [...image.topics.values()].map((topic) => describe(broker, topic))
-      : (request.topics ?? []).map((topic) => describeAsked(broker, topic, errors)),
+      ? [...image.topics.values()].map((topic) => describe(cluster, topic))
+      : (request.topics ?? []).map((topic) => describeAsked(cluster, topic, errors)),
     clusterAuthorizedOperations: NO_OPERATIONS,
   };
 }
 
+/** The brokers that the client can reach. */
+interface Reachable {
+  readonly ids: ReadonlySet<NodeId>;
+  readonly broker: BrokerServices;
+  readonly version: number;
+}
+
 function describeAsked(
-  broker: BrokerServices,
+  cluster: Reachable,
   { name, topicId }: MetadataRequestTopic,
   errors: ReadonlyMap<string, number>,
 ): MetadataResponseTopic {
-  const { image } = broker;
+  const { image } = cluster.broker;
   const topic = name === null ? image.topicById(topicId) : image.topicByName(name);
-  if (topic !== undefined) return describe(broker, topic);
+  if (topic !== undefined) return describe(cluster, topic);
   if (name === null) return unknown(null, topicId, ErrorCode.UNKNOWN_TOPIC_ID);
   return unknown(name, ZERO_UUID, errors.get(name) ?? ErrorCode.UNKNOWN_TOPIC_OR_PARTITION);
 }
 
-function describe(
-  { partitions, nodeId }: BrokerServices,
-  topic: TopicImage,
-): MetadataResponseTopic {
+function describe(cluster: Reachable, topic: TopicImage): MetadataResponseTopic {
   return {
     errorCode: ErrorCode.NONE,
     name: topic.name,
     topicId: topic.id,
     isInternal: topic.name === "__consumer_offsets" || topic.name === "__transaction_state",
-    partitions: topic.partitions.map((partition, partitionIndex) => ({
-      errorCode: partition.leader < 0 ? ErrorCode.LEADER_NOT_AVAILABLE : ErrorCode.NONE,
-      partitionIndex,
-      leaderId: partition.leader,
-      leaderEpoch: partition.leaderEpoch,
-      replicaNodes: partition.replicas,
-      isrNodes: partition.isr,
-      offlineReplicas: partitions.find(topic.id, partitionIndex) === OFFLINE ? [nodeId] : [],
-    })),
+    partitions: topic.partitions.map((partition, index) =>
+      describePartition(cluster, topic.id, index, partition)
+    ),
     topicAuthorizedOperations: NO_OPERATIONS,
   };
+}
+
+function describePartition(
+  { ids, broker, version }: Reachable,
+  topicId: Uuid,
+  partitionIndex: number,
+  { leader, leaderEpoch, replicas, isr }: PartitionImage,
+): MetadataResponsePartition {
+  const isOffline = (id: NodeId) =>
+    !ids.has(id) ||
+    id === broker.nodeId && broker.partitions.find(topicId, partitionIndex) === OFFLINE;
+  const isReachable = ids.has(leader);
+  return {
+    errorCode: isReachable ? ErrorCode.NONE : leaderError(leader, broker, version),
+    partitionIndex,
+    leaderId: isReachable ? leader : NONE,
+    leaderEpoch,
+    replicaNodes: replicas,
+    isrNodes: isr,
+    offlineReplicas: replicas.some(isOffline) ? replicas.filter(isOffline) : NO_NODES,
+  };
+}
+
+/** Why a client cannot go to the leader, in the words that its version knows. */
+function leaderError(leader: NodeId, { image }: BrokerServices, version: number): ErrorCode {
+  const isThere = image.brokers.get(leader)?.fenced === false;
+  return isThere && version >= LISTENER_ERRORS
+    ? ErrorCode.LISTENER_NOT_FOUND
+    : ErrorCode.LEADER_NOT_AVAILABLE;
 }
 
 function unknown(name: string | null, topicId: Uuid, errorCode: number): MetadataResponseTopic {

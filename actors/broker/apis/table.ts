@@ -11,18 +11,39 @@ import type { Api, VersionRange } from "../../../net/schema.ts";
 import type { AnyApiHandler } from "../call.ts";
 import { alterConfigs, incrementalAlterConfigs } from "./alter_configs.ts";
 import { apiVersions } from "./api_versions.ts";
+import {
+  allocateProducerIds,
+  alterPartition,
+  brokerHeartbeat,
+  brokerRegistration,
+  failReplicas,
+} from "./broker_requests.ts";
+import {
+  addRaftVoter,
+  removeRaftVoter,
+  unregisterBroker,
+  updateFeatures,
+} from "./cluster_changes.ts";
+import { controllerEnvelope } from "./controller_envelope.ts";
 import { createPartitions } from "./create_partitions.ts";
 import { createTopics } from "./create_topics.ts";
 import { deleteRecords } from "./delete_records.ts";
 import { deleteTopics } from "./delete_topics.ts";
 import { describeCluster } from "./describe_cluster.ts";
 import { describeConfigs } from "./describe_configs.ts";
+import { describeQuorum } from "./describe_quorum.ts";
+import { electLeaders } from "./elect_leaders.ts";
 import { fetch } from "./fetch.ts";
 import { initProducerId } from "./init_producer_id.ts";
 import { listOffsets } from "./list_offsets.ts";
 import { metadata } from "./metadata.ts";
 import { offsetForLeaderEpoch } from "./offset_for_leader_epoch.ts";
+import {
+  alterPartitionReassignments,
+  listPartitionReassignments,
+} from "./partition_reassignments.ts";
 import { produce } from "./produce.ts";
+import { beginQuorumEpoch, endQuorumEpoch, fetchSnapshot, vote } from "./quorum.ts";
 
 const HANDLERS: ReadonlyMap<number, AnyApiHandler> = new Map(
   [
@@ -39,8 +60,26 @@ const HANDLERS: ReadonlyMap<number, AnyApiHandler> = new Map(
     describeConfigs,
     alterConfigs,
     createPartitions,
+    electLeaders,
     incrementalAlterConfigs,
+    alterPartitionReassignments,
+    listPartitionReassignments,
+    vote,
+    beginQuorumEpoch,
+    endQuorumEpoch,
+    describeQuorum,
+    alterPartition,
+    updateFeatures,
+    fetchSnapshot,
     describeCluster,
+    brokerRegistration,
+    brokerHeartbeat,
+    unregisterBroker,
+    allocateProducerIds,
+    addRaftVoter,
+    removeRaftVoter,
+    controllerEnvelope,
+    failReplicas,
   ].map((handler) => [handler.api.key, handler]),
 );
 

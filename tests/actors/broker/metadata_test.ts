@@ -86,7 +86,8 @@ Deno.test("describe cluster: the broker, the controller and the cluster's id", (
   const response = world.ask(world.client(), DESCRIBE_CLUSTER, {});
   assertEquals(response.clusterId, world.booted.clusterId);
   assertEquals([response.errorCode, response.controllerId], [0, 1]);
-  assertEquals(response.brokers, [{ brokerId: 1, host: NODE, port: PORT, rack: null }]);
+  const node = { brokerId: 1, host: NODE, port: PORT, rack: null, isFenced: false };
+  assertEquals(response.brokers, [node]);
 });
 
 Deno.test("api versions: lists what is served, as the handshake does", () => {
