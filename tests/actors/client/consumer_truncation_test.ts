@@ -69,6 +69,17 @@ Deno.test("consumer: what was fetched and is no more is not given to the user", 
   await world.settled(consumer.close());
 });
 
+Deno.test("consumer: what the user stands at is held against the log once more when what waits is gone", async () => {
+  const setup = await setUp(undefined, (world) => storeEach(world, 0, 5), { brokers: 2 });
+  const { world, consumer } = setup;
+  assertEquals(texts(await take(setup, 4)), ["0", "1", "2", "3"]);
+  partition(world).move(2, 3);
+  storeEach(world, 100, 4);
+  await world.pass(2_000);
+  assertEquals(texts(await take(setup, 4)), ["100", "101", "102", "103"]);
+  await world.settled(consumer.close());
+});
+
 Deno.test("consumer: a log that knows no such epoch any more is begun anew, as the reset says", async () => {
   const config = { topics: ["t"], from: "earliest", autoOffsetReset: "earliest" } as const;
   const setup = await setUp(config, (world) => storeEach(world, 0, 5), { brokers: 2 });
@@ -93,7 +104,8 @@ for (const code of [ErrorCode.FENCED_LEADER_EPOCH, ErrorCode.UNKNOWN_LEADER_EPOC
     const { world, consumer } = setup;
     await take(setup, 3);
     let failures = 3;
-    world.cluster.intercept = (api) => {
+    world.cluster.intercept = (api, _request, broker) => {
+      assert(api !== FETCH || broker.nodeId === 1 || failures < 0, "fetched unvalidated");
       if (api !== OFFSET_FOR_LEADER_EPOCH || failures-- <= 0) return undefined;
       const partitions = [{ partition: 0, errorCode: code }];
       return { kind: "reply", response: { topics: [{ topic: "t", partitions }] } };
