@@ -19,6 +19,7 @@ import type { PartitionRecord } from "../../net/messages/records/partition_recor
 import type { TopicRecord } from "../../net/messages/records/topic_record.ts";
 import type { UnregisterBrokerRecord } from "../../net/messages/records/unregister_broker_record.ts";
 import { type ConfigResource, differences, type ImageChange } from "./image_changes.ts";
+import { recordsOf } from "./image_records.ts";
 import type { MetadataRecord } from "./metadata_record.ts";
 import { changedPartition, type PartitionImage, partitionOf } from "./partition_image.ts";
 
@@ -126,6 +127,11 @@ export class ClusterImage {
   /** The resources that have configs set. */
   configured(): Iterable<ConfigResource> {
     return this.#configs.values();
+  }
+
+  /** The records of a snapshot: replayed to an empty image they make this one. */
+  records(): Iterable<MetadataRecord> {
+    return recordsOf(this);
   }
 
   /**

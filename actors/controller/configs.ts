@@ -19,19 +19,23 @@ import type {
 import { checkDynamicBrokerConfig } from "../config/broker_config.ts";
 import { splitList } from "../config/definition.ts";
 import { checkTopicConfig, defaultTopicConfig, isListConfig } from "../config/topic_config.ts";
-import { type ClusterImage, CONFIG_RESOURCE } from "./cluster_image.ts";
+import { type ClusterImage, CONFIG_RESOURCE, type TopicImage } from "./cluster_image.ts";
 import { type Decision, type DecisionContext, orRefuse, Refusal } from "./decision.ts";
+import { electionTerms, partitionChange } from "./leaderships.ts";
 import type { MetadataRecord } from "./metadata_record.ts";
+import { hasLeader } from "./partition_image.ts";
+import { MIN_INSYNC_REPLICAS, UNCLEAN_ELECTION } from "./topic_settings.ts";
 
 /** What IncrementalAlterConfigs can do to a config. */
 const OPERATION = { set: 0, delete: 1, append: 2, subtract: 3 } as const;
 
 /** IncrementalAlterConfigs: changes the configs named and leaves the others (KIP-339). */
 export function incrementalAlterConfigs(
-  { image, defaults }: DecisionContext,
+  context: DecisionContext,
   request: IncrementalAlterConfigsRequest,
 ): Decision<IncrementalAlterConfigsResponse> {
-  return alterEach(request, (resource) => {
+  const { image, defaults } = context;
+  return alterEach(context, request, (resource) => {
     checkResource(image, resource);
     const present = image.configs(resource.resourceType, resource.resourceName);
     return resource.configs.map((config) => {
@@ -45,10 +49,11 @@ export function incrementalAlterConfigs(
 
 /** AlterConfigs: what is not named goes back to its default. */
 export function alterConfigs(
-  { image }: DecisionContext,
+  context: DecisionContext,
   request: AlterConfigsRequest,
 ): Decision<AlterConfigsResponse> {
-  return alterEach(request, (resource) => {
+  const { image } = context;
+  return alterEach(context, request, (resource) => {
     checkResource(image, resource);
     const named = new Set(resource.configs.map(({ name }) => name));
     const present = image.configs(resource.resourceType, resource.resourceName);
@@ -67,6 +72,7 @@ interface Resource {
 }
 
 function alterEach<R extends Resource>(
+  context: DecisionContext,
   request: { readonly resources: readonly R[]; readonly validateOnly: boolean },
   alter: (resource: R) => MetadataRecord[],
 ): Decision<AlterConfigsResponse> {
@@ -84,9 +90,50 @@ function alterEach<R extends Resource>(
     }));
   });
   return {
-    records: request.validateOnly ? [] : records,
+    records: request.validateOnly ? [] : [...records, ...consequences(context, records)],
     response: { throttleTimeMs: 0, responses },
   };
+}
+
+/**
+ * What new configs make of partitions: fewer replicas that must be in sync leave nobody eligible
+ * beside them, in the very batch that lets the high watermark move; and where unclean elections
+ * become allowed, partitions without a leader get one.
+ */
+function consequences(
+  context: DecisionContext,
+  records: readonly MetadataRecord[],
+): MetadataRecord[] {
+  const { image } = context;
+  const changed = records.flatMap((record) =>
+    record.kind === "ConfigRecord" && AFFECTS_PARTITIONS.has(record.value.name)
+      ? [record.value]
+      : []
+  );
+  if (changed.length === 0) return [];
+  const ofAll = changed.some(({ resourceType }) => resourceType === CONFIG_RESOURCE.broker);
+  const named = new Set(changed.map(({ resourceName }) => resourceName));
+  const undo: (() => void)[] = [];
+  try {
+    for (const record of records) image.replay(record, undo);
+    return [...image.topics.values()]
+      .filter(({ name }) => ofAll || named.has(name))
+      .flatMap((topic) => adjust(context, topic));
+  } finally {
+    for (const step of undo.toReversed()) step();
+  }
+}
+
+/** The configs that change who may lead. */
+const AFFECTS_PARTITIONS: ReadonlySet<string> = new Set([MIN_INSYNC_REPLICAS, UNCLEAN_ELECTION]);
+
+function adjust(context: DecisionContext, topic: TopicImage): MetadataRecord[] {
+  const terms = electionTerms(context, topic.name);
+  return topic.partitions.flatMap((partition, partitionId) =>
+    hasLeader(partition) && partition.elr.length === 0
+      ? []
+      : partitionChange(topic, partitionId, {}, terms)
+  );
 }
 
 /** The new value of a config that is `before`, or null where it goes back to its default. */
@@ -145,10 +192,27 @@ function configRecord(
   value: string | null,
 ): MetadataRecord {
   if (value !== null) {
+    if (name === MIN_INSYNC_REPLICAS && resourceType === CONFIG_RESOURCE.broker && resourceName) {
+      // A leader that went by a number of its own would acknowledge what the controller holds open.
+      throw new Refusal(ErrorCode.INVALID_CONFIG, `${name} is set for all brokers, not for one`);
+    }
     const problem = resourceType === CONFIG_RESOURCE.topic
       ? checkTopicConfig(name, value)
       : checkDynamicBrokerConfig(name, value);
     if (problem !== undefined) throw new Refusal(ErrorCode.INVALID_CONFIG, problem);
   }
   return { kind: "ConfigRecord", value: { resourceType, resourceName, name, value } };
+}
+
+/**
+ * The text that `min.insync.replicas` was started with, made the word for all brokers: nodes that
+ * are started anew with another one, while eligible leader replicas rest on it, must not go by
+ * theirs. Nothing where it is not set, or was set live.
+ */
+export function fixedMinInsyncReplicas({ image, defaults }: DecisionContext): MetadataRecord[] {
+  const value = defaults.properties[MIN_INSYNC_REPLICAS];
+  const resource = { resourceType: CONFIG_RESOURCE.broker, resourceName: "" };
+  const isSet = image.configs(resource.resourceType, "").has(MIN_INSYNC_REPLICAS);
+  if (value === undefined || Number(value) <= 1 || isSet) return [];
+  return [{ kind: "ConfigRecord", value: { ...resource, name: MIN_INSYNC_REPLICAS, value } }];
 }

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { type NodeId, type Uuid, ZERO_UUID } from "../../storage/bytes/ids.ts";
+import { type NodeId, NONE, type Uuid, ZERO_UUID } from "../../storage/bytes/ids.ts";
 import { ErrorCode } from "../../net/messages/errors.ts";
 import type {
   CreatableTopic,
@@ -86,7 +86,7 @@ function createTopic(
   const topicId = random.uuid();
   const records: MetadataRecord[] = [
     { kind: "TopicRecord", value: { name: topic.name, topicId } },
-    ...replicas.map((brokers, partition) => newPartition(topicId, partition, brokers)),
+    ...replicas.map((brokers, partition) => newPartition(context, topicId, partition, brokers)),
     ...configs.map(([name, value]): MetadataRecord => ({
       kind: "ConfigRecord",
       value: {
@@ -130,10 +130,11 @@ function checkConfigs(topic: CreatableTopic): [name: string, value: string][] {
 }
 
 function chooseReplicas(
-  { image, random, defaults }: DecisionContext,
+  context: DecisionContext,
   topic: CreatableTopic,
   room: number,
 ): readonly (readonly NodeId[])[] {
+  const { image, defaults } = context;
   if (topic.assignments.length > 0) {
     if (topic.numPartitions !== -1 || topic.replicationFactor !== -1) {
       throw new Refusal(
@@ -162,7 +163,7 @@ function chooseReplicas(
   const factor = topic.replicationFactor === -1
     ? defaults.replicationFactor
     : topic.replicationFactor;
-  return placeReplicas(image, random, partitions, factor);
+  return placeReplicas(context, partitions, factor);
 }
 
 function checkRoom(partitions: number, room: number): void {
@@ -174,21 +175,31 @@ function checkRoom(partitions: number, room: number): void {
   }
 }
 
+/** A partition that begins with those of its replicas in sync that are up. */
 function newPartition(
+  { image, rules }: DecisionContext,
   topicId: Uuid,
   partitionId: number,
   replicas: readonly NodeId[],
 ): MetadataRecord {
+  const isr = replicas.filter((id) => rules.isActive(image.brokers.get(id)));
+  const [leader] = isr;
+  if (leader === undefined) {
+    throw new Refusal(
+      ErrorCode.INVALID_REPLICA_ASSIGNMENT,
+      `Assignment ${replicas.join(",")}: all brokers are fenced or shutting down`,
+    );
+  }
   return {
     kind: "PartitionRecord",
     value: {
       partitionId,
       topicId,
       replicas,
-      isr: replicas,
+      isr,
       removingReplicas: [],
       addingReplicas: [],
-      leader: replicas[0] ?? -1,
+      leader,
       leaderRecoveryState: 0,
       leaderEpoch: 0,
       partitionEpoch: 0,
@@ -273,9 +284,10 @@ export function createPartitions(
 }
 
 function addPartitions(
-  { image, random }: DecisionContext,
+  context: DecisionContext,
   { name, count, assignments }: CreatePartitionsTopic,
 ): MetadataRecord[] {
+  const { image } = context;
   const topic = image.topicByName(name);
   if (topic === undefined) {
     throw new Refusal(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, `There is no topic ${name}`);
@@ -289,9 +301,10 @@ function addPartitions(
     );
   }
   checkRoom(added, NEW_PARTITIONS_MAX);
-  const factor = topic.partitions[0]?.replicas.length ?? 1;
+  const [{ replicas: of, removing } = { replicas: [NONE], removing: [] }] = topic.partitions;
+  const factor = of.length - removing.length;
   const replicas = assignments === null
-    ? placeReplicas(image, random, added, factor)
+    ? placeReplicas(context, added, factor)
     : assignments.map(({ brokerIds }) => brokerIds);
   if (replicas.length !== added) {
     throw new Refusal(
@@ -301,7 +314,7 @@ function addPartitions(
   }
   return replicas.map((brokers, index) => {
     checkPlacement(image, brokers);
-    return newPartition(topic.id, present + index, brokers);
+    return newPartition(context, topic.id, present + index, brokers);
   });
 }
 

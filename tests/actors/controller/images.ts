@@ -12,7 +12,10 @@ import { type NodeId, type Uuid, ZERO_UUID } from "../../../storage/bytes/ids.ts
 export function brokerRecord(
   brokerId: NodeId,
   brokerEpoch = 100,
-  { fenced = false }: { readonly fenced?: boolean } = {},
+  { fenced = false, rack = null }: {
+    readonly fenced?: boolean;
+    readonly rack?: string | null;
+  } = {},
 ): MetadataRecord {
   return {
     kind: "RegisterBrokerRecord",
@@ -23,12 +26,17 @@ export function brokerRecord(
       brokerEpoch,
       endPoints: [{ name: "NATIVE", host: "localhost", port: 9192, securityProtocol: 0 }],
       features: [],
-      rack: null,
+      rack,
       fenced,
       inControlledShutdown: false,
       logDirs: [],
     },
   };
+}
+
+/** The finalized level of `metadata.version`; 23 and above have eligible leader replicas. */
+export function metadataVersion(featureLevel = 23): MetadataRecord {
+  return { kind: "FeatureLevelRecord", value: { name: "metadata.version", featureLevel } };
 }
 
 export function topicRecord(name: string, topicId: Uuid = idOf(name)): MetadataRecord {
@@ -141,6 +149,9 @@ export function contents(image: ClusterImage): unknown {
     topics,
     byId: topics.map(({ id }) => image.topicById(id)?.name),
     configs: [...configs, [...image.configs(CONFIG_RESOURCE.broker, "")].toSorted()],
+    configured: [...image.configured()].map(({ resourceType, resourceName }) =>
+      `${resourceType} ${resourceName}`
+    ).toSorted(),
     features: [...image.features].toSorted(),
     partitionCount: image.partitionCount,
     nextProducerId: image.nextProducerId,
