@@ -87,7 +87,9 @@ function electLeader(
   if (isPreferred ? partition.leader === partition.replicas[0] : hasLeader(partition)) {
     throw new Refusal(ErrorCode.ELECTION_NOT_NEEDED, "The leader needs no change");
   }
-  const terms = electionTerms(context, name, {}, isPreferred ? "preferred" : "unclean");
+  const terms = electionTerms(context, name, {
+    election: isPreferred ? "preferred" : "unclean",
+  });
   const records = partitionChange(topic, partitionId, {}, terms);
   if (records.some(electsSomebody)) return records;
   throw isPreferred
@@ -116,7 +118,7 @@ export function rebalanceLeaders(
     for (const [partitionId, partition] of topic.partitions.entries()) {
       if (!mayMoveBack(context, partition)) continue;
       if (records.length >= max) return records;
-      terms ??= electionTerms(context, topic.name, {}, "preferred");
+      terms ??= electionTerms(context, topic.name, { election: "preferred" });
       records.push(...partitionChange(topic, partitionId, {}, terms));
     }
   }

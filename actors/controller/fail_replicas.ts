@@ -54,10 +54,10 @@ function failReplica(
   const before = topic.partitions[partitionId] as PartitionImage;
   const concerned = [...before.isr, ...before.elr, before.leader].includes(brokerId);
   if (!concerned || !hasLeader(before)) return [];
-  const terms = {
-    ...electionTerms(context, topic.name, { restartedUncleanly: brokerId }),
-    election: "online" as const,
-  };
+  const terms = electionTerms(context, topic.name, {
+    restartedUncleanly: brokerId,
+    election: "online",
+  });
   const isr = before.isr.filter((id) => id !== brokerId);
   const records = partitionChange(topic, partitionId, { isr }, terms);
   const [record] = records;

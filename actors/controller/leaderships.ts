@@ -20,24 +20,24 @@ import {
 import { hasLeader, type PartitionImage } from "./partition_image.ts";
 import { topicSettings } from "./topic_settings.ts";
 
-/** How a broker's standing is about to change, where the image does not know it yet. */
-export interface Standing {
+/** Of an election what is not in the image: how a broker's standing is about to change. */
+export interface Circumstances {
   /** It is no more to lead, nor to be in sync. */
   readonly leaving?: NodeId;
   /** It may lead again. */
   readonly returning?: NodeId;
   /** It may have lost records that it had not flushed. */
   readonly restartedUncleanly?: NodeId;
+  /** Which election; `online`, or `unclean` where the topic's configs allow it. */
+  readonly election?: Election;
 }
 
 /** The terms of elections in a topic, by its configs. */
 export function electionTerms(
   context: DecisionContext,
   topic: string,
-  standing: Standing = {},
-  election?: Election,
+  { leaving, returning, restartedUncleanly = NONE, election }: Circumstances = {},
 ): ElectionTerms {
-  const { leaving, returning, restartedUncleanly = NONE } = standing;
   const { image, rules } = context;
   const { minInsyncReplicas, uncleanElectionEnabled } = topicSettings(context, topic);
   return {
@@ -112,7 +112,7 @@ export function leadsAny({ image }: DecisionContext, brokerId: NodeId): boolean 
 
 function changeWhere(
   context: DecisionContext,
-  standing: Standing,
+  circumstances: Circumstances,
   concerns: (partition: PartitionImage) => boolean,
   target: (partition: PartitionImage) => PartitionTarget,
 ): MetadataRecord[] {
@@ -121,7 +121,7 @@ function changeWhere(
     let terms: ElectionTerms | undefined;
     for (const [partitionId, partition] of topic.partitions.entries()) {
       if (!concerns(partition)) continue;
-      terms ??= electionTerms(context, topic.name, standing);
+      terms ??= electionTerms(context, topic.name, circumstances);
       records.push(...partitionChange(topic, partitionId, target(partition), terms));
     }
   }
