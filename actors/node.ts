@@ -8,28 +8,32 @@
  * @module
  */
 
-import type { NodeId } from "../storage/bytes/ids.ts";
+import { type NodeId, NONE, type Offset } from "../storage/bytes/ids.ts";
 import { LogDirectory } from "../storage/log_directory.ts";
+import { readMetaProperties } from "../storage/meta_properties.ts";
 import { LogResources } from "../storage/log_resources.ts";
 import { BufferPool } from "../net/buffer_pool.ts";
 import { BoundListener } from "../net/bound_listener.ts";
+import type { VersionLimits } from "../net/messages/version_limits.ts";
 import type { SocketAddress } from "../net/network.ts";
 import type { BrokerConfig } from "./config/broker_config.ts";
 import { SessionBudgets } from "./broker/budget.ts";
 import { brokerActor, type BrokerClosed, type BrokerEvent } from "./broker/broker_actor.ts";
 import type { BrokerRequest } from "./broker/broker_actor.ts";
-import { controllerActor, type ControllerFailed } from "./controller/controller_actor.ts";
+import { controllerChannelActor } from "./broker/controller_channel.ts";
+import { NodeQuorumTransport } from "./broker/quorum_transport.ts";
+import { controllerActor } from "./controller/controller_actor.ts";
+import type { ControllerFailed } from "./controller/controller_options.ts";
 import type { ControllerClosed, ControllerRequest } from "./controller/messages.ts";
 import type { Actor, ActorContext, AskResult } from "./runtime/actor.ts";
 import type { Environment } from "./runtime/environment.ts";
 import type { Ref } from "./runtime/ref.ts";
 import { ActorSystem, type Probe } from "./runtime/system.ts";
-import { parseRoles, parseVoters } from "./config/quorum_voters.ts";
 import type { NodeObserver } from "./broker/observer.ts";
+import { type ClusterPlan, clusterPlanOf, NATIVE_LISTENER } from "./cluster_plan.ts";
+import { type ClusterSearch, findCluster } from "./join_cluster.ts";
+import { JoiningNode } from "./joining_node.ts";
 import type { Protocol } from "./protocol.ts";
-
-/** The name of the listener that speaks the native encoding. */
-export const NATIVE_LISTENER = "NATIVE";
 
 /** What a node is booted with, in a world of its own whose disk's root is the data folder. */
 export interface BootOptions {
@@ -40,6 +44,8 @@ export interface BootOptions {
   /** With the node's roles, and the voters of the metadata quorum. */
   readonly config: BrokerConfig;
   readonly environment: Environment;
+  /** What is spoken of the protocol; all of it when absent. */
+  readonly versionLimits?: VersionLimits | undefined;
   /** Sees each message before its actor does; the simulated world's. */
   readonly probe?: Probe | undefined;
   /** Looks on at what the node's actors hold; the simulated world's. */
@@ -69,6 +75,7 @@ export interface NodeUsage {
 /** A node that was booted. */
 export interface BootedNode {
   readonly address: SocketAddress;
+  /** Empty while it is not known: before a node that joins a cluster has found it. */
   readonly clusterId: string;
   /** What it holds for its sessions now. */
   readonly usage: NodeUsage;
@@ -79,27 +86,50 @@ export interface BootedNode {
 }
 
 /**
- * Boots a node.
+ * Boots a node. One that is to join a cluster, and whose folder is new, first learns which cluster
+ * that is: until then it holds its address and nothing else.
  *
+ * @throws {ConfigError} when roles, voters or addresses cannot be read, or contradict each other
  * @throws {DiskError} of kind `locked` when another process uses the data folder
- * @throws {WrongNodeError} when the folder belongs to another node
+ * @throws {WrongNodeError} when the folder belongs to another node or cluster
  * @throws {NetworkError} when the address cannot be listened on
  */
 export function bootNode(options: BootOptions): BootedNode {
-  const { environment, nodeId } = options;
+  const { environment, config, native } = options;
+  const plan = clusterPlanOf(config, options.nodeId);
+  const isNew = readMetaProperties(environment.disk, "") === undefined;
+  if (!isNew || plan.bootstrapServers.length === 0) return openNode(options, plan, plan.clusterId);
+  return new JoiningNode(
+    environment,
+    options.listener ?? new BoundListener(environment.network, native),
+    plan.bootstrapServers,
+    (clusterId, listener) => openNode({ ...options, listener }, plan, clusterId),
+    options.failed,
+  );
+}
+
+/** Opens the data folder, and sets the node up in it. */
+function openNode(
+  options: BootOptions,
+  plan: ClusterPlan,
+  clusterId: string | undefined,
+): WiredNode {
+  const { environment, nodeId, native } = options;
   const random = environment.random.stream("data folder");
-  const directory = new LogDirectory(environment.disk, {
-    nodeId,
-    holder: environment.process,
-    newId: () => random.uuid(),
-  });
   let listener = options.listener;
+  let directory: LogDirectory | undefined;
   try {
-    listener ??= new BoundListener(environment.network, options.native);
-    return new WiredNode(options, directory, listener);
+    directory = new LogDirectory(environment.disk, {
+      nodeId,
+      holder: environment.process,
+      newId: () => random.uuid(),
+      clusterId,
+    });
+    listener ??= new BoundListener(environment.network, native);
+    return new WiredNode(options, plan, directory, listener);
   } catch (error) {
     listener?.close();
-    directory.release();
+    directory?.release();
     throw error;
   }
 }
@@ -116,6 +146,15 @@ type NodeMessage =
 /** A controlled end may take this long before it counts as failed. */
 const CLOSE_TIMEOUT_MS = 60_000;
 
+/** The node is being closed. */
+interface Closing {
+  done(failures: readonly string[]): void;
+  readonly failures: string[];
+  /** Whether every log is all there. */
+  clean: boolean;
+  brokerEpoch: Offset;
+}
+
 class WiredNode implements BootedNode {
   readonly address: SocketAddress;
   readonly clusterId: string;
@@ -125,13 +164,22 @@ class WiredNode implements BootedNode {
   readonly #budgets: SessionBudgets;
   readonly #system: ActorSystem;
   readonly #listener: BoundListener;
+  readonly #transport: NodeQuorumTransport;
+  /** Sees to it that the nodes that it was told of are of its cluster. */
+  readonly #search: ClusterSearch | undefined;
   readonly #controller: Ref<ControllerRequest>;
   readonly #broker: Ref<BrokerRequest>;
   readonly #supervisor: Ref<NodeMessage>;
   /** Why it has failed, if it has. */
   #failure: string | undefined;
+  #closing: Closing | undefined;
 
-  constructor(options: BootOptions, directory: LogDirectory, listener: BoundListener) {
+  constructor(
+    options: BootOptions,
+    plan: ClusterPlan,
+    directory: LogDirectory,
+    listener: BoundListener,
+  ) {
     const { environment, nodeId, config } = options;
     this.#options = options;
     this.#directory = directory;
@@ -145,6 +193,17 @@ class WiredNode implements BootedNode {
       (context) => this.#supervise(context),
     );
     const resources = new LogResources(environment.disk);
+    this.#transport = new NodeQuorumTransport({
+      environment,
+      nodeId,
+      clusterId: this.clusterId,
+      pool: this.#buffers,
+      config,
+      versionLimits: options.versionLimits,
+    });
+    const { roles, voters, bootstrapServers } = plan;
+    const address = plan.advertised ?? this.address;
+    const endPoint = { name: NATIVE_LISTENER, ...address, securityProtocol: 0 };
     try {
       this.#controller = this.#system.spawn(
         "controller",
@@ -153,35 +212,76 @@ class WiredNode implements BootedNode {
           directory,
           resources,
           config,
-          voters: parseVoters(config.controllerQuorumVoters),
-          isController: parseRoles(config.processRoles).controller,
-          transport: { send: (_to, _api, _request, _timeoutMs, done) => done(undefined) },
+          voters,
+          bootstrapServers,
+          address,
+          isController: roles.controller,
+          transport: this.#transport,
           failed: this.#supervisor,
+          observer: options.observer,
+          QuorumRules: options.protocol?.QuorumRules,
+          ControllerDecisions: options.protocol?.ControllerDecisions,
         }),
+      );
+      const channel = this.#system.spawn(
+        "controller-channel",
+        controllerChannelActor({
+          nodeId,
+          clusterId: this.clusterId,
+          controller: this.#controller,
+          buffers: this.#buffers,
+          config,
+          versionLimits: options.versionLimits,
+        }),
+        { mailboxLimit: Number.MAX_SAFE_INTEGER },
       );
       this.#broker = this.#system.spawn(
         "broker",
         brokerActor({
           nodeId,
           config,
+          isBroker: roles.broker,
           directory,
           resources,
           buffers: this.#buffers,
           budgets: this.#budgets,
-          endPoints: [{ name: NATIVE_LISTENER, ...this.address }],
-          controller: this.#controller,
+          endPoints: [endPoint],
+          versionLimits: options.versionLimits,
+          controller: channel,
+          quorum: this.#controller,
           events: this.#supervisor,
+          observer: options.observer,
+          Replica: options.protocol?.Replica,
         }),
         { mailboxLimit: Number.MAX_SAFE_INTEGER },
       );
     } catch (error) {
+      this.#transport.close();
       this.#system.crash();
       throw error;
     }
     listener.serve((connection) => {
       this.#broker.tell({ kind: "accepted", connection, listener: NATIVE_LISTENER });
     });
+    this.#search = this.#checkCluster(bootstrapServers);
     this.#supervisor.tell({ kind: "begin" });
+  }
+
+  /** A folder from elsewhere, or an address of elsewhere: said as soon as somebody answers. */
+  #checkCluster(servers: readonly SocketAddress[]): ClusterSearch | undefined {
+    if (servers.length === 0) return undefined;
+    return findCluster(this.#options.environment, servers, (clusterId, { host, port }) => {
+      if (clusterId === this.clusterId || this.#closing !== undefined) return;
+      this.#fail(
+        `the folder is of cluster ${this.clusterId}, and ${host}:${port} is of ${clusterId}`,
+      );
+    });
+  }
+
+  /** Ends what the actors' own end does not. */
+  #disconnect(): void {
+    this.#search?.stop();
+    this.#transport.close();
   }
 
   get usage(): NodeUsage {
@@ -203,6 +303,7 @@ class WiredNode implements BootedNode {
 
   crash(): void {
     this.#listener.close();
+    this.#disconnect();
     this.#system.crash();
     this.#directory.release();
   }
@@ -212,16 +313,15 @@ class WiredNode implements BootedNode {
     if (this.#failure !== undefined) return;
     this.#failure = reason;
     this.#listener.close();
+    this.#disconnect();
     this.#system.shutdown(() => {
       this.#directory.release();
+      this.#closing?.done([reason]);
       this.#options.failed(reason);
     });
   }
 
   #supervise(context: ActorContext<NodeMessage>): Actor<NodeMessage> {
-    let closing: ((failures: readonly string[]) => void) | undefined;
-    let failures: readonly string[] = [];
-    let clean = false;
     return {
       receive: (message) => {
         switch (message.kind) {
@@ -233,10 +333,10 @@ class WiredNode implements BootedNode {
           case "controller-failed":
             return this.#fail(message.reason);
           case "broker-ended":
-            return closing === undefined ? this.#fail("The broker has failed") : undefined;
-          case "close": {
-            if (closing !== undefined) return;
-            closing = message.done;
+            return this.#closing === undefined ? this.#fail("The broker has failed") : undefined;
+          case "close":
+            if (this.#closing !== undefined) return;
+            this.#closing = { done: message.done, failures: [], clean: false, brokerEpoch: NONE };
             this.#listener.close();
             return context.ask<BrokerRequest, BrokerClosed>(
               this.#broker,
@@ -244,35 +344,44 @@ class WiredNode implements BootedNode {
               (replyTo) => ({ kind: "close", replyTo }),
               (result) => ({ kind: "broker-closed", result }),
             );
-          }
-          case "broker-closed": {
-            const { result } = message;
-            failures = result.kind === "reply" ? result.reply.failures : [`broker: ${result.kind}`];
-            clean = result.kind === "reply" && result.reply.clean;
+          case "broker-closed":
+            this.#noteBroker(message.result);
             return context.ask<ControllerRequest, ControllerClosed>(
               this.#controller,
               CLOSE_TIMEOUT_MS,
               (replyTo) => ({ kind: "close", replyTo }),
               (result) => ({ kind: "controller-closed", result }),
             );
-          }
           case "controller-closed":
-            failures = [...failures, ...failuresOf(message.result)];
-            return this.#end(clean, failures, (told) => closing?.(told));
+            this.#closing?.failures.push(...failuresOf(message.result));
+            return this.#end();
         }
       },
     };
   }
 
+  #noteBroker(result: AskResult<BrokerClosed>): void {
+    const closing = this.#closing as Closing;
+    if (result.kind !== "reply") {
+      closing.failures.push(`broker: ${result.kind}`);
+      return;
+    }
+    closing.failures.push(...result.reply.failures);
+    closing.clean = result.reply.clean;
+    closing.brokerEpoch = result.reply.brokerEpoch;
+  }
+
   /** Lets go of the folder when nobody of this process writes to it any more. */
-  #end(clean: boolean, failures: readonly string[], done: (told: readonly string[]) => void): void {
+  #end(): void {
+    const { done, failures, clean, brokerEpoch } = this.#closing as Closing;
+    this.#disconnect();
     this.#system.shutdown(() => {
       if (!clean || failures.length > 0) {
         this.#directory.release();
         return done(failures);
       }
       try {
-        this.#directory.closeClean(-1);
+        this.#directory.closeClean(brokerEpoch);
         done([]);
       } catch (error) {
         done([`data folder: ${error instanceof Error ? error.message : String(error)}`]);

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { ControllerDecisions } from "./controller/decisions.ts";
 import { QuorumRules } from "./controller/quorum_rules.ts";
 import { Replica } from "./partition/replica.ts";
 
@@ -14,7 +15,9 @@ export interface Protocol {
   readonly Replica: typeof Replica;
   /** The metadata quorum. */
   readonly QuorumRules: typeof QuorumRules;
+  /** What the active controller decides. */
+  readonly ControllerDecisions: typeof ControllerDecisions;
 }
 
 /** The rules as they are meant. */
-export const PROTOCOL: Protocol = { Replica, QuorumRules };
+export const PROTOCOL: Protocol = { Replica, QuorumRules, ControllerDecisions };

@@ -7,47 +7,39 @@
  * @module
  */
 
-import type { NodeId, Offset } from "../../storage/bytes/ids.ts";
+import type { NodeId, Offset, Uuid } from "../../storage/bytes/ids.ts";
 import type { LogDirectory } from "../../storage/log_directory.ts";
 import type { LogResources } from "../../storage/log_resources.ts";
 import type { BufferPool } from "../../net/buffer_pool.ts";
-import {
-  BROKER_REGISTRATION,
-  type BrokerRegistrationResponse,
-} from "../../net/messages/broker_registration.ts";
 import type { VersionLimits } from "../../net/messages/version_limits.ts";
 import type { Connection } from "../../net/network.ts";
-import { type BrokerConfig, withDynamicConfigs } from "../config/broker_config.ts";
-import { type PartitionConfig, partitionConfig } from "../config/partition_config.ts";
-import {
-  type BrokerEndPoint,
-  ClusterImage,
-  CONFIG_RESOURCE,
-  type ImageChange,
-  type TopicImage,
-} from "../controller/cluster_image.ts";
-import {
-  type Committed,
-  type ControllerRequest,
-  decide,
-  type MetadataCommitted,
-} from "../controller/messages.ts";
-import type { Actor, ActorContext, AskResult, Behaviour } from "../runtime/actor.ts";
+import type { BrokerConfig } from "../config/broker_config.ts";
+import type { BrokerEndPoint, ImageChange } from "../controller/cluster_image.ts";
+import { SUPPORTED_FEATURES } from "../controller/features.ts";
+import type { ControllerRequest, Decide, MetadataCommitted } from "../controller/messages.ts";
+import { asFellow } from "../link/fellow.ts";
+import type { ProposeIsr } from "../partition/messages.ts";
+import type { Replica } from "../partition/replica.ts";
+import type { Actor, ActorContext, Behaviour } from "../runtime/actor.ts";
 import type { Ref } from "../runtime/ref.ts";
 import { ALLOW_ALL, NO_QUOTA } from "./access.ts";
 import { ServedApis } from "./apis/table.ts";
+import { AppliedMetadata, type MetadataApplied } from "./applied_metadata.ts";
 import type { SessionBudgets } from "./budget.ts";
 import { BrokerMetrics } from "./broker_metrics.ts";
+import type { FetchState } from "./fetch_state.ts";
+import { FetchSessions } from "./fetch_sessions.ts";
+import { isrChangesActor } from "./isr_changes.ts";
 import { nativeSessionActor } from "./native_session_actor.ts";
+import type { NodeObserver, ObservedBroker } from "./observer.ts";
 import { producerIdsActor } from "./producer_ids.ts";
 import type { DirectoryFailed } from "../partition/partition_actor.ts";
+import { Registration, type RegistrationMessage } from "./registration.ts";
+import { ReplicationQuota } from "./replication_quota.ts";
 import { ReplicaManager, type ReplicaManagerMessage } from "./replica_manager.ts";
 import { type BrokerServices, PartitionDirectory } from "./services.ts";
 
-/** The node has applied the metadata log up to where it was asked for. */
-export interface MetadataApplied {
-  readonly kind: "metadata-applied";
-}
+export type { MetadataApplied } from "./applied_metadata.ts";
 
 /** What whoever runs the node is told of it. */
 export type BrokerEvent =
@@ -60,8 +52,15 @@ export interface BrokerClosed {
   readonly kind: "broker-closed";
   /** Whether every log is all there and durable: else the next start scans. */
   readonly clean: boolean;
+  /** Under which the broker was registered last, in this life or, unused, in the one before. */
+  readonly brokerEpoch: Offset;
   /** Partitions whose log could not be made durable. */
   readonly failures: readonly string[];
+}
+
+/** The broker serves. */
+export interface Serving {
+  readonly kind: "serving";
 }
 
 export type BrokerRequest =
@@ -70,34 +69,47 @@ export type BrokerRequest =
     readonly endOffset: Offset;
     readonly replyTo: Ref<MetadataApplied>;
   }
-  /** A client has connected to a listener. */
+  /** Answered once the broker serves clients. */
+  | { readonly kind: "await-serving"; readonly replyTo: Ref<Serving> }
+  /** A client or a fellow node has connected to a listener. */
   | { readonly kind: "accepted"; readonly connection: Connection; readonly listener: string }
-  /** Flushes and closes every log; sessions end with the node. */
+  /**
+   * Hands over what it leads, flushes and closes every log; sessions end with the node.
+   */
   | { readonly kind: "close"; readonly replyTo: Ref<BrokerClosed> };
 
 export interface BrokerOptions {
   readonly nodeId: NodeId;
   readonly config: BrokerConfig;
+  /** Whether the node holds records; where not, it serves what it knows of the cluster. */
+  readonly isBroker: boolean;
   readonly directory: LogDirectory;
   readonly resources: LogResources;
   readonly buffers: BufferPool;
   readonly budgets: SessionBudgets;
+  /** Where others reach this node. */
   readonly endPoints: readonly BrokerEndPoint[];
   /** What is spoken of the protocol; all of it when absent. */
   readonly versionLimits?: VersionLimits | undefined;
-  readonly controller: Ref<ControllerRequest>;
+  /** Has the active controller decide, wherever that is. */
+  readonly controller: Ref<Decide>;
+  /** The controller of this node. */
+  readonly quorum: Ref<ControllerRequest>;
   readonly events: Ref<BrokerEvent>;
+  readonly observer?: NodeObserver | undefined;
+  readonly Replica?: typeof Replica | undefined;
+  readonly FetchState?: typeof FetchState | undefined;
 }
+
+/** The first wait before a lost connection to a leader is made again. */
+const RECONNECT_BACKOFF_MS = 20;
 
 type BrokerMessage =
   | BrokerRequest
   | MetadataCommitted
+  | RegistrationMessage
   | ReplicaManagerMessage
   | DirectoryFailed
-  | {
-    readonly kind: "registered";
-    readonly result: AskResult<Committed<BrokerRegistrationResponse>>;
-  }
   | { readonly kind: "controller-ended" }
   | { readonly kind: "session-ended" }
   | { readonly kind: "checkpoint" }
@@ -110,102 +122,175 @@ export function brokerActor(options: BrokerOptions): Behaviour<BrokerRequest> {
 class BrokerActor implements Actor<BrokerMessage> {
   readonly #context: ActorContext<BrokerMessage>;
   readonly #options: BrokerOptions;
-  readonly #image = new ClusterImage();
+  readonly #metadata: AppliedMetadata;
   readonly #metrics: BrokerMetrics;
   readonly #services: BrokerServices;
   readonly #replicas: ReplicaManager;
-  /** What the node was started with, and what was set live since. */
-  #config: BrokerConfig;
-  #applied: Offset = 0;
-  /** The broker epoch, known when registered. */
-  #registeredAt: Offset | undefined;
+  /** Undefined where the node is no broker. */
+  readonly #registration: Registration | undefined;
+  readonly #observed: ObservedBroker;
   #serving = false;
   #closing = false;
-  readonly #early: { readonly connection: Connection; readonly listener: string }[] = [];
-  #waiting: { readonly endOffset: Offset; readonly replyTo: Ref<MetadataApplied> }[] = [];
+  readonly #awaitServing: Ref<Serving>[] = [];
   #sessions = 0;
   #sessionNumber = 0;
 
   constructor(context: ActorContext<BrokerMessage>, options: BrokerOptions) {
     this.#context = context;
     this.#options = options;
-    const { nodeId, directory, resources, buffers, config } = options;
+    const { nodeId, config, quorum } = options;
     const partitions = new PartitionDirectory();
-    this.#config = config;
-    const current = () => this.#config;
+    const metadata = new AppliedMetadata({ nodeId, config, partitions });
+    this.#metadata = metadata;
     this.#metrics = new BrokerMetrics(context.environment.metrics);
-    this.#services = {
+    const registration = options.isBroker ? this.#makeRegistration() : undefined;
+    this.#registration = registration;
+    this.#services = this.#makeServices(partitions);
+    this.#replicas = this.#makeReplicas(partitions);
+    metadata.replicas = this.#replicas;
+    this.#observed = {
+      nodeId,
+      image: metadata.image,
+      get brokerEpoch() {
+        return registration?.brokerEpoch ?? -1;
+      },
+      get appliedOffset() {
+        return metadata.endOffset;
+      },
+    };
+    options.observer?.brokerStarted(this.#observed);
+    context.watch(quorum, { kind: "controller-ended" });
+    quorum.tell({ kind: "subscribe", subscriber: context.self });
+    if (registration === undefined) this.#serve();
+    else registration.start();
+  }
+
+  #makeServices(partitions: PartitionDirectory): BrokerServices {
+    const { nodeId, directory, buffers, budgets, controller, quorum, versionLimits } =
+      this.#options;
+    const metadata = this.#metadata;
+    const { environment } = this.#context;
+    return {
       nodeId,
       clusterId: directory.clusterId,
-      environment: context.environment,
+      environment: this.#context.environment,
       get config() {
-        return current();
+        return metadata.config;
       },
-      apis: new ServedApis(options.versionLimits),
-      image: this.#image,
+      apis: new ServedApis(versionLimits),
+      image: metadata.image,
       partitions,
-      controller: options.controller,
-      quorum: options.controller,
-      broker: context.self,
-      producerIds: context.spawn(
+      controller,
+      quorum,
+      broker: this.#context.self,
+      producerIds: this.#context.spawn(
         "producer-ids",
-        producerIdsActor({ nodeId, image: this.#image, controller: options.controller }),
+        producerIdsActor({ nodeId, image: metadata.image, controller }),
       ),
       buffers,
       authorizer: ALLOW_ALL,
       quota: NO_QUOTA,
-      budgets: options.budgets,
+      budgets,
+      fetchSessions: new FetchSessions({
+        random: environment.random.stream("fetch sessions"),
+        metrics: this.#metrics,
+        places: budgets.waitingPlaces,
+        slots: metadata.config.fetchSessionSlotsMax,
+      }),
+      replicationQuotas: {
+        leader: new ReplicationQuota(
+          nodeId,
+          () => metadata.config.leaderReplicationThrottledRate,
+        ),
+        follower: new ReplicationQuota(
+          nodeId,
+          () => metadata.config.followerReplicationThrottledRate,
+        ),
+      },
       metrics: this.#metrics,
     };
-    this.#replicas = new ReplicaManager(context as ActorContext<ReplicaManagerMessage>, {
+  }
+
+  #makeRegistration(): Registration {
+    const { nodeId, directory, endPoints, controller, config } = this.#options;
+    return new Registration(this.#context as ActorContext<RegistrationMessage>, {
+      nodeId,
+      clusterId: directory.clusterId,
+      incarnationId: this.#drawId(),
+      directoryId: directory.directoryId,
+      previousBrokerEpoch: directory.previousBrokerEpoch,
+      endPoints,
+      features: SUPPORTED_FEATURES,
+      config,
+      controller,
+      registered: () => this.#maybeServe(),
+      refused: (reason) => this.#fail(reason),
+    });
+  }
+
+  #makeReplicas(partitions: PartitionDirectory): ReplicaManager {
+    const { nodeId, config, directory, resources, buffers, controller } = this.#options;
+    const isrChanges = this.#context.spawn<ProposeIsr>(
+      "isr-changes",
+      isrChangesActor({
+        nodeId,
+        brokerEpoch: () => this.#registration?.brokerEpoch ?? -1,
+        controller,
+        timeoutMs: Math.ceil(config.brokerSessionTimeoutMs / 2),
+      }),
+    );
+    return new ReplicaManager(this.#context as ActorContext<ReplicaManagerMessage>, {
       nodeId,
       metrics: this.#metrics,
       directory,
       resources,
       buffers,
       partitions,
-      directoryFailed: context.self,
+      directoryFailed: this.#context.self,
+      isrChanges,
+      controller,
+      replicaLagTimeMaxMs: config.replicaLagTimeMaxMs,
+      fetching: {
+        image: this.#metadata.image,
+        config: () => this.#metadata.config,
+        fellow: asFellow({
+          nodeId,
+          clusterId: directory.clusterId,
+          purpose: "fetcher",
+          requestTimeoutMs: config.requestTimeoutMs,
+          retryBackoffMs: RECONNECT_BACKOFF_MS,
+          retryBackoffMaxMs: config.replicaFetchBackoffMs,
+          versionLimits: this.#options.versionLimits,
+        }),
+        buffers,
+        listener: this.#options.endPoints[0]?.name ?? "",
+        quotas: this.#services.replicationQuotas,
+        FetchState: this.#options.FetchState,
+      },
+      Replica: this.#options.Replica,
+      observer: this.#options.observer,
     });
-    this.#register();
   }
 
-  #register(): void {
-    const { nodeId, directory, endPoints, controller } = this.#options;
-    const incarnationId = this.#context.environment.random.stream("broker").uuid();
-    this.#context.watch(controller, { kind: "controller-ended" });
-    this.#context.ask<ControllerRequest, Committed<BrokerRegistrationResponse>>(
-      controller,
-      Infinity,
-      (replyTo) =>
-        decide(
-          BROKER_REGISTRATION,
-          {
-            brokerId: nodeId,
-            clusterId: directory.clusterId,
-            incarnationId,
-            listeners: endPoints.map((endPoint) => ({ ...endPoint, securityProtocol: 0 })),
-            features: [],
-            rack: null,
-            isMigratingZkBroker: false,
-            logDirs: [directory.directoryId],
-            previousBrokerEpoch: directory.clean ? 0 : -1,
-          },
-          replyTo,
-        ),
-      (result) => ({ kind: "registered", result }),
-    );
-    controller.tell({ kind: "subscribe", subscriber: this.#context.self });
+  #drawId(): Uuid {
+    return this.#context.environment.random.stream("broker").uuid();
   }
 
   receive(message: BrokerMessage): void {
     switch (message.kind) {
       case "metadata-committed":
         return this.#apply(message);
-      case "registered":
-        return this.#registered(message.result);
+      case "registration-answered":
+      case "heartbeat-answered":
+      case "communicate":
+      case "shutdown-overdue":
+        return this.#registration?.received(message);
       case "await-metadata":
-        this.#waiting.push(message);
-        return this.#answerWaiting();
+        return this.#metadata.await(message.endOffset, message.replyTo);
+      case "await-serving":
+        if (this.#serving) message.replyTo.tell({ kind: "serving" });
+        else this.#awaitServing.push(message.replyTo);
+        return;
       case "accepted":
         return this.#accept(message.connection, message.listener);
       case "session-ended":
@@ -220,105 +305,53 @@ class BrokerActor implements Actor<BrokerMessage> {
       case "controller-ended":
         return this.#fail("The controller has failed");
       case "close":
-        return this.#close(message.replyTo);
+        return this.#leave(message.replyTo);
       default:
         return this.#replicas.received(message);
     }
   }
 
-  /** Replays what is committed, and then acts on what it changed. */
-  #apply({ records, endOffset }: MetadataCommitted): void {
-    if (endOffset <= this.#applied) return;
-    const changes = records.map((record) => this.#image.replay(record));
-    this.#applied = endOffset;
-    for (const change of changes) this.#act(change);
-    this.#answerWaiting();
+  stopped(): void {
+    this.#options.observer?.brokerEnded(this.#observed);
+  }
+
+  #apply(message: MetadataCommitted): void {
+    const changes = this.#metadata.apply(message);
     this.#maybeServe();
+    if (changes.some((change) => this.#isFellowLeaving(change))) this.#registration?.urge();
   }
 
-  #act(change: ImageChange): void {
-    switch (change.kind) {
-      case "partition":
-        return this.#partitionChanged(change.topicId, change.partition);
-      case "topic-removed":
-        return this.#replicas.dropTopic(change.topic);
-      case "config":
-        return this.#configChanged(change.resourceType, change.resourceName);
-    }
+  /** The controller lets a broker go when the others say that they know. */
+  #isFellowLeaving(change: ImageChange): boolean {
+    return change.kind === "broker" && change.id !== this.#options.nodeId &&
+      this.#metadata.image.brokers.get(change.id)?.inControlledShutdown === true;
   }
 
-  #partitionChanged(topicId: string, partition: number): void {
-    const topic = this.#image.topicById(topicId);
-    const assignment = topic?.partitions[partition];
-    // Gone again within the same batch.
-    if (topic === undefined || assignment === undefined) return;
-    if (!assignment.replicas.includes(this.#options.nodeId)) return;
-    if (this.#services.partitions.find(topicId, partition) !== undefined) {
-      return this.#replicas.assign(topicId, partition, assignment);
-    }
-    const config = this.#configOf(topic);
-    this.#replicas.hold({ topicId, topic: topic.name, partition, assignment, config });
-  }
-
-  #configOf(topic: TopicImage): PartitionConfig {
-    const overrides = this.#image.configs(CONFIG_RESOURCE.topic, topic.name);
-    return partitionConfig(overrides, this.#config);
-  }
-
-  #configChanged(resourceType: number, resourceName: string): void {
-    if (resourceType === CONFIG_RESOURCE.broker) {
-      const own = String(this.#options.nodeId);
-      if (resourceName !== "" && resourceName !== own) return;
-      this.#config = withDynamicConfigs(
-        this.#options.config,
-        this.#image.configs(CONFIG_RESOURCE.broker, ""),
-        this.#image.configs(CONFIG_RESOURCE.broker, own),
-      );
-    }
-    const topics = resourceType === CONFIG_RESOURCE.topic
-      ? [this.#image.topicByName(resourceName)]
-      : [...this.#image.topics.values()];
-    for (const topic of topics) {
-      if (topic !== undefined) this.#replicas.configure(topic.id, this.#configOf(topic));
-    }
-  }
-
-  #registered(result: AskResult<Committed<BrokerRegistrationResponse>>): void {
-    if (result.kind !== "reply" || result.reply.response === undefined) {
-      const message = result.kind === "reply" ? result.reply.errorMessage : null;
-      return this.#fail(message ?? `The controller refused the registration: ${result.kind}`);
-    }
-    this.#registeredAt = result.reply.endOffset;
-    this.#maybeServe();
-  }
-
+  /** Takes up the partitions once it is registered, and serves clients once it is unfenced. */
   #maybeServe(): void {
-    if (this.#serving || this.#registeredAt === undefined) return;
-    if (this.#applied < this.#registeredAt) return;
-    this.#serving = true;
-    this.#replicas.removeStrays(this.#image);
-    for (const { connection, listener } of this.#early.splice(0)) {
-      this.#accept(connection, listener);
+    const registration = this.#registration;
+    const registeredAt = registration?.registeredAt;
+    if (registration === undefined || registeredAt === undefined || this.#closing) return;
+    const { image, endOffset } = this.#metadata;
+    if (endOffset >= registeredAt) this.#metadata.activate();
+    const self = image.brokers.get(this.#options.nodeId);
+    registration.applied(endOffset, self);
+    if (self?.epoch === registration.brokerEpoch && !self.fenced && this.#metadata.isActive) {
+      this.#serve();
     }
+  }
+
+  #serve(): void {
+    if (this.#serving) return;
+    this.#serving = true;
+    for (const waiting of this.#awaitServing.splice(0)) waiting.tell({ kind: "serving" });
     this.#schedule("checkpoint");
     this.#schedule("maintain");
     this.#options.events.tell({ kind: "broker-ready" });
   }
 
-  #answerWaiting(): void {
-    const ready = this.#waiting.filter(({ endOffset }) => endOffset <= this.#applied);
-    if (ready.length === 0) return;
-    this.#waiting = this.#waiting.filter(({ endOffset }) => endOffset > this.#applied);
-    for (const { replyTo } of ready) replyTo.tell({ kind: "metadata-applied" });
-  }
-
   #accept(connection: Connection, listener: string): void {
-    const { maxConnections } = this.#config;
-    if (!this.#serving && !this.#closing) {
-      if (this.#early.length < maxConnections) this.#early.push({ connection, listener });
-      else connection.close({ abort: true });
-      return;
-    }
+    const { maxConnections } = this.#metadata.config;
     if (this.#closing || this.#sessions >= maxConnections) {
       this.#context.environment.logger.log("warn", "connection refused", {
         remote: `${connection.remote.host}:${connection.remote.port}`,
@@ -335,7 +368,8 @@ class BrokerActor implements Actor<BrokerMessage> {
   }
 
   #schedule(kind: "checkpoint" | "maintain"): void {
-    const { logFlushOffsetCheckpointIntervalMs, logRetentionCheckIntervalMs } = this.#config;
+    const { logFlushOffsetCheckpointIntervalMs, logRetentionCheckIntervalMs } =
+      this.#metadata.config;
     const delay = kind === "checkpoint"
       ? logFlushOffsetCheckpointIntervalMs
       : logRetentionCheckIntervalMs;
@@ -358,20 +392,34 @@ class BrokerActor implements Actor<BrokerMessage> {
     this.#replicas.maintain();
   }
 
+  /** Hands over first, so that clients find another leader at once. */
+  #leave(replyTo: Ref<BrokerClosed>): void {
+    const { nodeId } = this.#options;
+    const close = () => this.#close(replyTo);
+    if (this.#registration === undefined) return close();
+    const others = [...this.#metadata.image.brokers.values()].some(({ id, fenced }) =>
+      id !== nodeId && !fenced
+    );
+    this.#registration.shutDown(others && this.#serving, close);
+  }
+
   #close(replyTo: Ref<BrokerClosed>): void {
+    if (this.#closing) return;
     this.#closing = true;
-    for (const { connection } of this.#early.splice(0)) connection.close({ abort: true });
-    // Before it serves it does not hold every log that still has to be scanned.
-    const allHeld = this.#serving || this.#options.directory.clean;
+    const { directory } = this.#options;
+    // Before it is active it does not hold every log that still has to be scanned.
+    const allHeld = this.#metadata.isActive || directory.clean;
+    const registered = this.#registration?.brokerEpoch ?? -1;
+    const brokerEpoch = registered === -1 ? directory.previousBrokerEpoch : registered;
     this.#replicas.close(({ clean, failures }) =>
-      replyTo.tell({ kind: "broker-closed", clean: clean && allHeld, failures })
+      replyTo.tell({ kind: "broker-closed", clean: clean && allHeld, brokerEpoch, failures })
     );
   }
 
   #fail(reason: string): void {
     if (this.#closing) return;
     this.#closing = true;
-    for (const { connection } of this.#early.splice(0)) connection.close({ abort: true });
+    this.#registration?.stop();
     this.#context.environment.logger.log("error", "broker failed", { reason });
     this.#options.events.tell({ kind: "broker-failed", reason });
   }

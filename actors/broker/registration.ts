@@ -75,8 +75,9 @@ const BACKOFF_MAX_MS = 1000;
 /** The next heartbeat of a broker that waits to be unfenced, or let go. */
 const IMPATIENT_MS = 50;
 
-/** Errors after which another attempt could not end otherwise. */
+/** Errors after which another attempt would not end otherwise, or only once somebody acts. */
 const FINAL: ReadonlySet<number> = new Set([
+  ErrorCode.KAFKA_STORAGE_ERROR,
   ErrorCode.INCONSISTENT_CLUSTER_ID,
   ErrorCode.INVALID_REGISTRATION,
   ErrorCode.UNSUPPORTED_VERSION,
@@ -145,6 +146,11 @@ export class Registration {
     this.#isFenced = isFenced;
     const hasCaughtUp = wasBehind && this.#applied >= this.#registeredAt;
     if (this.#isRegistered && (hasCaughtUp || isNews)) this.#hurry();
+  }
+
+  /** Has the controller told at once how far the metadata are applied: somebody waits for it. */
+  urge(): void {
+    if (this.#isRegistered) this.#hurry();
   }
 
   /**

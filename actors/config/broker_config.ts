@@ -85,6 +85,12 @@ const BROKER_CONFIGS = {
       min: 1024,
     },
   ),
+  fetchSessionSlotsMax: int(
+    "max.incremental.fetch.session.cache.slots",
+    1000,
+    "Fetch sessions that are kept",
+    { min: 0 },
+  ),
   nativeHandshakeTimeoutMs: int(
     "native.handshake.timeout.ms",
     10_000,
@@ -137,6 +143,11 @@ const BROKER_CONFIGS = {
   ),
 
   brokerRack: string("broker.rack", "", "Where the broker stands: replicas are spread over racks"),
+  advertisedListeners: string(
+    "advertised.listeners",
+    "",
+    "Where others reach the node, as NATIVE://host:port; empty is where it listens",
+  ),
   processRoles: string(
     "process.roles",
     "broker,controller",

@@ -138,7 +138,14 @@ export const LAW: readonly Room[] = [
   },
   {
     name: "node",
-    files: ["actors/node.ts", "actors/protocol.ts", "actors/cluster_id.ts"],
+    files: [
+      "actors/node.ts",
+      "actors/protocol.ts",
+      "actors/cluster_id.ts",
+      "actors/cluster_plan.ts",
+      "actors/join_cluster.ts",
+      "actors/joining_node.ts",
+    ],
     mayImport: [...BELOW_BROKER, "broker"],
   },
   {

@@ -1,0 +1,80 @@
+/**
+ * A node that does not know its cluster yet: it holds its address, looks for the cluster, and then
+ * becomes the node that it is to be.
+ *
+ * @module
+ */
+
+import type { BoundListener } from "../net/bound_listener.ts";
+import type { SocketAddress } from "../net/network.ts";
+import { type ClusterSearch, findCluster } from "./join_cluster.ts";
+import type { BootedNode, NodeUsage } from "./node.ts";
+import type { Environment } from "./runtime/environment.ts";
+
+const NOTHING_HELD: NodeUsage = {
+  lentBytes: 0,
+  requestBytes: 0,
+  fetchedBytes: 0,
+  receivedBytes: 0,
+  waitingPlaces: 0,
+};
+
+/** Opens the node once its cluster is known. What it throws is why the node has failed. */
+export type OpenNode = (clusterId: string, listener: BoundListener) => BootedNode;
+
+/** A node on its way into a cluster. */
+export class JoiningNode implements BootedNode {
+  readonly address: SocketAddress;
+  readonly #environment: Environment;
+  readonly #listener: BoundListener;
+  readonly #search: ClusterSearch;
+  #node: BootedNode | undefined;
+  #isOver = false;
+
+  constructor(
+    environment: Environment,
+    listener: BoundListener,
+    servers: readonly SocketAddress[],
+    open: OpenNode,
+    failed: (reason: string) => void,
+  ) {
+    this.#environment = environment;
+    this.#listener = listener;
+    this.address = listener.address;
+    this.#search = findCluster(environment, servers, (clusterId) => {
+      if (this.#isOver) return;
+      try {
+        this.#node = open(clusterId, listener);
+      } catch (error) {
+        this.#isOver = true;
+        failed(error instanceof Error ? error.message : String(error));
+      }
+    });
+  }
+
+  get clusterId(): string {
+    return this.#node?.clusterId ?? "";
+  }
+
+  get usage(): NodeUsage {
+    return this.#node?.usage ?? NOTHING_HELD;
+  }
+
+  close(done: (failures: readonly string[]) => void): void {
+    if (this.#node !== undefined) return this.#node.close(done);
+    this.#stop();
+    this.#environment.dispatcher.atEndOfTurn(() => done([]));
+  }
+
+  crash(): void {
+    if (this.#node !== undefined) return this.#node.crash();
+    this.#stop();
+  }
+
+  #stop(): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#search.stop();
+    this.#listener.close();
+  }
+}
