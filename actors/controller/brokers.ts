@@ -5,7 +5,8 @@
  * heard of (broker_heartbeats.ts).
  *
  * Invariants: a broker's epoch is the offset of its registration record; it is registered fenced,
- * and unfenced once it has applied that record; a fenced broker is in no ISR.
+ * and unfenced once it has applied that record (but see `keepsStanding`); a fenced broker is in no
+ * ISR.
  *
  * @module
  */
@@ -57,12 +58,16 @@ export function registerBroker(
     if (existing?.incarnationId === request.incarnationId && isSame(existing, request)) {
       return registered([], existing.epoch);
     }
+    heartbeats.begin(brokerId);
+    if (rules.keepsStanding(existing, request, circumstances(context, brokerId))) {
+      return registered([registration(request, nextOffset, { fenced: false })], nextOffset);
+    }
     const leaves = rules.isCleanRestart(existing, request) ||
         existing?.incarnationId === request.incarnationId
       ? leaveIsrs(context, brokerId)
       : loseEligibility(context, brokerId);
-    heartbeats.begin(brokerId);
-    return registered([registration(request, nextOffset), ...leaves], nextOffset);
+    const record = registration(request, nextOffset, { fenced: true });
+    return registered([record, ...leaves], nextOffset);
   }, ({ code }) => ({
     records: [],
     response: { throttleTimeMs: 0, errorCode: code, brokerEpoch: NONE },
@@ -76,9 +81,16 @@ function registered(
   return { records, response: { throttleTimeMs: 0, errorCode: ErrorCode.NONE, brokerEpoch } };
 }
 
+function circumstances({ image, rules, defaults }: DecisionContext, brokerId: NodeId) {
+  const others = [...image.brokers.values()].filter(({ id }) => id !== brokerId);
+  const isAlone = !others.some((broker) => rules.isActive(broker));
+  return { controllerId: defaults.nodeId, isAlone };
+}
+
 function registration(
   request: BrokerRegistrationRequest,
   brokerEpoch: Offset,
+  { fenced }: { readonly fenced: boolean },
 ): MetadataRecord {
   const { brokerId, incarnationId, listeners, features, rack, logDirs } = request;
   return {
@@ -91,7 +103,7 @@ function registration(
       endPoints: listeners,
       features,
       rack,
-      fenced: true,
+      fenced,
       inControlledShutdown: false,
       logDirs,
     },

@@ -53,6 +53,20 @@ export class ControllerRules {
     return existing !== undefined && existing.epoch === registration.previousBrokerEpoch;
   }
 
+  /**
+   * Whether a broker that registers anew goes on as it was, unfenced and in the leader epochs it
+   * had: one that lives with the controller, is alone, and ended in order. Nobody else could lead
+   * or vote meanwhile, and its logs hold each offset of its epochs.
+   */
+  keepsStanding(
+    existing: BrokerImage | undefined,
+    registration: RegistrationFacts,
+    { controllerId, isAlone }: { readonly controllerId: NodeId; readonly isAlone: boolean },
+  ): boolean {
+    return isAlone && registration.brokerId === controllerId && this.isActive(existing) &&
+      this.isCleanRestart(existing, registration);
+  }
+
   /** Whether a request of a broker is one of its present registration. */
   isBrokerEpochCurrent(broker: BrokerImage, brokerEpoch: Offset): boolean {
     return broker.epoch === brokerEpoch;

@@ -105,6 +105,36 @@ Deno.test("brokers: after a clean end the broker is still eligible", () => {
   assertEquals(world.partition("a").leaderRecoveryState, 0);
 });
 
+Deno.test("brokers: alone with its controller, one that ended in order goes on as it was", () => {
+  const world = new DecisionWorld({ brokers: [1, 2], properties: { "node.id": "1" } });
+  world.createTopic("a", [[1, 2]]);
+  world.fence(2);
+  const before = world.partition("a");
+  const { brokerEpoch } = world.register(1, { clean: true });
+  assertEquals(world.image.brokers.get(1)?.epoch, brokerEpoch);
+  assertEquals(world.image.brokers.get(1)?.fenced, false);
+  assertEquals(world.partition("a"), before);
+});
+
+for (
+  const [why, id, { nodeId = "1", other = false, clean = true, wantFence = false }] of [
+    ["has lost what it had not flushed", 1, { clean: false }],
+    ["is not alone", 1, { other: true }],
+    ["is on another node than the controller", 1, { nodeId: "7", wantFence: true }],
+    ["was fenced", 1, { wantFence: true }],
+  ] as const satisfies readonly (readonly [string, number, Record<string, unknown>])[]
+) {
+  Deno.test(`brokers: one that ${why} is registered fenced, in no ISR`, () => {
+    const world = new DecisionWorld({ brokers: [1, 2], properties: { "node.id": nodeId } });
+    world.createTopic("a", [[1, 2]]);
+    if (!other) world.fence(2);
+    if (wantFence) world.fence(id);
+    world.register(id, { clean });
+    assertEquals(world.image.brokers.get(id)?.fenced, true);
+    assertEquals(world.partition("a").isr.includes(id), false);
+  });
+}
+
 Deno.test("brokers: after an unclean end the broker is in no ISR and not eligible (B7)", () => {
   const world = new DecisionWorld({ brokers: [1, 2], properties: { "node.id": "1" } });
   world.createTopic("a", [[1, 2]], { "min.insync.replicas": "2" });

@@ -59,6 +59,26 @@ Deno.test("rules: a restart is clean that names the epoch of the registration be
   assertEquals(RULES.isCleanRestart(undefined, registration), false);
 });
 
+Deno.test("rules: only who is alone with its controller, active, and ended in order goes on as it was", () => {
+  for (const isAlone of BOTH) {
+    for (const own of BOTH) {
+      for (const active of BOTH) {
+        for (const clean of BOTH) {
+          const registration = {
+            brokerId: 1,
+            incarnationId: "other",
+            previousBrokerEpoch: clean ? 100 : -1,
+          };
+          const facts = { controllerId: own ? 1 : 2, isAlone };
+          const keeps = RULES.keepsStanding(broker({ fenced: !active }), registration, facts);
+          assertEquals(keeps, isAlone && own && active && clean);
+          assertEquals(RULES.keepsStanding(undefined, registration, facts), false);
+        }
+      }
+    }
+  }
+});
+
 Deno.test("rules: a broker is unfenced from the offset of its registration on", () => {
   assertEquals([99, 100, 101].map((at) => RULES.mayUnfence(broker(), at)), [false, true, true]);
 });
