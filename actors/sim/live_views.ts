@@ -98,13 +98,15 @@ export class LogFiles {
     return from === undefined ? read : read.filter(({ baseOffset }) => baseOffset >= from);
   }
 
-  /** The bytes of a batch that was read. */
-  bytes(batch: ObservedBatch): Uint8Array {
-    const placed = this.#placed.find((placed) => placed.batch === batch);
-    if (placed === undefined) throw new Error(`Cannot read the batch at ${batch.baseOffset}`);
-    const bytes = new Uint8Array(placed.size);
-    this.#disk.peek(this.#path(placed.segment), bytes, placed.position);
-    return bytes;
+  /** The bytes of the last batches that were read. */
+  *bytesFrom(offset: Offset): Iterable<readonly [ObservedBatch, Uint8Array]> {
+    for (let i = this.#placed.length - 1; i >= 0; i--) {
+      const { batch, segment, position, size } = this.#placed[i]!;
+      if (batch.baseOffset < offset) return;
+      const bytes = new Uint8Array(size);
+      this.#disk.peek(this.#path(segment), bytes, position);
+      yield [batch, bytes];
+    }
   }
 
   #indexOf(offset: Offset): number {
@@ -204,6 +206,8 @@ class LiveController implements ControllerView, LogView {
   readonly state: ObservedController;
   readonly isOpen = true;
   readonly #files: LogFiles;
+  /** Kept from when they were appended: a snapshot may take them from the disk before commit. */
+  readonly #bytes = new WeakMap<ObservedBatch, Uint8Array>();
 
   constructor(nodeId: NodeId, state: ObservedController, disk: MemoryDisk) {
     this.nodeId = nodeId;
@@ -236,12 +240,18 @@ class LiveController implements ControllerView, LogView {
   }
 
   batchesFrom(offset?: Offset): readonly ObservedBatch[] {
-    return this.#files.read(offset, this.logEndOffset);
+    const batches = this.#files.read(offset, this.logEndOffset);
+    for (const [batch, bytes] of this.#files.bytesFrom(batches[0]?.baseOffset ?? Infinity)) {
+      this.#bytes.set(batch, bytes);
+    }
+    return batches;
   }
 
   records(batch: ObservedBatch): readonly MetadataRecord[] {
     if (batch.isControl) return [];
-    const cursor = new RecordCursor(new BatchView(this.#files.bytes(batch)));
+    const bytes = this.#bytes.get(batch);
+    if (bytes === undefined) throw new Error(`Cannot read the batch at ${batch.baseOffset}`);
+    const cursor = new RecordCursor(new BatchView(bytes));
     const records: MetadataRecord[] = [];
     while (cursor.next()) {
       const { kind, value } = decodeRecord(cursor.value!);

@@ -37,6 +37,8 @@ export class FakeLog implements LogView {
   logStartOffset = 0;
   flushedOffset = 0;
   truncations = 0;
+  /** Whether what is appended is durable at once. */
+  flushes = true;
   batches: ObservedBatch[] = [];
   /** Instead of what the batches say. */
   epochCache: { epoch: number; startOffset: number }[] | undefined;
@@ -75,7 +77,7 @@ export class FakeLog implements LogView {
       ...more,
     };
     this.batches.push(batch);
-    this.flushedOffset = batch.nextOffset;
+    if (this.flushes) this.flushedOffset = batch.nextOffset;
     return batch;
   }
 

@@ -97,8 +97,8 @@ export class ClusterChecker implements ViewSink {
     const node = this.tracks.node(view.nodeId);
     const track = node.replicas.get(partitionKey(view.topicId, view.partition));
     if (track?.view !== view) return;
-    // What it did last, it did in the event that ends it.
-    this.#replicas.look(track);
+    // What it wrote in the event that ends it is there; what it meant by it does not count.
+    this.#replicas.lookAtLog(track);
     track.view = undefined;
     track.log.detach("none");
     node.live = node.live.filter((other) => other !== track);
@@ -112,7 +112,7 @@ export class ClusterChecker implements ViewSink {
   controllerEnded(view: ControllerView): void {
     const track = this.quorum.controller(view.nodeId);
     if (track.view !== view) return;
-    this.quorum.look(track);
+    this.quorum.lookAtLog(track);
     track.view = undefined;
     track.log.detach("none");
     this.#controllers.delete(view.nodeId);

@@ -36,7 +36,7 @@ export class LogTrack {
   #isOpen = false;
   #endOffset: Offset = 0;
   #truncations = 0;
-  /** What the log said was durable, as of the last look. */
+  /** What the log has said is durable, and has not cut since. */
   #durable: Offset = 0;
   #ended: EndOfProcess = "none";
 
@@ -61,7 +61,7 @@ export class LogTrack {
 
   /** The disk was emptied: nothing of it is there any more, as was announced. */
   wiped(): void {
-    this.shadow.replace([]);
+    this.shadow.replace([], 0);
     this.#durable = 0;
     this.#isInDoubt = false;
   }
@@ -87,7 +87,7 @@ export class LogTrack {
     if (view === undefined || !view.isOpen) return undefined;
     const { logEndOffset } = view;
     if (!this.#isOpen) return this.#reopened(view);
-    this.#durable = view.flushedOffset;
+    this.#durable = Math.max(this.#durable, view.flushedOffset);
     if (logEndOffset === this.#endOffset && view.truncations === this.#truncations) {
       return undefined;
     }
@@ -138,7 +138,11 @@ export class LogTrack {
     while (common < kept.length && isSame(kept[common], now[common])) common++;
     const removed = kept.slice(common);
     const appended = now.slice(common);
-    this.shadow.replace(now);
+    const [cut] = removed;
+    if (cut !== undefined) {
+      this.#durable = Math.min(this.#durable, cut.baseOffset);
+    }
+    this.shadow.replace(now, view.logEndOffset);
     this.#took(view);
     this.checkShape();
     return { reopened, removed, appended };
@@ -147,6 +151,7 @@ export class LogTrack {
   #reopened(view: LogView): LogChange {
     this.#isOpen = true;
     const durable = this.#durable;
+    const lastEpoch = this.shadow.last?.epoch ?? -1;
     const change = this.#cut(view, true);
     const [lost] = change.removed;
     const [found] = change.appended;
@@ -160,7 +165,9 @@ export class LogTrack {
       this.#verdicts.hold("P40 recovery", kept, () => {
         return `${name}: ${describeBatch(lost)} is gone, and all below ${durable} was durable`;
       });
-      this.#verdicts.hold("P40 recovery", found === undefined, () => {
+      // What is of a later epoch was appended since, in the event that opened the log.
+      const isKnown = found === undefined || found.epoch > lastEpoch;
+      this.#verdicts.hold("P40 recovery", isKnown, () => {
         return `${name}: ${describeBatch(found)} came from nowhere`;
       });
     }
@@ -172,7 +179,8 @@ export class LogTrack {
   #took(view: LogView): void {
     this.#endOffset = view.logEndOffset;
     this.#truncations = view.truncations;
-    this.#durable = view.flushedOffset;
+    // A log that was opened may not know how much of it was durable before.
+    this.#durable = Math.max(this.#durable, view.flushedOffset);
     const { shadow, name } = this;
     const end = shadow.last === undefined ? view.logEndOffset : shadow.endOffset;
     this.#verdicts.hold("P1 type-ok", end === view.logEndOffset, () => {

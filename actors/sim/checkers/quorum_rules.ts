@@ -92,19 +92,24 @@ export class QuorumChecks {
     const { view } = track;
     if (view === undefined) return;
     const { state } = view;
-    const change = track.log.look();
-    if (change !== undefined) {
-      const { batches } = track.log.shadow;
-      for (let i = batches.length - change.appended.length; i < batches.length; i++) {
-        this.#identities.seen(`${track.nodeId}`, batches[i]!, batches[i - 1]);
-      }
-      if (change.removed.length > 0 && !change.reopened) this.#checkTruncation(track);
-    }
+    const endBefore = track.log.shadow.endOffset;
+    this.lookAtLog(track);
     if (state.epoch !== track.epoch) this.#checkEpoch(track, view);
     if (state.role !== track.role) this.#roleChanged(track, view);
     if (state.votedId !== track.votedId) this.#voted(track, view);
-    if (state.logStartOffset !== track.logStartOffset) this.#checkSnapshot(track, view);
     if (state.highWatermark !== track.highWatermark) this.#advanced(track, view);
+    if (state.logStartOffset !== track.logStartOffset) this.#checkSnapshot(track, view, endBefore);
+  }
+
+  /** As `look`, when its actor ends. */
+  lookAtLog(track: ControllerTrack): void {
+    const change = track.log.look();
+    if (change === undefined) return;
+    const { batches } = track.log.shadow;
+    for (let i = batches.length - change.appended.length; i < batches.length; i++) {
+      this.#identities.seen(`${track.nodeId}`, batches[i]!, batches[i - 1]);
+    }
+    if (change.removed.length > 0 && !change.reopened) this.#checkTruncation(track);
   }
 
   #checkEpoch(track: ControllerTrack, { state }: ControllerView): void {
@@ -142,9 +147,10 @@ export class QuorumChecks {
     });
   }
 
-  #checkSnapshot(track: ControllerTrack, { state }: ControllerView): void {
+  #checkSnapshot(track: ControllerTrack, { state }: ControllerView, endBefore: Offset): void {
     const { logStartOffset, snapshotId } = state;
-    const rose = track.logStartOffset >= 0 && logStartOffset > track.logStartOffset;
+    // One that a node makes itself ends where its log has been.
+    const isLoaded = track.logStartOffset >= 0 && logStartOffset > endBefore;
     track.logStartOffset = logStartOffset;
     if (logStartOffset === 0) return;
     const { verdicts, vacuity } = this.#options;
@@ -153,14 +159,15 @@ export class QuorumChecks {
       return `metadata at ${track.nodeId} begin at ${logStartOffset}, its snapshot ends at ` +
         `${snapshotId?.endOffset ?? "no offset"}`;
     });
-    const below = snapshotId === undefined ? undefined : this.chain.lastBelow(snapshotId.endOffset);
+    const below = snapshotId === undefined || snapshotId.endOffset > this.chain.endOffset
+      ? undefined
+      : this.chain.lastBelow(snapshotId.endOffset);
     const epochs = below === undefined || below.epoch === snapshotId?.epoch;
     verdicts.hold("P19 quorum-snapshot", epochs, () => {
       return `the snapshot at ${track.nodeId} is of epoch ${snapshotId?.epoch}, the metadata ` +
         `before ${snapshotId?.endOffset} of ${below?.epoch}`;
     });
-    const loaded = rose && state.logEndOffset === logStartOffset;
-    if (!loaded) return;
+    if (!isLoaded) return;
     verdicts.hold("P19 quorum-snapshot", !state.isActive, () => {
       return `${track.nodeId} is the active controller and has loaded a snapshot`;
     });
@@ -201,7 +208,8 @@ export class QuorumChecks {
     const holds = holders.length * 2 > voters.length;
     this.#options.verdicts.hold("P18 quorum-majority", holds, () => {
       return `${track.nodeId} leads epoch ${state.epoch} with HW ${highWatermark}, durable only ` +
-        `at [${holders}] of the voters [${voters}]`;
+        `at [${holders}] of the voters [${voters}]: ` +
+        voters.map((id) => `${id} up to ${this.controller(id).log.durableOffset}`).join(", ");
     });
   }
 }

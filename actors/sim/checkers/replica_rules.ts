@@ -53,6 +53,15 @@ export class ReplicaRules {
     if (change !== undefined && change.removed.length > 0) this.#lost(track);
   }
 
+  /** As `look`, when its actor ends. */
+  lookAtLog(track: ReplicaTrack): void {
+    if (track.view === undefined || track.partition.isDeleted) return;
+    const change = track.log.look();
+    if (change === undefined) return;
+    this.#logChanged(track, change);
+    if (change.removed.length > 0) this.#lost(track);
+  }
+
   /** P14: what a node believes of a partition the controller has committed, and it never goes back. */
   #checkNews({ view, seen, partition, node }: ReplicaTrack): void {
     const { verdicts, vacuity } = this.#options;

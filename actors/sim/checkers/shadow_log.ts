@@ -35,6 +35,8 @@ export function describeBatch(batch: ObservedBatch | undefined): string {
 /** Batches in the order of their offsets. */
 export class ShadowLog {
   #batches: ObservedBatch[] = [];
+  /** Where it stands while it is empty. */
+  #emptyAt: Offset = 0;
 
   get batches(): readonly ObservedBatch[] {
     return this.#batches;
@@ -44,14 +46,14 @@ export class ShadowLog {
     return this.#batches[this.#batches.length - 1];
   }
 
-  /** Where the first batch begins, or 0. */
+  /** Where the first batch begins; where the next will, if there is none. */
   get startOffset(): Offset {
-    return this.#batches[0]?.baseOffset ?? 0;
+    return this.#batches[0]?.baseOffset ?? this.#emptyAt;
   }
 
-  /** Where the last batch ends, or 0. */
+  /** Where the last batch ends. */
   get endOffset(): Offset {
-    return this.last?.nextOffset ?? 0;
+    return this.last?.nextOffset ?? this.#emptyAt;
   }
 
   append(batch: ObservedBatch): void {
@@ -63,9 +65,10 @@ export class ShadowLog {
     return this.#batches.splice(this.countBelow(offset));
   }
 
-  /** Takes other batches instead. */
-  replace(batches: readonly ObservedBatch[]): void {
+  /** Takes other batches instead; `endOffset` is where they end. */
+  replace(batches: readonly ObservedBatch[], endOffset: Offset): void {
     this.#batches = [...batches];
+    this.#emptyAt = endOffset;
   }
 
   /** The last batch that ends at or before `offset`. */

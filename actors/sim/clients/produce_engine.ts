@@ -240,7 +240,7 @@ export class ProduceEngine {
     }
     batch.inFlight = true;
     const timeoutMs = this.#link.requestTimeoutMs + 1000;
-    this.#link.send(leader, PRODUCE, request, timeoutMs, (response) => {
+    const sent = this.#link.send(leader, PRODUCE, request, timeoutMs, (response) => {
       batch.inFlight = false;
       if (batch.done) return;
       const answer = response instanceof Error
@@ -248,7 +248,10 @@ export class ProduceEngine {
         : response.responses[0]?.partitionResponses[0];
       this.#answered(batch, answer?.errorCode, answer?.baseOffset ?? -1);
     });
-    return true;
+    if (sent) return true;
+    batch.inFlight = false;
+    this.#retry(batch);
+    return false;
   }
 
   #answered(batch: Batch, code: number | undefined, baseOffset: number): void {
@@ -272,7 +275,8 @@ export class ProduceEngine {
   }
 
   #retry(batch: Batch): void {
-    const delayMs = 20 + this.#link.random.integer(Math.min(1000, 100 << batch.attempts));
+    const delayMs = 20 +
+      this.#link.random.integer(Math.min(1000, 100 << Math.min(batch.attempts, 4)));
     batch.notBefore = this.#link.now + delayMs;
     this.#link.refresh();
     this.#link.later(delayMs + 1, () => this.#pump());
