@@ -190,7 +190,7 @@ export function fetchRequest(question: FetchQuestion): FetchRequest {
   const { clusterId, self, epoch, fetchOffset, lastFetchedEpoch, maxWaitMs, maxBytes } = question;
   return {
     clusterId,
-    replicaId: self.id,
+    replicaId: -1,
     replicaState: { replicaId: self.id, replicaEpoch: -1 },
     maxWaitMs,
     minBytes: 0,
