@@ -9,6 +9,7 @@
 
 import { ErrorCode } from "../../../net/messages/errors.ts";
 import {
+  type NodeEndpoint,
   type PartitionProduceData,
   type PartitionProduceResponse,
   PRODUCE,
@@ -19,7 +20,11 @@ import type { AppendReply, PartitionRequest, RequiredAcks } from "../../partitio
 import type { AskResult } from "../../runtime/actor.ts";
 import type { ApiHandler, Call } from "../call.ts";
 import { Gather } from "../gather.ts";
+import { namedLeader, NO_LEADER } from "../named_leader.ts";
 import { findPartition, unansweredError } from "../partition_questions.ts";
+
+/** The first version of a response that names leaders (KIP-951). */
+const NAMES_LEADERS = 10;
 
 const ACKS: ReadonlyMap<number, RequiredAcks> = new Map([[0, "none"], [1, "leader"], [-1, "all"]]);
 
@@ -131,8 +136,6 @@ function failure(
   };
 }
 
-const NO_LEADER = { leaderId: -1, leaderEpoch: -1 } as const;
-
 function answer(call: ProduceCall, responses: readonly PartitionProduceResponse[]): void {
   const { request } = call;
   if (request.acks === 0) {
@@ -143,12 +146,30 @@ function answer(call: ProduceCall, responses: readonly PartitionProduceResponse[
     return call.disconnect(reason);
   }
   let slot = 0;
+  const endpoints = new Map<number, NodeEndpoint>();
   call.reply({
     responses: request.topicData.map(({ name, partitionData }) => ({
       name,
-      partitionResponses: responses.slice(slot, slot += partitionData.length),
+      partitionResponses: responses.slice(slot, slot += partitionData.length).map((response) =>
+        response.errorCode === ErrorCode.NONE
+          ? response
+          : withLeader(call, name, response, endpoints)
+      ),
     })),
     throttleTimeMs: 0,
-    nodeEndpoints: [],
+    nodeEndpoints: [...endpoints.values()],
   });
+}
+
+/** A response that says besides whom to ask instead, where its version can. */
+function withLeader(
+  call: ProduceCall,
+  topic: string,
+  response: PartitionProduceResponse,
+  endpoints: Map<number, NodeEndpoint>,
+): PartitionProduceResponse {
+  if (call.version < NAMES_LEADERS) return response;
+  const partition = call.broker.image.topicByName(topic)?.partitions[response.index];
+  const currentLeader = namedLeader(call, partition, response.errorCode, endpoints);
+  return { ...response, currentLeader };
 }
