@@ -245,6 +245,7 @@ class ControllerActor implements Actor<ControllerMessage> {
       }
       if (this.#closer === undefined) this.#maybeFlush();
     } while (this.#events.length > 0);
+    this.#quorum.persist();
     if (this.#closer !== undefined) this.#maybeEnd(this.#closer);
     this.#schedule();
   }

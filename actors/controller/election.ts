@@ -60,7 +60,8 @@ export class ElectionRole implements Role {
 
   begin(): void {
     const { options: { self }, voters, now } = this.#context;
-    this.#granted.add(self.id);
+    // One that takes itself out of the voters may still be needed to see that through.
+    if (voters.has(self)) this.#granted.add(self.id);
     this.#asked = voters.voters
       .filter(({ id }) => id !== self.id)
       .map((voter) => ({ voter, underWay: false, at: now }));

@@ -47,7 +47,7 @@ export class UnattachedRole implements Role {
   }
 
   get deadline(): number {
-    const electionAt = this.#context.isVoter ? this.#electionAt : Infinity;
+    const electionAt = this.#context.mayStand ? this.#electionAt : Infinity;
     return this.#asking ? electionAt : Math.min(electionAt, this.#askAt);
   }
 
@@ -56,8 +56,8 @@ export class UnattachedRole implements Role {
   }
 
   tick(): void {
-    const { isVoter, now } = this.#context;
-    if (isVoter && now >= this.#electionAt) this.#context.becomeProspective();
+    const { mayStand, now } = this.#context;
+    if (mayStand && now >= this.#electionAt) this.#context.becomeProspective();
     else this.#ask();
   }
 
@@ -128,9 +128,9 @@ export class FollowerRole implements Role {
   }
 
   tick(): void {
-    const { now, isVoter, options: { timeouts } } = this.#context;
+    const { now, mayStand, options: { timeouts } } = this.#context;
     if (now >= this.#leaderlessAt) {
-      if (isVoter) return this.#context.becomeProspective();
+      if (mayStand) return this.#context.becomeProspective();
       this.#misses++;
       this.#leaderlessAt = now + timeouts.fetchMs;
     }

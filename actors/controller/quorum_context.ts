@@ -94,8 +94,8 @@ export interface QuorumContext {
   readonly history: VoterHistory;
   /** Who votes now. */
   readonly voters: VoterSet;
-  /** Whether this node does. */
-  readonly isVoter: boolean;
+  /** Whether this node may stand for election. */
+  readonly mayStand: boolean;
   /** Milliseconds of a clock that never goes back. */
   readonly now: number;
   /** Up to where everything is committed; -1 while that is not known. */

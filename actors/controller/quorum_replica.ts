@@ -78,7 +78,7 @@ export class QuorumReplica implements QuorumContext {
       if (address !== undefined) this.#addresses.set(id, address);
     }
     let boot = rules.boot(self, persisted, log.lastEpoch);
-    if (boot.role === "candidate" && !this.isVoter) boot = { ...boot, role: "unattached" };
+    if (boot.role === "candidate" && !this.mayStand) boot = { ...boot, role: "unattached" };
     this.state = new QuorumState(self, boot);
     if (log.snapshotId !== undefined) this.#highWatermark = log.snapshotId.endOffset;
   }
@@ -87,8 +87,16 @@ export class QuorumReplica implements QuorumContext {
     return this.history.latest;
   }
 
-  get isVoter(): boolean {
-    return this.options.isController && !this.#resigning && this.voters.has(this.options.self);
+  /**
+   * A voter does; and one that its own latest set leaves out, as long as that may not be committed:
+   * it may be the only one that has all that is (Raft, section 4.2.2 of the thesis).
+   */
+  get mayStand(): boolean {
+    const { isController, self } = this.options;
+    if (!isController || this.#resigning) return false;
+    if (this.voters.has(self)) return true;
+    const { latestOffset, previous } = this.history;
+    return latestOffset >= this.#highWatermark && latestOffset >= 0 && previous.has(self);
   }
 
   get now(): number {
@@ -366,7 +374,7 @@ export class QuorumReplica implements QuorumContext {
   }
 
   get #isOnlyVoter(): boolean {
-    return this.isVoter && this.voters.isOnly(this.options.self);
+    return this.mayStand && this.voters.isOnly(this.options.self);
   }
 
   #enter(role: Role): void {

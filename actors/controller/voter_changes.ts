@@ -110,11 +110,14 @@ export class VoterChanges {
   }
 
   #tick(): void {
-    const { highWatermark, now, history, options: { rules } } = this.#context;
+    const { highWatermark, now, history, options: { rules, self } } = this.#context;
     const change = this.#change;
-    if (change?.offset !== undefined && change.offset < highWatermark) {
-      return this.#committed(change);
-    }
+    if (change?.offset !== undefined && change.offset < highWatermark) this.#committed(change);
+    const { epochStart } = this.#leading;
+    const mayChange = rules.mayChangeVoters(highWatermark, epochStart, history.latestOffset);
+    // It led without a vote of its own until it was sure that the others can do without it.
+    if (mayChange && !this.#context.voters.has(self)) return this.#context.becomeResigned();
+    if (change !== this.#change) return;
     if (change !== undefined && now >= change.until) {
       this.#change = undefined;
       const message = change.offset === undefined
@@ -123,8 +126,7 @@ export class VoterChanges {
       return change.done(ErrorCode.REQUEST_TIMED_OUT, message);
     }
     if (change?.offset !== undefined) return;
-    const { epochStart } = this.#leading;
-    if (!rules.mayChangeVoters(highWatermark, epochStart, history.latestOffset)) return;
+    if (!mayChange) return;
     if (change === undefined) this.#maybeBind();
     else if (change.kind === "remove") this.#write(change, (set) => set.without(change.voter.id));
     else if ((this.#leading.progressOf(change.voter)?.endOffset ?? -1) >= highWatermark) {
@@ -147,9 +149,6 @@ export class VoterChanges {
   #committed(change: Change): void {
     this.#change = undefined;
     change.done(ErrorCode.NONE, null);
-    // It led without a vote of its own until it was sure that the others can do without it.
-    const { voters, options: { self } } = this.#context;
-    if (change.kind === "remove" && !voters.has(self)) this.#context.becomeResigned();
   }
 
   /** Notes the directory of a voter that has none yet, or that this node is reached elsewhere. */

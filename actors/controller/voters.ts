@@ -104,6 +104,11 @@ export class VoterHistory {
     return this.#entries.at(-1)?.voters ?? this.#configured;
   }
 
+  /** The set that counted before it. */
+  get previous(): VoterSet {
+    return this.#entries.at(-2)?.voters ?? this.#configured;
+  }
+
   /** Where the record of that set stands, or -1 where it is configured. */
   get latestOffset(): Offset {
     return this.#entries.at(-1)?.offset ?? -1;
