@@ -41,6 +41,7 @@ import type { Api } from "../../net/schema.ts";
 import { includes } from "../../net/schema/versions.ts";
 import type { Actor, ActorContext, Behaviour } from "../runtime/actor.ts";
 import { ANONYMOUS } from "./access.ts";
+import type { BrokerRequest, Serving } from "./broker_actor.ts";
 import type { AnyApiHandler, SessionPeer } from "./call.ts";
 import { answerHandshake, roleOf } from "./native_handshake.ts";
 import { type Continue, RequestRunner, type SessionIdentity } from "./request_runner.ts";
@@ -106,6 +107,9 @@ class NativeSession implements Actor<SessionMessage> {
   readonly #tellMore: () => void;
   readonly #continue = () => this.#maybeContinue();
   #identity: SessionIdentity;
+  /** The handshake has come. */
+  #greeting = false;
+  /** It was answered, and requests may come. */
   #shaken = false;
   /** The connection was given up: what it sent before counts no more. */
   #closing = false;
@@ -165,7 +169,9 @@ class NativeSession implements Actor<SessionMessage> {
       case "ended":
         return this.#end(message.reason);
       case "handshake-overdue":
-        return this.#disconnect("no handshake within its deadline");
+        return this.#disconnect(
+          this.#greeting ? "the node does not serve yet" : "no handshake within its deadline",
+        );
     }
   }
 
@@ -250,7 +256,23 @@ class NativeSession implements Actor<SessionMessage> {
     if (header.apiVersion !== 0) {
       return this.#disconnect(`handshake version ${header.apiVersion} is not supported`);
     }
+    if (this.#greeting) return this.#disconnect("a second handshake");
+    this.#greeting = true;
     const request = this.#envelopes.message<NativeHandshakeRequest>(NATIVE_HANDSHAKE.request);
+    const { errorCode } = answerHandshake(request, this.#services);
+    const isRefused = errorCode !== ErrorCode.NONE;
+    if (isRefused || request.role === PeerRole.NODE) return this.#greet(header, request);
+    // Clients are told of the cluster when there is something to tell; nodes bring that about.
+    this.#context.ask<BrokerRequest, Serving>(
+      this.#services.broker,
+      Infinity,
+      (replyTo) => ({ kind: "await-serving", replyTo }),
+      () => ({ kind: "continue", run: () => this.#greet(header, request) }),
+    );
+  }
+
+  #greet(header: EnvelopeHeader, request: NativeHandshakeRequest): void {
+    if (this.#closing) return;
     const response = answerHandshake(request, this.#services);
     this.#send(NATIVE_HANDSHAKE, header, response);
     if (response.errorCode !== ErrorCode.NONE) {

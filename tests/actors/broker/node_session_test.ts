@@ -88,3 +88,41 @@ Deno.test("served APIs: limits leave out what an older node does not speak", () 
   assertEquals(limitApis(APIS, undefined), APIS);
   assertEquals(NODE_KEYS.has(NATIVE_HANDSHAKE.key), false);
 });
+
+/** A node that listens, and whose controller waits for its disk. */
+function starting(syncMs: number): BrokerWorld {
+  const world = new BrokerWorld();
+  world.node.disk.slowSyncs(syncMs);
+  world.boot();
+  world.pass(50);
+  return world;
+}
+
+Deno.test("node session: clients are greeted when the node serves, fellow nodes at once", () => {
+  const world = starting(1000);
+  const early = world.connect();
+  const greeting = early.handshake();
+  const node = fellow(world);
+  assertEquals(node.answer.errorCode, 0);
+  assertEquals(greeting.isSettled, false);
+  assertEquals(world.settled(greeting).errorCode, 0);
+  world.createTopic(early, "t");
+});
+
+Deno.test("node session: a client of another cluster is refused before the node serves", () => {
+  const world = starting(1000);
+  const from = world.simulation.nowMs;
+  const { errorCode } = world.settled(world.connect().handshake({ clusterId: "elsewhere" }));
+  assertEquals(errorCode, ErrorCode.INCONSISTENT_CLUSTER_ID);
+  assert(world.simulation.nowMs - from < 100);
+});
+
+Deno.test("node session: a client waits for the node to serve as long as for a handshake", () => {
+  const world = starting(60_000);
+  const client = world.connect();
+  client.handshake();
+  const from = world.simulation.nowMs;
+  world.until(() => client.ended.isSettled, "the connection ends");
+  assertEquals(Math.round((world.simulation.nowMs - from) / 1000), 10);
+  assertEquals(world.linesWith("the node does not serve yet").length, 1);
+});
