@@ -8,7 +8,7 @@
 import type { BoundListener } from "../net/bound_listener.ts";
 import type { SocketAddress } from "../net/network.ts";
 import { type ClusterSearch, findCluster } from "./join_cluster.ts";
-import type { BootedNode, NodeUsage } from "./node.ts";
+import type { BootedNode, NodeUsage } from "./booted_node.ts";
 import type { Environment } from "./runtime/environment.ts";
 
 const NOTHING_HELD: NodeUsage = {

@@ -145,6 +145,8 @@ export const LAW: readonly Room[] = [
       "actors/cluster_plan.ts",
       "actors/join_cluster.ts",
       "actors/joining_node.ts",
+      "actors/booted_node.ts",
+      "actors/wired_node.ts",
     ],
     mayImport: [...BELOW_BROKER, "broker"],
   },
