@@ -1,41 +1,57 @@
 /**
- * A fetch under way: reads the partitions, and, while they have too little, waits for more.
+ * A fetch under way: reads the partitions of a session that are worth a look, and, while they have
+ * too little, waits for more.
  *
  * Reads go out in waves, as far as the byte budget reaches, so that partitions are read at the same
  * time and the response stays within its limit. While it waits, nothing is held but a place in each
- * partition's list of those to be told; then everything is read anew.
+ * partition's list of those to be told; then those are read that have told of something.
  *
  * Invariants: what was read is given back or in the response, also when the client goes meanwhile;
- * bytes count in the node's budget from before they are read until they are given back. A fetch
- * that finds no room there waits for some as it waits for records, but for a little that a
+ * bytes count in the node's budget from before they are read until they are given back. A consumer's
+ * fetch that finds no room there waits for some as it waits for records, but for a little that a
  * connection which holds nothing may always read, so that those who do not read their replies stop
- * nobody. A partition that was asked to tell of records is told when that is no longer wanted.
+ * nobody; followers, who are few and known, do not wait for consumers. A follower's state reaches
+ * each partition that it says something about, whatever the budget.
  *
  * @module
  */
 
-import type { Epoch, Offset } from "../../storage/bytes/ids.ts";
+import type { NodeId, Offset } from "../../storage/bytes/ids.ts";
 import { ErrorCode } from "../../net/messages/errors.ts";
-import type { DataAvailable, PartitionRequest, ReadReply } from "../partition/messages.ts";
+import type { PartitionRequest, ReadReply } from "../partition/messages.ts";
 import type { AskResult } from "../runtime/actor.ts";
 import type { Ref } from "../runtime/ref.ts";
 import type { Call } from "./call.ts";
+import type { FetchSession, SessionPartition } from "./fetch_session.ts";
 import { unansweredError } from "./partition_questions.ts";
-
-export interface FetchTarget {
-  /** Undefined where there is an error already. */
-  readonly partition: Ref<PartitionRequest> | undefined;
-  readonly error: ErrorCode;
-  readonly fetchOffset: Offset;
-  readonly maxBytes: number;
-  readonly currentLeaderEpoch: Epoch;
-}
 
 export interface FetchLimits {
   readonly minBytes: number;
   readonly maxBytes: number;
   readonly maxWaitMs: number;
   readonly readCommitted: boolean;
+  /** Who follows, where a follower fetches. */
+  readonly follower?: { readonly replicaId: NodeId; readonly brokerEpoch: Offset } | undefined;
+}
+
+/** Who serves a partition, or why nobody does. */
+export type FetchTarget =
+  | { readonly partition: Ref<PartitionRequest>; readonly isThrottled: boolean }
+  | { readonly error: ErrorCode };
+
+export interface FetchOperationOptions {
+  readonly call: Call<unknown, never>;
+  readonly session: FetchSession;
+  readonly limits: FetchLimits;
+  /** Whether each partition must be answered. */
+  readonly isFull: boolean;
+  /** Whether the session is for later fetches, too. */
+  readonly isKept: boolean;
+  target(partition: SessionPartition): FetchTarget;
+  /** Called once, with the last answer of each partition that was looked at. */
+  done(answers: ReadonlyMap<SessionPartition, ReadReply>): void;
+  /** Called instead when the client has gone. */
+  cancelled(): void;
 }
 
 /**
@@ -43,15 +59,25 @@ export interface FetchLimits {
  */
 const FETCH_BYTES_MIN = 64 * 1024;
 
-const AVAILABLE: DataAvailable = { kind: "data-available", token: 0, readable: true };
+type HasRoom = "has-room";
+
+/** A partition that is read in this round. */
+interface Slot {
+  readonly partition: SessionPartition;
+  readonly target: FetchTarget;
+  reply: ReadReply | undefined;
+}
 
 export class FetchOperation {
+  readonly #options: FetchOperationOptions;
   readonly #call: Call<unknown, never>;
-  readonly #targets: readonly FetchTarget[];
+  readonly #session: FetchSession;
   readonly #limits: FetchLimits;
-  readonly #done: (replies: readonly ReadReply[]) => void;
-  #replies: (ReadReply | undefined)[] = [];
-  #nextTarget = 0;
+  readonly #answers = new Map<SessionPartition, ReadReply>();
+  /** Partitions that tell only of many bytes at once. */
+  readonly #patient = new Set<SessionPartition>();
+  #round: Slot[] = [];
+  #nextSlot = 0;
   #underWay = 0;
   #bytes = 0;
   /** What may still be read for this fetch. */
@@ -62,36 +88,44 @@ export class FetchOperation {
   #starved = false;
   #capped = false;
   #triedOversized = false;
-  #failed = false;
+  /** There is something to be told at once that is no records. */
+  #urgent = false;
   #expired = false;
   /** Ends the wait that is under way, if any. */
   #stopWaiting: (() => void) | undefined;
   #cancelTimer: (() => void) | undefined;
 
-  constructor(
-    call: Call<unknown, never>,
-    targets: readonly FetchTarget[],
-    limits: FetchLimits,
-    done: (replies: readonly ReadReply[]) => void,
-  ) {
-    this.#call = call;
-    this.#targets = targets;
-    this.#limits = limits;
-    this.#done = done;
+  constructor(options: FetchOperationOptions) {
+    this.#options = options;
+    this.#call = options.call;
+    this.#session = options.session;
+    this.#limits = options.limits;
   }
 
-  /** Calls `done` once, with a reply for each target, when there is enough or time is up. */
+  /** Ends by `done` or `cancelled`, when there is enough or time is up. */
   start(): void {
-    if (this.#limits.maxWaitMs <= 0 || this.#targets.length === 0) this.#expired = true;
-    this.#call.onCancel(() => this.#cancelled());
-    this.#readAll();
+    this.#expired = this.#limits.maxWaitMs <= 0 || this.#session.size === 0;
+    this.#call.onCancel(() => this.#cancel());
+    this.#session.attach(this.#call);
+    this.#session.hurry = () => this.#expire();
+    this.#readDue();
   }
 
-  #readAll(): void {
-    this.#replies = new Array(this.#targets.length).fill(undefined);
-    this.#nextTarget = 0;
+  /** Answers now, with what there is. */
+  #expire(): void {
+    this.#expired = true;
+    this.#wake();
+  }
+
+  #readDue(): void {
+    const { target } = this.#options;
+    this.#round = this.#session.due.map((partition) => ({
+      partition,
+      target: target(partition),
+      reply: undefined,
+    }));
+    this.#nextSlot = 0;
     this.#bytes = 0;
-    this.#failed = false;
     this.#triedOversized = false;
     const room = this.#room();
     this.#starved = room === 0;
@@ -102,31 +136,40 @@ export class FetchOperation {
 
   /** Reads as many of the remaining partitions as the budget may serve; at least one. */
   #readWave(): void {
-    while (this.#nextTarget < this.#targets.length) {
-      const slot = this.#nextTarget;
-      const target = this.#targets[slot] as FetchTarget;
-      const allowed = Math.min(target.maxBytes, this.#budget);
-      const noMore = allowed <= 0 && target.partition !== undefined && target.maxBytes > 0;
+    while (this.#nextSlot < this.#round.length) {
+      const slot = this.#round[this.#nextSlot]!;
+      const { target, partition } = slot;
+      const { partitionMaxBytes } = partition.asked;
+      const allowed = Math.min(partitionMaxBytes, this.#budget);
+      const noMore = allowed <= 0 && "partition" in target && partitionMaxBytes > 0;
       if (noMore && this.#underWay > 0) return;
-      this.#nextTarget++;
-      if (target.partition === undefined) {
-        this.#failed = true;
-        this.#replies[slot] = refusal(target.error);
-        continue;
+      this.#nextSlot++;
+      if ("error" in target) {
+        this.#urgent = true;
+        slot.reply = refusal(target.error);
+      } else if (!noMore || this.#mustRead(partition)) {
+        this.#read(slot, target, Math.max(allowed, 0));
       }
-      this.#read(slot, target, target.partition, Math.max(allowed, 0));
     }
     if (this.#underWay === 0) this.#settle();
   }
 
+  /** Whether a partition must be asked for which no bytes are left. */
+  #mustRead(partition: SessionPartition): boolean {
+    if (this.#limits.follower !== undefined || this.#bytes === 0) return true;
+    return this.#options.isFull && !this.#answers.has(partition);
+  }
+
   #read(
-    slot: number,
-    { fetchOffset, currentLeaderEpoch }: FetchTarget,
-    partition: Ref<PartitionRequest>,
-    maxBytes: number,
+    slot: Slot,
+    { partition, isThrottled }: Extract<FetchTarget, { readonly partition: unknown }>,
+    allowed: number,
   ): void {
+    const { asked } = slot.partition;
+    const { follower, readCommitted } = this.#limits;
     // Only the first may exceed the budget, so that a batch larger than it is ever given (KIP-74).
-    const atLeastOneBatch = this.#bytes === 0 && this.#underWay === 0 && this.#room() > 0;
+    const isFirst = this.#bytes === 0 && this.#underWay === 0 && this.#room() > 0;
+    const maxBytes = isThrottled ? 0 : allowed;
     this.#underWay++;
     this.#budget -= maxBytes;
     this.#reserved += maxBytes;
@@ -136,18 +179,25 @@ export class FetchOperation {
       this.#call.broker.config.requestTimeoutMs,
       (replyTo) => ({
         kind: "read",
-        fetchOffset,
+        fetchOffset: asked.fetchOffset,
         maxBytes,
-        atLeastOneBatch,
-        currentLeaderEpoch,
-        readCommitted: this.#limits.readCommitted,
+        atLeastOneBatch: isFirst && !isThrottled,
+        currentLeaderEpoch: asked.currentLeaderEpoch,
+        readCommitted,
+        ...(follower === undefined ? undefined : {
+          follower: {
+            ...follower,
+            lastFetchedEpoch: asked.lastFetchedEpoch,
+            logStartOffset: asked.logStartOffset,
+          },
+        }),
         replyTo,
       }),
       (result) => this.#answered(slot, maxBytes, result),
     );
   }
 
-  #answered(slot: number, allowed: number, result: AskResult<ReadReply>): void {
+  #answered(slot: Slot, allowed: number, result: AskResult<ReadReply>): void {
     const answer = result.kind === "reply" ? result.reply : refusal(unansweredError(result.kind));
     if (this.#call.cancelled) return answer.release();
     const bytes = answer.records?.length ?? 0;
@@ -155,10 +205,10 @@ export class FetchOperation {
     this.#take(-allowed);
     this.#reserved -= allowed;
     this.#underWay--;
-    this.#replies[slot] = reply;
+    slot.reply = reply;
     this.#bytes += bytes;
     this.#budget += allowed - bytes;
-    if (reply.error !== ErrorCode.NONE) this.#failed = true;
+    if (reply.error !== ErrorCode.NONE || reply.diverging !== undefined) this.#urgent = true;
     if (this.#underWay === 0) this.#readWave();
   }
 
@@ -176,6 +226,7 @@ export class FetchOperation {
   }
 
   #room(): number {
+    if (this.#limits.follower !== undefined) return Infinity;
     const { room } = this.#call.broker.budgets.fetchedBytes;
     return this.#call.usage.fetchedBytes > 0 ? room : Math.max(room, FETCH_BYTES_MIN);
   }
@@ -188,95 +239,119 @@ export class FetchOperation {
   }
 
   #settle(): void {
-    if (this.#bytes === 0 && !this.#failed && this.#readOversized()) return;
-    const enough = this.#bytes >= this.#limits.minBytes || this.#failed || this.#expired ||
+    if (this.#bytes === 0 && !this.#urgent && this.#readOversized()) return;
+    const enough = this.#expired || this.#urgent || this.#bytes >= this.#limits.minBytes ||
       (this.#capped && this.#bytes > 0);
-    if (!enough && this.#starved && this.#room() > 0) return this.#readAll();
+    if (!enough && this.#starved && this.#room() > 0) return this.#readDue();
     if (!enough && this.#wait()) return;
-    this.#cancelTimer?.();
-    this.#done(this.#replies as ReadReply[]);
+    this.#finish();
+  }
+
+  /** Up to where the asker may read. */
+  #endOf(reply: ReadReply): Offset {
+    if (this.#limits.follower !== undefined) return reply.logEndOffset ?? -1;
+    return this.#limits.readCommitted ? reply.lastStableOffset : reply.highWatermark;
+  }
+
+  #hasMore({ partition, reply }: Slot): boolean {
+    return reply !== undefined && this.#endOf(reply) > partition.asked.fetchOffset;
   }
 
   /** Reads the first partition whose next batch alone is larger than it was allowed, if any. */
   #readOversized(): boolean {
     if (this.#triedOversized || this.#room() === 0) return false;
     this.#triedOversized = true;
-    const slot = this.#targets.findIndex(({ fetchOffset }, index) => {
-      const { highWatermark, lastStableOffset } = this.#replies[index] as ReadReply;
-      return (this.#limits.readCommitted ? lastStableOffset : highWatermark) > fetchOffset;
-    });
-    const target = this.#targets[slot];
-    if (target?.partition === undefined || target.maxBytes <= 0) return false;
-    const allowed = Math.max(0, Math.min(target.maxBytes, this.#budget));
-    this.#read(slot, target, target.partition, allowed);
+    const slot = this.#round.find((slot) =>
+      this.#hasMore(slot) && "partition" in slot.target && !slot.target.isThrottled &&
+      slot.partition.asked.partitionMaxBytes > 0
+    );
+    if (slot === undefined || "error" in slot.target) return false;
+    const allowed = Math.min(slot.partition.asked.partitionMaxBytes, this.#budget);
+    this.#read(slot, slot.target, Math.max(0, allowed));
     return true;
   }
 
   /** Waits for more. False where too many wait already: then what there is must do. */
   #wait(): boolean {
     const { waitingPlaces, fetchedBytes } = this.#call.broker.budgets;
-    const places = this.#targets.length;
-    if (waitingPlaces.room < places) return false;
-    waitingPlaces.take(places);
-    this.#call.setWaiting(true);
-    let waits = true;
-    const replyTo = this.#call.adapt<DataAvailable>(() => {
-      if (waits) this.#wake();
-    });
-    const hasRoom = () => void replyTo.tell(AVAILABLE);
-    this.#stopWaiting = () => {
-      waits = false;
-      this.#stopWaiting = undefined;
-      waitingPlaces.give(places);
-      this.#call.setWaiting(false);
-      fetchedBytes.forget(hasRoom);
-      for (const { partition } of this.#targets) partition?.tell({ kind: "forget-data", replyTo });
-    };
+    if (waitingPlaces.room < this.#round.length) return false;
     const missing = Math.max(this.#limits.minBytes - this.#bytes, 1);
-    const bytes = Math.ceil(missing / places);
-    this.#targets.forEach(({ partition }, slot) => {
-      const { highWatermark } = this.#replies[slot] as ReadReply;
-      partition?.tell({
-        kind: "await-data",
-        follower: false,
-        seenEndOffset: highWatermark,
-        seenHighWatermark: highWatermark,
-        bytes,
-        token: slot,
-        replyTo,
-      });
-    });
-    this.#giveBack();
+    const bytes = Math.ceil(missing / this.#session.size);
+    for (const slot of this.#round) {
+      const { reply, partition } = slot;
+      if (reply !== undefined) this.#watch(slot, reply, bytes);
+      if (bytes > 1) this.#patient.add(partition);
+      // What was read is too little to send and will be read anew.
+      reply?.release();
+      if (reply?.records === null) this.#answers.set(partition, reply);
+    }
+    this.#round = [];
+    this.#call.setWaiting(true);
+    // Room comes while others run; it is taken in the turn of this call.
+    const notice = this.#call.adapt<HasRoom>(() => this.#wake());
+    const hasRoom = () => void notice.tell("has-room");
+    this.#stopWaiting = () => {
+      this.#stopWaiting = undefined;
+      this.#session.wake = undefined;
+      fetchedBytes.forget(hasRoom);
+      this.#call.setWaiting(false);
+    };
+    this.#session.wake = () => this.#wake();
     if (this.#starved) fetchedBytes.wait(hasRoom);
-    this.#cancelTimer ??= this.#call.after(this.#limits.maxWaitMs, () => {
-      this.#expired = true;
-      this.#wake();
-    });
+    this.#cancelTimer ??= this.#call.after(this.#limits.maxWaitMs, () => this.#expire());
     return true;
+  }
+
+  #watch({ partition, target }: Slot, reply: ReadReply, bytes: number): void {
+    if ("error" in target || reply.error !== ErrorCode.NONE) return;
+    const seenEndOffset = this.#endOf(reply);
+    const seenHighWatermark = reply.highWatermark;
+    if (seenEndOffset <= partition.asked.fetchOffset) this.#session.settled(partition);
+    this.#session.watch(partition, target.partition, { seenEndOffset, seenHighWatermark, bytes });
   }
 
   #wake(): void {
     if (this.#stopWaiting === undefined) return;
     this.#stopWaiting();
-    this.#readAll();
+    // Together those may have enough that have told of nothing each.
+    for (const partition of this.#patient) this.#session.dueAgain(partition);
+    this.#readDue();
   }
 
-  /** What was read is too little to send and will be read anew. */
-  #giveBack(): void {
-    for (const reply of this.#replies) reply?.release();
-    this.#replies = [];
+  #finish(): void {
+    this.#cancelTimer?.();
+    for (const slot of this.#round) {
+      const { partition, reply } = slot;
+      if (reply === undefined) continue;
+      this.#answers.set(partition, reply);
+      if (reply.records !== null) this.#session.dueAgain(partition);
+      else if (this.#options.isKept && !this.#hasMore(slot) && reply.diverging === undefined) {
+        this.#watch(slot, reply, 1);
+        this.#patient.delete(partition);
+      }
+    }
+    this.#round = [];
+    // The next fetch may want less at a time.
+    for (const partition of this.#patient) {
+      this.#session.unwatch(partition);
+      this.#session.dueAgain(partition);
+    }
+    this.#options.done(this.#answers);
   }
 
   /** The client has gone. */
-  #cancelled(): void {
+  #cancel(): void {
     this.#stopWaiting?.();
     this.#cancelTimer?.();
-    this.#giveBack();
+    for (const { reply } of this.#round) reply?.release();
+    this.#round = [];
     this.#take(-this.#reserved);
+    this.#options.cancelled();
   }
 }
 
-function refusal(error: ErrorCode): ReadReply {
+/** The answer to a read that no partition gave. */
+export function refusal(error: ErrorCode): ReadReply {
   return {
     error,
     highWatermark: -1,

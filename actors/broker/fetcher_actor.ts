@@ -15,16 +15,14 @@
 
 import type { NodeId, Offset, Uuid } from "../../storage/bytes/ids.ts";
 import type { BufferPool } from "../../net/buffer_pool.ts";
-import { PeerRole } from "../../net/handshake.ts";
 import { ErrorCode, errorName } from "../../net/messages/errors.ts";
 import { FETCH, type FetchResponse } from "../../net/messages/fetch.ts";
 import { LIST_OFFSETS, type ListOffsetsResponse } from "../../net/messages/list_offsets.ts";
-import { APIS, NODE_APIS } from "../../net/messages/table.ts";
 import type { SocketAddress } from "../../net/network.ts";
 import { make } from "../../net/schema/make.ts";
 import type { BrokerConfig } from "../config/broker_config.ts";
 import type { ClientError } from "../link/errors.ts";
-import type { LinkSettings } from "../link/link_settings.ts";
+import type { Fellow } from "../link/fellow.ts";
 import type { Hold } from "../link/node_link.ts";
 import { type Held, Peer } from "../link/peer.ts";
 import type {
@@ -44,11 +42,10 @@ import type { ReplicationQuota } from "./replication_quota.ts";
 /** What fetchers share. */
 export interface FetchingOptions {
   readonly nodeId: NodeId;
-  readonly clusterId: Uuid;
   /** As it stands now. */
   config(): BrokerConfig;
-  /** How connections to fellow brokers are made. */
-  readonly settings: LinkSettings;
+  /** What this broker is to those that it connects to. */
+  readonly fellow: Fellow;
   readonly buffers: BufferPool;
   readonly quota: ReplicationQuota;
   readonly metrics: BrokerMetrics;
@@ -131,7 +128,7 @@ class Fetcher implements Actor<FetcherMessage> {
   constructor(context: ActorContext<FetcherMessage>, options: FetcherOptions) {
     this.#context = context;
     this.#options = options;
-    const { nodeId, clusterId, leader, address, settings, buffers, quota, config } = options;
+    const { nodeId, fellow, leader, address, buffers, quota, config } = options;
     this.#state = new (options.FetchState ?? FetchState)({
       nodeId,
       settings: config,
@@ -141,12 +138,8 @@ class Fetcher implements Actor<FetcherMessage> {
     this.#state.setBrokerEpoch(options.brokerEpoch);
     this.#maxLag = options.metrics.replicaFetcherMaxLag(leader);
     this.#peer = new Peer<FetcherMessage>(context, {
-      role: PeerRole.NODE,
-      nodeId,
-      clusterId,
+      ...fellow,
       expectedNodeId: leader,
-      apis: [...APIS, ...NODE_APIS],
-      settings,
       random: context.environment.random.stream("fetcher"),
       pool: buffers,
       address,

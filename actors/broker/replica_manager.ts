@@ -13,14 +13,8 @@
  */
 
 import type { Epoch, NodeId, Uuid } from "../../storage/bytes/ids.ts";
-import {
-  MalformedFileError,
-  parsePartitionFolder,
-  partitionFolder,
-} from "../../storage/checkpoint.ts";
-import { DiskError } from "../../storage/disk.ts";
+import { partitionFolder } from "../../storage/checkpoint.ts";
 import type { LogDirectory } from "../../storage/log_directory.ts";
-import { readPartitionMetadata } from "../../storage/meta_properties.ts";
 import type { LogResources } from "../../storage/log_resources.ts";
 import type { BufferPool } from "../../net/buffer_pool.ts";
 import type { SocketAddress } from "../../net/network.ts";
@@ -34,24 +28,20 @@ import type {
   ProposeIsr,
 } from "../partition/messages.ts";
 import type { PartitionObserver } from "../partition/observer.ts";
-import {
-  isBeingRemoved,
-  isSetAside,
-  removePartitionFolder,
-  setAsidePartitionFolder,
-} from "../partition/partition_folder.ts";
 import { type DirectoryFailed, partitionActor } from "../partition/partition_actor.ts";
 import type { Replica } from "../partition/replica.ts";
-import { METADATA_FOLDER } from "../controller/metadata_log.ts";
 import type { ClusterImage, TopicImage } from "../controller/cluster_image.ts";
+import type { Decide } from "../controller/messages.ts";
 import type { ActorContext, AskResult } from "../runtime/actor.ts";
 import type { LogLevel } from "../runtime/environment.ts";
 import type { Ref } from "../runtime/ref.ts";
 import type { BrokerMetrics } from "./broker_metrics.ts";
 import type { FetchingOptions } from "./fetcher_actor.ts";
 import { fetcherManagerActor, type FetcherManagerRequest } from "./fetcher_manager.ts";
+import { OfflineReplicas, type OfflineReplicasMessage } from "./offline_replicas.ts";
 import { ReplicaCounts } from "./replica_counts.ts";
 import type { ReplicationQuotas } from "./replication_quota.ts";
+import { StrayLogs } from "./stray_logs.ts";
 import { endPointOf, OFFLINE, type PartitionDirectory } from "./services.ts";
 
 export interface ReplicaManagerOptions {
@@ -65,6 +55,8 @@ export interface ReplicaManagerOptions {
   readonly directoryFailed: Ref<DirectoryFailed>;
   /** Asks the controller for other in-sync replicas. */
   readonly isrChanges?: Ref<ProposeIsr>;
+  /** Has the active controller decide what becomes of failed replicas; absent for nobody. */
+  readonly controller?: Ref<Decide>;
   /** `replica.lag.time.max.ms`; default 30 s. */
   readonly replicaLagTimeMaxMs?: number;
   /** Following other brokers; absent where every replica is alone. */
@@ -97,7 +89,7 @@ export type ReplicaManagerMessage =
   | { readonly kind: "fetching-ended" }
   | { readonly kind: "tell-again" }
   | { readonly kind: "check-lag" }
-  | { readonly kind: "respawn"; readonly folder: string }
+  | OfflineReplicasMessage
   | {
     readonly kind: "partition-closed";
     readonly folder: string;
@@ -118,16 +110,6 @@ interface HeldReplica {
   closeRefused: boolean;
   /** It has stopped while the node closes. */
   ended: boolean;
-}
-
-/** A replica that failed. */
-interface OfflineReplica {
-  /** As the metadata say now. */
-  replica: NewReplica;
-  /** The leader epoch of the life that failed. */
-  readonly failedInEpoch: Epoch;
-  readonly failures: number;
-  isRespawning: boolean;
 }
 
 /** Every log is being closed. */
@@ -152,10 +134,6 @@ const OPENING_MAX = 4;
 /** Between two tries to tell a partition whose mailbox is full. */
 const TELL_AGAIN_MS = 10;
 
-/** Before a replica that failed is made again; doubled with each failure, up to the longest. */
-const RESPAWN_MS = 1000;
-const RESPAWN_MS_MAX = 60_000;
-
 const REPLICA_LAG_TIME_MAX_MS = 30_000;
 
 /** A partition has this long to flush and close. */
@@ -173,13 +151,9 @@ export class ReplicaManager {
   readonly #deletedTopics = new Set<Uuid>();
   readonly #toOpen = new Set<string>();
   #opening = 0;
-  /**
-   * Replicas that failed, by folder. One that is alone stays as it is until the node restarts; one
-   * that others can lead comes back when they do, or in a later leader epoch.
-   */
-  readonly #offline = new Map<string, OfflineReplica>();
-  /** How often a replica has failed that lives again. */
-  readonly #failures = new Map<string, number>();
+  /** Replicas that failed. */
+  readonly #offline: OfflineReplicas;
+  readonly #strays: StrayLogs;
   readonly #fetchers: Ref<FetcherManagerRequest> | undefined;
   readonly #counts: ReplicaCounts;
   #brokers: BrokerStandings = new Map();
@@ -192,6 +166,22 @@ export class ReplicaManager {
     this.#options = options;
     const { nodeId, metrics, fetching } = options;
     this.#counts = new ReplicaCounts(nodeId, metrics);
+    this.#strays = new StrayLogs({
+      nodeId,
+      directory: options.directory,
+      disk: options.resources.disk,
+      logger: context.environment.logger,
+      deletedTopics: this.#deletedTopics,
+    });
+    this.#offline = new OfflineReplicas(context as ActorContext<OfflineReplicasMessage>, {
+      nodeId,
+      brokerEpoch: () => this.#brokers.get(nodeId)?.brokerEpoch ?? -1,
+      controller: options.controller,
+      respawn: (folder, replica, failedInEpoch) => {
+        this.#log("info", "partition is made again", folder, undefined);
+        this.#spawn(folder, replica, failedInEpoch);
+      },
+    });
     if (fetching === undefined) return;
     this.#fetchers = context.spawn(
       "fetchers",
@@ -221,7 +211,8 @@ export class ReplicaManager {
 
   #spawn(folder: string, replica: NewReplica, failedInEpoch: Epoch | undefined): void {
     const { topicId, topic, partition } = replica;
-    const { partitions, fetching: _, Replica, observer, ...options } = this.#options;
+    const { partitions, fetching: _, controller: __, Replica, observer, ...options } =
+      this.#options;
     this.#topicNames.set(topicId, topic);
     const ref = this.#context.spawn(
       `partition-${topicId}-${partition}`,
@@ -258,16 +249,12 @@ export class ReplicaManager {
   assign(topicId: Uuid, partition: number, assignment: PartitionAssignment): void {
     const found = this.#find(topicId, partition);
     if (found === undefined) return;
-    const { folder, held, offline } = found;
-    const state = (held ?? offline)!;
-    state.replica = { ...state.replica, assignment };
-    if (held !== undefined) {
-      this.#counts.set(folder, state.replica);
-      this.#tell(held, { kind: "assign", assignment });
-      if (assignment.replicas.length > 1) this.#checkLagSoon();
-    } else if (offline !== undefined) {
-      this.#respawnLater(folder, offline);
-    }
+    const { folder, held, replica } = found;
+    if (held === undefined) return this.#offline.update(folder, { ...replica, assignment });
+    held.replica = { ...replica, assignment };
+    this.#counts.set(folder, held.replica);
+    this.#tell(held, { kind: "assign", assignment });
+    if (assignment.replicas.length > 1) this.#checkLagSoon();
   }
 
   /** Hands on the new configs of a topic. */
@@ -276,17 +263,15 @@ export class ReplicaManager {
     for (const [folder, replica] of this.#afterDeletion) {
       if (replica.topicId === topicId) this.#afterDeletion.set(folder, { ...replica, config });
     }
-    for (const [folder, held] of [...this.#held, ...this.#offline]) {
-      if (held.replica.topicId !== topicId || this.#isGoing(held)) continue;
+    for (const offline of this.#offline.all) {
+      if (offline.replica.topicId === topicId) offline.replica = { ...offline.replica, config };
+    }
+    for (const [folder, held] of this.#held) {
+      if (held.replica.topicId !== topicId || held.deleting) continue;
       held.replica = { ...held.replica, config };
-      if (!("ref" in held)) continue;
       this.#counts.set(folder, held.replica);
       this.#tell(held, { kind: "configure", config });
     }
-  }
-
-  #isGoing(held: HeldReplica | OfflineReplica): boolean {
-    return "deleting" in held && held.deleting;
   }
 
   /** Hands on what the metadata say of the brokers, this one included. */
@@ -316,17 +301,17 @@ export class ReplicaManager {
 
   #find(topicId: Uuid, partition: number): {
     readonly folder: string;
+    readonly replica: NewReplica;
+    /** Undefined where it is offline. */
     readonly held: HeldReplica | undefined;
-    readonly offline: OfflineReplica | undefined;
   } | undefined {
     const topic = this.#topicNames.get(topicId);
     if (topic === undefined) return undefined;
     const folder = partitionFolder(topic, partition);
     const held = this.#held.get(folder);
-    const offline = this.#offline.get(folder);
-    const replica = (held ?? offline)?.replica;
+    const replica = (held ?? this.#offline.get(folder))?.replica;
     if (replica?.topicId !== topicId || held?.deleting === true) return undefined;
-    return { folder, held, offline };
+    return { folder, replica, held };
   }
 
   /** Tells a partition, now or when it has room: the last of each kind counts. */
@@ -395,7 +380,6 @@ export class ReplicaManager {
 
   #drop(folder: string, partition: number): void {
     this.#afterDeletion.delete(folder);
-    this.#failures.delete(folder);
     const held = this.#held.get(folder);
     if (held === undefined) return this.#dropOffline(folder);
     if (held.deleting) return;
@@ -408,84 +392,17 @@ export class ReplicaManager {
   }
 
   #dropOffline(folder: string): void {
-    const offline = this.#offline.get(folder);
+    const offline = this.#offline.delete(folder);
     if (offline === undefined) return;
     const { topicId, partition } = offline.replica;
-    this.#offline.delete(folder);
     this.#count();
     this.#options.partitions.remove(topicId, partition);
-    this.#removeFolder(folder, topicId);
+    this.#strays.removeFolder(folder, topicId);
   }
 
-  /**
-   * Removes the logs of deleted topics: their deletion was committed, but the node stopped before
-   * it was done. What was not removed whole has no metadata any more, but the name of a folder that
-   * is being removed. The logs of topics that the metadata never knew are set aside: it may be the
-   * metadata that are wrong, as from an old backup.
-   */
+  /** Removes the logs of deleted topics, and of replicas that are elsewhere now. */
   removeStrays(image: ClusterImage): void {
-    for (const { name, isDirectory } of this.#options.resources.disk.list("")) {
-      // A partition that is held sees to its folder when it opens.
-      if (!isDirectory || name === METADATA_FOLDER || this.#held.has(name)) continue;
-      const topicId = this.#topicOf(name);
-      if (isBeingRemoved(name) || (topicId === undefined && this.#isEmptied(name))) {
-        this.#removeFolder(name, topicId);
-        continue;
-      }
-      if (topicId === undefined || this.#isOurs(name, image.topicById(topicId))) continue;
-      const isMovedAway = image.topicById(topicId) !== undefined;
-      if (isMovedAway || this.#deletedTopics.has(topicId)) this.#removeFolder(name, topicId);
-      else if (!isSetAside(name)) this.#setAside(name, topicId);
-    }
-  }
-
-  /** Whether the metadata say that the replica in the folder belongs on this broker. */
-  #isOurs(folder: string, topic: TopicImage | undefined): boolean {
-    if (topic === undefined) return false;
-    const partition = parsePartitionFolder(folder)?.partition;
-    // What is not understood is nothing to be removed.
-    if (partition === undefined) return true;
-    const replicas = topic.partitions[partition]?.replicas;
-    return replicas === undefined || replicas.includes(this.#options.nodeId);
-  }
-
-  /** Whether all that is left of a partition's folder is its name. */
-  #isEmptied(folder: string): boolean {
-    const { disk } = this.#options.resources;
-    return parsePartitionFolder(folder) !== undefined && disk.list(folder).length === 0;
-  }
-
-  #setAside(folder: string, topicId: Uuid): void {
-    try {
-      const aside = setAsidePartitionFolder(this.#options.resources.disk, folder, topicId);
-      this.#options.directory.forget(folder);
-      this.#log("warn", "set aside the log of an unknown topic", folder, `it is in ${aside}`);
-    } catch (error) {
-      if (!(error instanceof DiskError)) throw error;
-      this.#log("warn", "log of an unknown topic not set aside", folder, error.message);
-    }
-  }
-
-  #topicOf(folder: string): Uuid | undefined {
-    try {
-      return readPartitionMetadata(this.#options.resources.disk, folder);
-    } catch (error) {
-      if (!(error instanceof DiskError || error instanceof MalformedFileError)) throw error;
-      this.#log("warn", "folder not understood", folder, error.message);
-      return undefined;
-    }
-  }
-
-  /** What cannot be removed is tried again at the next start. */
-  #removeFolder(folder: string, topicId: Uuid | undefined): void {
-    try {
-      removePartitionFolder(this.#options.resources.disk, folder, topicId);
-      this.#options.directory.forget(folder);
-      this.#log("info", "removed the log of a deleted topic", folder, undefined);
-    } catch (error) {
-      if (!(error instanceof DiskError)) throw error;
-      this.#log("warn", "log of a deleted topic not removed", folder, error.message);
-    }
+    this.#strays.remove(image, (folder) => this.#held.has(folder));
   }
 
   #log(level: LogLevel, event: string, partition: string, reason: string | undefined): void {
@@ -531,7 +448,9 @@ export class ReplicaManager {
       case "check-lag":
         return this.#checkLag();
       case "respawn":
-        return this.#respawn(message.folder);
+      case "tell-failures":
+      case "failures-told":
+        return this.#closing === undefined ? this.#offline.received(message) : undefined;
       case "fetching-ended":
         if (this.#closing === undefined) throw new Error("The fetcher manager has failed");
     }
@@ -584,41 +503,11 @@ export class ReplicaManager {
       if (next !== undefined) this.hold(next);
       return;
     }
-    const failedInEpoch = replica.assignment.leaderEpoch;
-    const failures = (this.#failures.get(folder) ?? 0) + 1;
-    const offline = { replica, failedInEpoch, failures, isRespawning: false };
-    this.#offline.set(folder, offline);
+    this.#offline.add(folder, replica);
     this.#counts.delete(folder);
     this.#count();
     this.#options.partitions.set(replica.topicId, replica.partition, OFFLINE);
     this.#log("error", "partition offline", folder, failure ?? "it failed");
-    this.#respawnLater(folder, offline);
-  }
-
-  /** Makes a replica again that failed, where another leads or in a later leader epoch. */
-  #respawnLater(folder: string, offline: OfflineReplica): void {
-    if (offline.isRespawning || !this.#mayRespawn(offline)) return;
-    offline.isRespawning = true;
-    const delayMs = Math.min(RESPAWN_MS * 2 ** (offline.failures - 1), RESPAWN_MS_MAX);
-    this.#context.startTimer(`respawn-${folder}`, delayMs, { kind: "respawn", folder });
-  }
-
-  #mayRespawn({ replica, failedInEpoch }: OfflineReplica): boolean {
-    const { replicas, leader, leaderEpoch } = replica.assignment;
-    if (replicas.length < 2) return false;
-    return leaderEpoch > failedInEpoch || leader !== this.#options.nodeId;
-  }
-
-  #respawn(folder: string): void {
-    const offline = this.#offline.get(folder);
-    if (offline === undefined || this.#closing !== undefined) return;
-    offline.isRespawning = false;
-    if (!this.#mayRespawn(offline)) return;
-    const { replica, failedInEpoch, failures } = offline;
-    this.#offline.delete(folder);
-    this.#failures.set(folder, failures);
-    this.#log("info", "partition is made again", folder, undefined);
-    this.#spawn(folder, replica, failedInEpoch);
   }
 
   #closed(folder: string, result: AskResult<LogClosed>): void {

@@ -21,7 +21,9 @@ import type { ServedApis } from "./apis/table.ts";
 import type { BrokerRequest } from "./broker_actor.ts";
 import type { BrokerMetrics } from "./broker_metrics.ts";
 import type { SessionBudgets } from "./budget.ts";
+import type { FetchSessions } from "./fetch_sessions.ts";
 import type { ProducerIdsRequest } from "./producer_ids.ts";
+import type { ReplicationQuotas } from "./replication_quota.ts";
 
 export interface BrokerServices {
   readonly nodeId: NodeId;
@@ -43,6 +45,8 @@ export interface BrokerServices {
   readonly authorizer: Authorizer;
   readonly quota: QuotaHook;
   readonly budgets: SessionBudgets;
+  readonly fetchSessions: FetchSessions;
+  readonly replicationQuotas: ReplicationQuotas;
   readonly metrics: BrokerMetrics;
 }
 

@@ -1,8 +1,9 @@
 /**
- * Fetch: batches from each of the partitions named, waiting for some where there are too few.
+ * Fetch: batches from each of the partitions named, waiting for some where there are too few, for
+ * consumers and for followers.
  *
- * Versions 13 and up name topics by id. No fetch sessions yet: session id 0 and every partition in
- * each response, which every client accepts (KIP-227).
+ * Versions 13 and up name topics by id. Whoever fetches the same partitions over and over may have
+ * a session: then only what has changed is said, on both sides (KIP-227).
  *
  * @module
  */
@@ -10,20 +11,31 @@
 import { ErrorCode } from "../../../net/messages/errors.ts";
 import {
   FETCH,
-  type FetchPartition,
+  type FetchableTopicResponse,
   type FetchRequest,
   type FetchResponse,
-  type FetchTopic,
+  type LeaderIdAndEpoch,
+  type NodeEndpoint,
   type PartitionData,
 } from "../../../net/messages/fetch.ts";
+import type { Offset } from "../../../storage/bytes/ids.ts";
 import type { ReadReply } from "../../partition/messages.ts";
 import type { ApiHandler, Call } from "../call.ts";
-import { FetchOperation, type FetchTarget } from "../fetch_operation.ts";
-import { OFFLINE } from "../services.ts";
+import { FetchOperation, type FetchTarget, refusal } from "../fetch_operation.ts";
+import type { FetchSession, SessionPartition } from "../fetch_session.ts";
+import type { FetchContext } from "../fetch_sessions.ts";
+import { endPointOf, OFFLINE } from "../services.ts";
 import { fetchMetadataLog, isMetadataFetch } from "./fetch_metadata_log.ts";
 
 /** The first version that names topics by id (KIP-516). */
 const TOPIC_IDS = 13;
+
+/** The first versions that name a partition's leader, and where that is. */
+const CURRENT_LEADER = 12;
+const NODE_ENDPOINTS = 16;
+
+type FetchCall = Call<FetchRequest, FetchResponse>;
+type Answers = ReadonlyMap<SessionPartition, ReadReply>;
 
 export const fetch: ApiHandler<FetchRequest, FetchResponse> = {
   api: FETCH,
@@ -33,94 +45,217 @@ export const fetch: ApiHandler<FetchRequest, FetchResponse> = {
       resourceType: "topic",
       resourceName: topic,
     })),
-  replicaId: ({ replicaId, replicaState }) => Math.max(replicaId, replicaState.replicaId),
+  replicaId,
   handle(call) {
     if (isMetadataFetch(call)) return fetchMetadataLog(call, fetch);
-    const { request } = call;
-    const targets = request.topics.flatMap((topic) =>
-      topic.partitions.map((partition) => findTarget(call, topic, partition))
-    );
-    const operation = new FetchOperation(call, targets, {
-      minBytes: request.minBytes,
-      maxBytes: Math.min(request.maxBytes, call.broker.config.fetchMaxBytes),
-      maxWaitMs: request.maxWaitMs,
-      readCommitted: request.isolationLevel === 1,
-    }, (replies) => {
-      const { bytesOutTotal, failedFetchRequestsTotal } = call.broker.metrics;
-      for (const { error, records } of replies) {
-        if (error !== ErrorCode.NONE) failedFetchRequestsTotal.add(1);
-        else if (records !== null) bytesOutTotal.add(records.length);
-      }
-      call.reply(response(request, replies), () => {
-        for (const reply of replies) reply.release();
-      });
-    });
-    operation.start();
+    const { request, version, broker } = call;
+    const isFollower = replicaId(request) >= 0;
+    const context = broker.fetchSessions.open(request, version >= TOPIC_IDS, isFollower);
+    if (context.kind === "refused") return call.reply(failed(context.error));
+    context.session.run(() => run(call, context));
   },
-  failed: (request, errorCode) => ({
-    ...response(request, undefined),
-    errorCode,
-  }),
+  failed: (_request, errorCode) => failed(errorCode),
 };
 
+function replicaId({ replicaId, replicaState }: FetchRequest): number {
+  return Math.max(replicaId, replicaState.replicaId);
+}
+
+function failed(errorCode: number): FetchResponse {
+  return { throttleTimeMs: 0, errorCode, sessionId: 0, responses: [], nodeEndpoints: [] };
+}
+
+/** The turn of a request has come, in its session. */
+function run(call: FetchCall, context: Exclude<FetchContext, { kind: "refused" }>): void {
+  const { request, broker } = call;
+  const { session } = context;
+  const { fetchSessions, config, environment } = broker;
+  if (call.cancelled) return session.finished();
+  const isFull = context.kind === "full";
+  if (!isFull) {
+    const error = fetchSessions.advance(session, request, environment.clock.monotonic());
+    if (error !== ErrorCode.NONE) {
+      call.reply(failed(error));
+      return session.finished();
+    }
+  }
+  const isKept = !isFull || context.isToBeKept;
+  const follower = replicaId(request) < 0 ? undefined : {
+    replicaId: replicaId(request),
+    brokerEpoch: request.replicaState.replicaEpoch,
+  };
+  new FetchOperation({
+    call,
+    session,
+    limits: {
+      minBytes: request.minBytes,
+      maxBytes: Math.min(request.maxBytes, config.fetchMaxBytes),
+      maxWaitMs: request.maxWaitMs,
+      readCommitted: request.isolationLevel === 1,
+      follower,
+    },
+    isFull,
+    isKept,
+    target: (partition) => findTarget(call, partition, follower?.replicaId),
+    done: (answers) => {
+      if (isFull && isKept) fetchSessions.keep(session, environment.clock.monotonic());
+      answer(call, session, isFull, answers);
+      if (session.id === 0) session.close();
+      session.finished();
+    },
+    cancelled: () => {
+      if (session.id === 0) session.close();
+      session.finished();
+    },
+  }).start();
+}
+
 function findTarget(
-  { broker, version }: Call<FetchRequest, FetchResponse>,
-  { topic: name, topicId }: FetchTopic,
-  asked: FetchPartition,
+  { broker }: FetchCall,
+  { topicId, topic: name, partition, asked }: SessionPartition,
+  followerId: number | undefined,
 ): FetchTarget {
-  const { partition, fetchOffset, partitionMaxBytes, currentLeaderEpoch } = asked;
-  const byId = version >= TOPIC_IDS;
+  const byId = name === "";
   const topic = byId ? broker.image.topicById(topicId) : broker.image.topicByName(name);
   const held = topic && broker.partitions.find(topic.id, partition);
-  const base = { fetchOffset, maxBytes: partitionMaxBytes, currentLeaderEpoch };
-  if (held === undefined || held === OFFLINE) {
-    return { ...base, partition: undefined, error: missing() };
+  if (topic !== undefined && held !== undefined && held !== OFFLINE) {
+    if (followerId === undefined) return { partition: held, isThrottled: false };
+    const isInSync = topic.partitions[asked.partition]?.isr.includes(followerId) ?? false;
+    return { partition: held, isThrottled: !isInSync && isThrottled(topic.id) };
   }
-  return { ...base, partition: held, error: ErrorCode.NONE };
+  if (held === OFFLINE) return { error: ErrorCode.KAFKA_STORAGE_ERROR };
+  if (topic?.partitions[partition] !== undefined) {
+    return { error: ErrorCode.NOT_LEADER_OR_FOLLOWER };
+  }
+  if (topic === undefined && byId) return { error: ErrorCode.UNKNOWN_TOPIC_ID };
+  return { error: ErrorCode.UNKNOWN_TOPIC_OR_PARTITION };
 
-  function missing(): ErrorCode {
-    if (held === OFFLINE) return ErrorCode.KAFKA_STORAGE_ERROR;
-    if (topic?.partitions[partition] !== undefined) return ErrorCode.NOT_LEADER_OR_FOLLOWER;
-    if (topic === undefined && byId) return ErrorCode.UNKNOWN_TOPIC_ID;
-    return ErrorCode.UNKNOWN_TOPIC_OR_PARTITION;
+  /** Only those who are behind are slowed down (KIP-73). */
+  function isThrottled(id: string): boolean {
+    const { leader } = broker.replicationQuotas;
+    return leader.isThrottled(id, partition) &&
+      leader.exceededUntil(broker.environment.clock.monotonic()) !== undefined;
   }
+}
+
+/** Replies, with what must be told of the answers; the others are let go of. */
+function answer(
+  call: FetchCall,
+  session: FetchSession,
+  isFull: boolean,
+  answers: Answers,
+): void {
+  const told: ReadReply[] = [];
+  const endpoints = new Map<number, NodeEndpoint>();
+  const responses: FetchableTopicResponse[] = [];
+  const topics = new Map<string, PartitionData[]>();
+  for (const partition of isFull ? session.partitions : answers.keys()) {
+    const reply = answers.get(partition) ?? refusal(ErrorCode.REQUEST_TIMED_OUT);
+    if (!isFull && !isNews(partition, reply)) continue;
+    note(partition, reply);
+    told.push(reply);
+    const { topic, topicId } = partition;
+    let partitions = topics.get(topicId + topic);
+    if (partitions === undefined) {
+      topics.set(topicId + topic, partitions = []);
+      responses.push({ topic, topicId, partitions });
+    }
+    partitions.push(partitionData(call, partition, reply, endpoints));
+  }
+  count(call, session, told, answers);
+  call.reply({
+    throttleTimeMs: 0,
+    errorCode: ErrorCode.NONE,
+    sessionId: session.id,
+    responses,
+    nodeEndpoints: [...endpoints.values()],
+  }, () => {
+    for (const reply of told) reply.release();
+  });
+}
+
+/** Whether a session's client must hear of an answer. */
+function isNews(told: SessionPartition, reply: ReadReply): boolean {
+  return reply.records !== null || reply.error !== ErrorCode.NONE ||
+    reply.diverging !== undefined || reply.highWatermark !== told.toldHighWatermark ||
+    reply.lastStableOffset !== told.toldLastStableOffset ||
+    reply.logStartOffset !== told.toldLogStartOffset;
+}
+
+function note(told: SessionPartition, reply: ReadReply): void {
+  const isError = reply.error !== ErrorCode.NONE;
+  const unless = (offset: Offset): Offset => isError ? -1 : offset;
+  told.toldHighWatermark = unless(reply.highWatermark);
+  told.toldLastStableOffset = unless(reply.lastStableOffset);
+  told.toldLogStartOffset = unless(reply.logStartOffset);
+}
+
+function count(
+  { broker }: FetchCall,
+  { isFollower }: FetchSession,
+  told: readonly ReadReply[],
+  answers: Answers,
+): void {
+  const { metrics, replicationQuotas, environment } = broker;
+  let bytes = 0;
+  for (const { error, records } of told) {
+    if (error !== ErrorCode.NONE && !isFollower) metrics.failedFetchRequestsTotal.add(1);
+    else if (records !== null) bytes += records.length;
+  }
+  if (bytes === 0) return;
+  if (!isFollower) return metrics.bytesOutTotal.add(bytes);
+  metrics.replicationBytesOutTotal.add(bytes);
+  const { leader } = replicationQuotas;
+  if (!leader.isUsed) return;
+  let throttledBytes = 0;
+  for (const [{ topicId, partition }, { records }] of answers) {
+    if (leader.isThrottled(topicId, partition)) throttledBytes += records?.length ?? 0;
+  }
+  if (throttledBytes > 0) leader.record(throttledBytes, environment.clock.monotonic());
 }
 
 const NONE = { epoch: -1, endOffset: -1, leaderId: -1, leaderEpoch: -1 } as const;
 
-/** Replies in the order of the request's partitions; without them, of no partition. */
-function response(
-  request: FetchRequest,
-  replies: readonly ReadReply[] | undefined,
-): FetchResponse {
-  let slot = 0;
+function partitionData(
+  call: FetchCall,
+  partition: SessionPartition,
+  reply: ReadReply,
+  endpoints: Map<number, NodeEndpoint>,
+): PartitionData {
   return {
-    throttleTimeMs: 0,
-    errorCode: ErrorCode.NONE,
-    sessionId: 0,
-    responses: replies === undefined ? [] : request.topics.map((topic) => ({
-      topic: topic.topic,
-      topicId: topic.topicId,
-      partitions: topic.partitions.map(({ partition }) =>
-        partitionData(partition, replies[slot++] as ReadReply)
-      ),
-    })),
-    nodeEndpoints: [],
-  };
-}
-
-function partitionData(partitionIndex: number, reply: ReadReply): PartitionData {
-  return {
-    partitionIndex,
+    partitionIndex: partition.partition,
     errorCode: reply.error,
     highWatermark: reply.highWatermark,
     lastStableOffset: reply.lastStableOffset,
     logStartOffset: reply.logStartOffset,
-    divergingEpoch: NONE,
-    currentLeader: NONE,
+    divergingEpoch: reply.diverging ?? NONE,
+    currentLeader: currentLeader(call, partition, reply.error, endpoints),
     snapshotId: NONE,
     abortedTransactions: null,
     preferredReadReplica: -1,
     records: reply.records,
   };
+}
+
+/** Whom to ask instead, and where that is (KIP-951), as far as the version can say so. */
+function currentLeader(
+  { broker, listener, version }: FetchCall,
+  { topicId, topic: name, partition }: SessionPartition,
+  error: ErrorCode,
+  endpoints: Map<number, NodeEndpoint>,
+): LeaderIdAndEpoch {
+  const isElsewhere = error === ErrorCode.NOT_LEADER_OR_FOLLOWER ||
+    error === ErrorCode.FENCED_LEADER_EPOCH;
+  if (!isElsewhere || version < CURRENT_LEADER) return NONE;
+  const { image } = broker;
+  const topic = name === "" ? image.topicById(topicId) : image.topicByName(name);
+  const { leader, leaderEpoch } = topic?.partitions[partition] ?? { leader: -1, leaderEpoch: -1 };
+  if (leader < 0) return NONE;
+  const address = endPointOf(image, leader, listener);
+  if (address !== undefined && version >= NODE_ENDPOINTS) {
+    const { host, port } = address;
+    const rack = image.brokers.get(leader)?.rack ?? null;
+    endpoints.set(leader, { nodeId: leader, host, port, rack });
+  }
+  return { leaderId: leader, leaderEpoch };
 }

@@ -227,7 +227,7 @@ Deno.test("fetch: one that waits when its topic is deleted is answered", () => {
   world.pass(100);
   assertEquals(
     parked.response?.responses[0]?.partitions[0]?.errorCode,
-    ErrorCode.NOT_LEADER_OR_FOLLOWER,
+    ErrorCode.UNKNOWN_TOPIC_OR_PARTITION,
   );
   assertQuiet(world, client, consumer);
 });
