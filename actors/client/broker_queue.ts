@@ -62,6 +62,13 @@ export class BrokerQueue {
     this.#lengthMax = Math.max(this.#lengthMax, this.#partitions.length);
   }
 
+  /** Takes those partitions off the list that have got another leader. */
+  dropStrays(): void {
+    for (let index = this.#partitions.length - 1; index >= 0; index--) {
+      if (this.#partitions[index]!.leader !== this.node) this.#removeAt(index);
+    }
+  }
+
   /**
    * Takes the batches of the next request out of their partitions.
    *

@@ -15,7 +15,7 @@ import type { NodeId } from "../../storage/bytes/ids.ts";
 import { BufferPool } from "../../net/buffer_pool.ts";
 import { METADATA } from "../../net/messages/metadata.ts";
 import type { SocketAddress } from "../../net/network.ts";
-import type { Environment, RandomStream } from "../runtime/environment.ts";
+import type { Environment, RandomStream, Timer } from "../runtime/environment.ts";
 import { NodeConnection } from "../link/node_connection.ts";
 import type { NodeLink } from "../link/node_link.ts";
 import type { ClientSettings } from "./configs.ts";
@@ -35,6 +35,9 @@ export interface ClusterObserver {
   linksChanged(): void;
   metadataUpdated(): void;
 }
+
+/** After so long without an answer another address is tried besides. */
+const HEDGE_MS = 1_000;
 
 /** A connection to a broker, and the address that the broker had then. */
 interface KnownNode {
@@ -57,6 +60,10 @@ export class Cluster {
   /** Told of the first metadata, or that no address can be connected to. */
   #found: ((failure: ClientError | undefined) => void) | undefined;
   readonly #failures: string[] = [];
+  #bootstrapsTried = 0;
+  /** Monotonic time of the last attempt to connect to just any broker. */
+  #triedAt = -Infinity;
+  #hedging: Timer | undefined;
   #isClosed = false;
 
   constructor(options: ClusterOptions) {
@@ -99,7 +106,7 @@ export class Cluster {
         this.#end();
         reject(failure);
       };
-      this.#tryBootstrap(0);
+      this.#tryNextBootstrap();
     });
   }
 
@@ -144,6 +151,7 @@ export class Cluster {
 
   #end(): void {
     this.#isClosed = true;
+    this.#hedging?.cancel();
     this.metadata.close();
     for (const connection of this.#connections()) connection.close();
   }
@@ -177,7 +185,7 @@ export class Cluster {
     if (this.#isClosed) return;
     if (this.#found !== undefined) {
       this.#failures.push(error.message);
-      this.#tryBootstrap(this.#failures.length);
+      this.#tryNextBootstrap();
       return;
     }
     // Who led what on a broker that is gone is no longer so, or soon will not be.
@@ -192,37 +200,60 @@ export class Cluster {
     this.#observer?.linksChanged();
   }
 
-  #tryBootstrap(index: number): void {
-    const address = this.#options.bootstrap[index];
-    if (address === undefined) {
+  /** Goes on with the next address; when all have failed there is no cluster to be found. */
+  #tryNextBootstrap(): void {
+    const { bootstrap } = this.#options;
+    const address = bootstrap[this.#bootstrapsTried];
+    if (address !== undefined) {
+      this.#bootstrapsTried++;
+      this.metadata.requestUpdate();
+      this.#bootstrapTo(address).connect();
+      this.#hedge(() => {
+        if (this.#found !== undefined) this.#tryNextBootstrap();
+      });
+    } else if (this.#failures.length >= bootstrap.length) {
       const causes = this.#failures.join("; ");
       this.#found?.(new BrokerNotAvailableError(`Cannot connect to any broker: ${causes}`));
-      return;
     }
-    this.metadata.requestUpdate();
-    this.#bootstrapTo(address).connect();
   }
 
-  /** A known broker that is not waiting to be tried again, else a bootstrap address. */
+  /**
+   * A known broker that is not waiting to be tried again, else a bootstrap address (KIP-899). One
+   * that does not answer is not waited for as long as an attempt may take: another is tried.
+   */
   #connectToAny(): void {
-    if (this.#connections().some((connection) => connection.isConnecting)) return;
+    const { clock } = this.environment;
+    const isConnecting = this.#connections().some((connection) => connection.isConnecting);
+    if (isConnecting && clock.monotonic() - this.#triedAt < HEDGE_MS) return;
     if (this.#found !== undefined) return;
     const known = [...this.metadata.brokers.keys()];
     const start = known.length === 0 ? 0 : this.#random.integer(known.length);
     for (let i = 0; i < known.length; i++) {
       const node = known[(start + i) % known.length]!;
-      if (this.#nodes.get(node)?.connection.isBackingOff) continue;
+      const connection = this.#nodes.get(node)?.connection;
+      if (connection?.isBackingOff || connection?.isConnecting) continue;
       this.link(node);
-      return;
+      return this.#tried();
     }
     const { bootstrap } = this.#options;
     const first = this.#random.integer(bootstrap.length);
     for (let i = 0; i < bootstrap.length; i++) {
       const connection = this.#bootstrapTo(bootstrap[(first + i) % bootstrap.length]!);
-      if (connection.isBackingOff) continue;
+      if (connection.isBackingOff || connection.isConnecting) continue;
       connection.connect();
-      return;
+      return this.#tried();
     }
+  }
+
+  #tried(): void {
+    this.#triedAt = this.environment.clock.monotonic();
+    this.#hedge(() => this.metadata.connected());
+  }
+
+  /** Runs `run` when an attempt to connect has taken rather long. */
+  #hedge(run: () => void): void {
+    this.#hedging?.cancel();
+    this.#hedging = this.environment.timers.schedule(HEDGE_MS, run);
   }
 
   #bootstrapTo(address: SocketAddress): NodeConnection {

@@ -128,6 +128,8 @@ export class Sender {
 
   /** To be called when partitions have got leaders, or others. */
   leadersChanged(): void {
+    // A broker that cannot be reached would not let go of them by itself.
+    for (const broker of this.#brokers.values()) broker.dropStrays();
     for (const topic of this.#options.accumulator.topics.values()) {
       for (const queue of topic.partitions) if (queue.length > 0) this.#list(queue);
     }

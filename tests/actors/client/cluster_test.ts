@@ -6,6 +6,7 @@ import { NATIVE_HANDSHAKE } from "../../../net/handshake.ts";
 import { ErrorCode } from "../../../net/messages/errors.ts";
 import { METADATA } from "../../../net/messages/metadata.ts";
 import { ClientWorld } from "./client_world.ts";
+import { FakeBroker } from "./fake_broker.ts";
 
 /** The environment of the world's client, counting attempts to connect. */
 function counting(world: ClientWorld): { environment: Environment; readonly attempts: number } {
@@ -128,5 +129,83 @@ Deno.test("cluster: an older leader epoch does not undo a newer one (KIP-320)", 
   const produced = world.cluster.requests.filter(({ api }) => api === "Produce");
   assertEquals(produced.map(({ broker }) => broker), [2, 2]);
   assertInstanceOf(producer, Producer);
+  await world.settled(producer.close());
+});
+
+/** Has the network of the world's client say nothing of connections to these hosts. */
+function swallowing(world: ClientWorld, hosts: ReadonlySet<string>): Environment {
+  const { network } = world.environment;
+  return {
+    ...world.environment,
+    network: {
+      listen: (options, accepted) => network.listen(options, accepted),
+      connect: (options, done) => {
+        if (!hosts.has(options.host)) network.connect(options, done);
+      },
+    },
+  };
+}
+
+Deno.test("cluster: an address that does not answer is not waited for when there is another", async () => {
+  const world = new ClientWorld({ brokers: 2 });
+  world.cluster.createTopic("t", 1);
+  const environment = swallowing(world, new Set(["nowhere"]));
+  const bootstrap = `nowhere:1,${world.bootstrap}`;
+  const producer = await world.settled(Producer.connect(bootstrap, { environment }));
+  assert(world.nowMs < 2_000, `${world.nowMs} ms`);
+  await world.settled(producer.close());
+});
+
+Deno.test("cluster: a broker that vanished without a word holds up nobody who can ask another", async () => {
+  const world = new ClientWorld({ brokers: 3 });
+  world.cluster.createTopic("t", 1);
+  const silent = new Set<string>();
+  const environment = swallowing(world, silent);
+  const producer = await world.settled(Producer.connect("broker-1:9192", { environment }));
+  await world.settled(producer.send({ topic: "t", value: "a" }));
+  silent.add("broker-1");
+  world.cluster.brokers.get(1)!.hangUp();
+  const partition = world.cluster.partition("t", 0)!;
+  partition.leader = 3;
+  partition.leaderEpoch++;
+  const before = world.nowMs;
+  await world.settled(producer.send({ topic: "t", value: "b" }));
+  assert(world.nowMs - before < 3_000, `${world.nowMs - before} ms`);
+  await world.settled(producer.close());
+});
+
+Deno.test("cluster: when all known brokers are gone the bootstrap addresses are tried again (KIP-899)", async () => {
+  const world = new ClientWorld({ brokers: 2 });
+  world.cluster.createTopic("t", 1);
+  const { environment } = world;
+  const bootstrap = "broker-1:9192,spare:9192";
+  const producer = await world.settled(Producer.connect(bootstrap, { environment }));
+  await world.settled(producer.send({ topic: "t", value: "a" }));
+  for (const name of ["broker-1", "broker-2"]) world.simulation.node(name).crash();
+  world.cluster.brokers.clear();
+  world.simulation.node("spare").start((spare) => {
+    new FakeBroker(world.cluster, 7, "spare", spare);
+    return { crash: () => {} };
+  });
+  world.cluster.partition("t", 0)!.leader = 7;
+  world.cluster.partition("t", 0)!.leaderEpoch++;
+  const { offset } = await world.settled(producer.send({ topic: "t", value: "b" }));
+  assertEquals(offset, 1);
+  await world.settled(producer.close());
+});
+
+Deno.test("cluster: a leader that a produce response names is gone to without asking (KIP-951)", async () => {
+  const world = new ClientWorld({ brokers: 2 });
+  world.cluster.createTopic("t", 1);
+  world.cluster.namesLeaders = true;
+  const { environment } = world;
+  const producer = await world.settled(Producer.connect(world.bootstrap, { environment }));
+  await world.settled(producer.send({ topic: "t", value: "a" }));
+  world.cluster.intercept = (api) => api === METADATA ? { kind: "silence" } : undefined;
+  world.cluster.partition("t", 0)!.move(2, Infinity);
+  const before = world.nowMs;
+  await world.settled(producer.send({ topic: "t", value: "b" }));
+  assert(world.nowMs - before < 50, `${world.nowMs - before} ms`);
+  world.cluster.intercept = () => undefined;
   await world.settled(producer.close());
 });
