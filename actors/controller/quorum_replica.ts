@@ -146,6 +146,8 @@ export class QuorumReplica implements QuorumContext {
         const others = this.voters.voters.filter(({ id }) => id !== self.id);
         return this.#enter(new ResignedRole(this, others, soon));
       }
+      case "leader":
+        return this.#enter(new LeaderRole(this, []));
       default:
         return this.#enter(new UnattachedRole(this, soon));
     }

@@ -47,9 +47,9 @@ export interface PersistedQuorumState {
   readonly votedDirectoryId: Uuid;
 }
 
-/** What a node begins as. */
+/** What a node begins as: by the rules never as leader, nor as what is not persisted. */
 export interface QuorumBoot {
-  readonly role: "unattached" | "candidate" | "follower" | "resigned";
+  readonly role: QuorumRole;
   readonly epoch: Epoch;
   readonly leaderId: NodeId;
   readonly voted: ReplicaKey | undefined;

@@ -39,8 +39,7 @@ export const BROKEN_RULES: Readonly<Record<string, typeof QuorumRules>> = {
       lastLogEpoch: Epoch,
     ): QuorumBoot {
       const boot = super.boot(self, persisted, lastLogEpoch);
-      if (boot.role !== "resigned") return boot;
-      return { ...boot, role: "candidate", leaderId: -1, voted: self };
+      return boot.role === "resigned" ? { ...boot, role: "leader" } : boot;
     }
   },
   /** A majority has it, so it is committed, whatever epoch it is of (Raft, figure 8). */

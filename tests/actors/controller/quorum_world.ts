@@ -58,7 +58,7 @@ const TIMEOUTS = {
 /** The process died in the middle of a call. */
 class Crash extends Error {}
 
-class SimulatedReplica {
+export class SimulatedReplica {
   directory = 0;
   log = new MemoryQuorumLog();
   durableState: PersistedQuorumState | undefined;
@@ -197,6 +197,13 @@ export class QuorumWorld {
   /** Nodes that lead, whether or not they know better. */
   leaders(): SimulatedReplica[] {
     return this.nodes.filter(({ quorum }) => quorum?.state.role === "leader");
+  }
+
+  /** Has a live node do something. */
+  at(node: SimulatedReplica, run: (quorum: QuorumReplica) => void): void {
+    const { quorum } = node;
+    if (quorum === undefined) throw new Error(`Node ${node.id} is down`);
+    this.#in(node, () => run(quorum));
   }
 
   /** Runs something on a node, and then all that it wants done; the checker looks at it. */
