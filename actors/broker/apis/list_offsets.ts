@@ -19,6 +19,12 @@ import { askPartitions } from "../partition_questions.ts";
 /** The first version that tells leader epochs (KIP-320). */
 const LEADER_EPOCHS = 4;
 
+/** The first version whose clients know OFFSET_NOT_AVAILABLE (KIP-207). */
+const OFFSET_NOT_AVAILABLE = 5;
+
+/** Whoever calls himself so sees where the log ends, as followers do. */
+const DEBUGGING_REPLICA_ID = -2;
+
 export const listOffsets: ApiHandler<ListOffsetsRequest, ListOffsetsResponse> = {
   api: LIST_OFFSETS,
   access: (request) =>
@@ -27,8 +33,11 @@ export const listOffsets: ApiHandler<ListOffsetsRequest, ListOffsetsResponse> = 
       resourceType: "topic",
       resourceName: name,
     })),
+  replicaId: ({ replicaId }) => replicaId,
   handle(call) {
     const { request } = call;
+    const { replicaId } = request;
+    const follower = replicaId >= 0 || replicaId === DEBUGGING_REPLICA_ID;
     const readCommitted = request.isolationLevel === 1;
     askPartitions<ListOffsetsPartition, ListOffsetReply, ListOffsetsPartitionResponse>(call, {
       topics: request.topics.map(({ name, partitions }) => ({ name, partitions })),
@@ -39,11 +48,14 @@ export const listOffsets: ApiHandler<ListOffsetsRequest, ListOffsetsResponse> = 
         timestamp,
         currentLeaderEpoch,
         readCommitted,
+        follower,
         replyTo,
       }),
       answered: ({ partitionIndex }, { error, timestamp, offset, leaderEpoch }) => ({
         partitionIndex,
-        errorCode: error,
+        errorCode: error === ErrorCode.OFFSET_NOT_AVAILABLE && call.version < OFFSET_NOT_AVAILABLE
+          ? ErrorCode.LEADER_NOT_AVAILABLE
+          : error,
         oldStyleOffsets: [],
         timestamp,
         offset,
