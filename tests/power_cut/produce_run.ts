@@ -118,6 +118,7 @@ export class ProduceRun {
 
   async #read(client: TestClient, partition: number, problems: string[]): Promise<string[]> {
     const { topics } = await client.begin(LIST_OFFSETS, {
+      replicaId: -1,
       topics: [{ name: TOPIC, partitions: [{ partitionIndex: partition, timestamp: -1 }] }],
     }).settled();
     const end = topics[0]!.partitions[0]!.offset;

@@ -99,6 +99,7 @@ const FRAMES: readonly Uint8Array[] = [
     }, version)
   ),
   requestFrame(LIST_OFFSETS, {
+    replicaId: -1,
     topics: [{ name: "target", partitions: [{ partitionIndex: 0, timestamp: 1 }] }],
   }),
   requestFrame(CREATE_TOPICS, {

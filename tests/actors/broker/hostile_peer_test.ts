@@ -328,6 +328,7 @@ Deno.test("hostile peer: bombs and garbage in batches are kept as they are, and 
   }
   for (let i = 0; i < 20; i++) {
     hostile.begin(LIST_OFFSETS, {
+      replicaId: -1,
       topics: [{ name: "orders", partitions: [{ partitionIndex: 0, timestamp: 4000 }] }],
     });
   }

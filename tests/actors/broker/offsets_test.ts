@@ -69,6 +69,7 @@ Deno.test("list offsets: what is not visible has no offset yet", () => {
 Deno.test("list offsets: a leader epoch that is not the leader's is refused", () => {
   const [world, client] = timed();
   const { topics } = world.ask(client, LIST_OFFSETS, {
+    replicaId: -1,
     topics: [{ name: "orders", partitions: [{ timestamp: -1, currentLeaderEpoch: 5 }] }],
   });
   assertEquals(topics[0]!.partitions[0]!.errorCode, ErrorCode.UNKNOWN_LEADER_EPOCH);
