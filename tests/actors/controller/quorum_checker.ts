@@ -31,6 +31,8 @@ export class QuorumViolation extends Error {}
 export class QuorumChecker {
   /** What is committed, in order, as whoever said so first had it. */
   readonly committed: MemoryRecord[] = [];
+  /** In which epoch each of them came to be. */
+  readonly #committedIn: Epoch[] = [];
   readonly #leaders = new Map<Epoch, string>();
   readonly #votes = new Map<string, string>();
   readonly #epochs = new Map<string, Epoch>();
@@ -121,7 +123,9 @@ export class QuorumChecker {
     this.#hold(before === undefined, "P17", () => {
       return `${name(key)} leads epoch ${epoch}, which ${before} led`;
     });
+    // One that comes late to an epoch which has passed need not have what came later.
     for (let offset = log.startOffset; offset < this.committed.length; offset++) {
+      if (this.#committedIn[offset]! >= epoch) break;
       this.#hold(log.at(offset)?.chain === this.committed[offset]!.chain, "P6", () => {
         return `the leader of epoch ${epoch}, ${name(key)}, lacks what is committed at ${offset}`;
       });
@@ -147,14 +151,16 @@ export class QuorumChecker {
     });
   }
 
-  #commit({ key, log }: CheckedNode, from: Offset, to: Offset): void {
+  #commit({ key, log, quorum }: CheckedNode, from: Offset, to: Offset): void {
     this.counts.commits++;
+    const epoch = quorum?.state.epoch ?? 0;
     for (let offset = Math.max(from, log.startOffset, 0); offset < to; offset++) {
       const record = log.at(offset)!;
       const known = this.committed[offset];
       if (known === undefined) {
         this.#hold(offset === this.committed.length, "P16", () => `a gap before ${offset}`);
         this.committed.push(record);
+        this.#committedIn.push(epoch);
       } else {
         this.#hold(known.chain === record.chain, "P16", () => {
           return `${name(key)} commits something else at ${offset}`;
