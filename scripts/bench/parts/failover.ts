@@ -81,7 +81,7 @@ async function lose(bench: Bench, cluster: NodeCluster, admin: Admin): Promise<v
   await using producer = await Producer.connect(cluster.bootstrap);
   await producer.send({ topic: TOPIC, partition: 0, value: "before" });
   const start = performance.now();
-  Deno.kill(cluster.processes[lost - 1]!.pid, "SIGKILL");
+  cluster.kill(lost);
   await producer.send({ topic: TOPIC, partition: 0, value: "after" });
   const first = performance.now();
   bench.report({
