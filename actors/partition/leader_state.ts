@@ -93,6 +93,10 @@ export abstract class LeaderState implements ReplicaState {
   /** The followers of this leader, by node id. */
   protected progress = new Map<NodeId, FollowerProgress>();
   protected readonly isrState = new IsrState();
+  /** Where the log ended before the last append. */
+  protected lastEnd: Offset = 0;
+  /** Whom the controller would not let in, as far as it is known. */
+  #refused: readonly NodeId[] = [];
 
   constructor(
     nodeId: NodeId,
@@ -164,7 +168,16 @@ export abstract class LeaderState implements ReplicaState {
 
   /** The log has grown. Returns whether the high watermark advanced. */
   appended(now: number): boolean {
+    if (this.progress.size > 0) this.noteCaughtUp(now);
     return this.maybeAdvanceHighWatermark(now);
+  }
+
+  /** Whoever has everything is not heard of before there is more: it had, until now. */
+  protected noteCaughtUp(now: number): void {
+    for (const follower of this.progress.values()) {
+      if (follower.logEndOffset === this.lastEnd) follower.lastCaughtUp = now;
+    }
+    this.lastEnd = this.log.logEndOffset;
   }
 
   /** More of the log is durable. Returns whether the high watermark advanced. */
@@ -221,15 +234,22 @@ export abstract class LeaderState implements ReplicaState {
       return { kind: "refused", error: ErrorCode.OFFSET_OUT_OF_RANGE };
     }
     this.noteFetch(fetch, now);
-    this.maybeChangeIsr(fetch.replicaId, now);
+    this.maybeChangeIsr(fetch.replicaId);
     this.maybeAdvanceHighWatermark(now);
     return SERVED;
+  }
+
+  /** Knows other brokers from now on. */
+  brokersChanged(brokers: BrokerStandings): void {
+    this.brokers = brokers;
+    this.maybeExpandIsr(true);
   }
 
   /** Time to see who lags behind. */
   checkLag(now: number): void {
     if (this.known.role !== "leader") return;
     this.maybeProposeRecovered();
+    this.maybeExpandIsr(true);
     if (this.isProposalPending) return;
     const kept = this.isr.filter((id) => id === this.nodeId || !this.hasFallenBehind(id, now));
     if (kept.length < this.isr.length) this.propose(kept);
@@ -253,16 +273,23 @@ export abstract class LeaderState implements ReplicaState {
     if (!this.isPending(proposal)) return false;
     if (answer.error !== ErrorCode.NONE) {
       const effect = this.effectOf(answer.error);
-      if (effect === "roll back") this.isrState.rollBack();
-      if (effect === "roll back") this.maybeAdvanceHighWatermark(now);
+      if (effect === "roll back") this.#rollBack(proposal, now);
       return effect === "resend";
     }
     if (this.isStaleAnswer(answer)) return false;
     this.known.partitionEpoch = answer.partitionEpoch;
     this.known.recoveryState = answer.leaderRecoveryState;
     this.isrState.commit(answer.isr);
+    this.maybeExpandIsr(false);
     this.maybeAdvanceHighWatermark(now);
     return false;
+  }
+
+  #rollBack({ newIsr }: IsrProposal, now: number): void {
+    this.isrState.rollBack();
+    this.#refused = newIsr.map(({ brokerId }) => brokerId);
+    this.maybeExpandIsr(false);
+    this.maybeAdvanceHighWatermark(now);
   }
 
   // The rules.
@@ -294,21 +321,34 @@ export abstract class LeaderState implements ReplicaState {
   }
 
   /** A follower has fetched: lets it in, or out. */
-  protected maybeChangeIsr(id: NodeId, now: number): void {
+  protected maybeChangeIsr(id: NodeId): void {
     if (this.isProposalPending) return;
     if (!this.isr.includes(id)) {
-      if (this.mayJoin(id, now)) this.propose([...this.isr, id]);
+      if (this.mayJoin(id)) this.propose([...this.isr, id]);
     } else if (this.hasLostRecords(id)) {
       this.propose(this.isr.filter((member) => member !== id));
     }
   }
 
   /** Whether a follower may be proposed as in sync. */
-  protected mayJoin(id: NodeId, _now: number): boolean {
+  protected mayJoin(id: NodeId): boolean {
     const follower = this.progress.get(id);
     return follower !== undefined && this.hasFetchedInThisEpoch(follower) &&
       this.hasReachedHighWatermark(follower) && this.hasReachedLeaderEpoch(follower) &&
       this.isEligible(id, follower);
+  }
+
+  /**
+   * Looks for one that may join: who has caught up is not heard of again while nothing happens.
+   * One that was refused is tried again only where something has changed.
+   */
+  protected maybeExpandIsr(withRefused: boolean): void {
+    if (withRefused) this.#refused = [];
+    if (this.known.role !== "leader" || this.isProposalPending) return;
+    for (const id of this.progress.keys()) {
+      if (this.isr.includes(id) || this.#refused.includes(id) || !this.mayJoin(id)) continue;
+      return this.propose([...this.isr, id]);
+    }
   }
 
   protected hasFetchedInThisEpoch(follower: FollowerProgress): boolean {

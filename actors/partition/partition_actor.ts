@@ -172,7 +172,7 @@ class PartitionActor implements Actor<PartitionMessage> {
       case "assign":
         return this.#assign(message.assignment);
       case "brokers":
-        return this.#replica.brokersChanged(message.brokers);
+        return this.#withMark(() => this.#replica.brokersChanged(message.brokers));
       case "configure":
         return this.#configure(message.config);
       case "close":
@@ -420,7 +420,7 @@ class PartitionActor implements Actor<PartitionMessage> {
   }
 
   #takeAssignment(log: Log): void {
-    const wasIncomplete = this.#replica.isIncomplete;
+    const { isIncomplete: wasIncomplete, partitionEpoch } = this.#replica;
     const assigned = this.#withMark(() =>
       this.#replica.assign(this.#assignment, this.#context.environment.clock.monotonic())
     );
@@ -430,8 +430,9 @@ class PartitionActor implements Actor<PartitionMessage> {
     if (truncateTo !== undefined) this.#following.cut(truncateTo, log);
     if (wasIncomplete) this.#maybeComplete();
     if (this.#replica.role !== "leader") this.#appender.fail();
-    // Who waits learns of the new epoch when it asks again.
-    if (newEpoch || this.#replica.role !== "leader") this.#waiters.release();
+    // Who waits learns of the new epoch when it asks again, and is heard of again.
+    const isKnown = !newEpoch && this.#replica.partitionEpoch <= partitionEpoch + 1;
+    if (!isKnown || this.#replica.role !== "leader") this.#waiters.release();
     this.#following.settle(log);
     this.#keeper.maybeFlush(log);
   }

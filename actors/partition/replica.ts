@@ -16,7 +16,7 @@
 import { type Epoch, type NodeId, NONE, type Offset } from "../../storage/bytes/ids.ts";
 import { FollowerProgress } from "./follower_progress.ts";
 import { LeaderState, RECOVERED, RECOVERING, type ReplicaSettings } from "./leader_state.ts";
-import type { BrokerStandings, PartitionAssignment } from "./messages.ts";
+import type { PartitionAssignment } from "./messages.ts";
 import type { ReplicaLog } from "./replica_log.ts";
 
 /** What comes of an assignment. */
@@ -30,6 +30,9 @@ export interface Assigned {
   /** Where the log is to be cut at once. */
   readonly truncateTo: Offset | undefined;
 }
+
+/** Which followers a leader knows nothing of any more. */
+export type FollowersReset = "all" | "out of sync" | "none";
 
 const STALE: Assigned = {
   accepted: false,
@@ -55,11 +58,6 @@ export class Replica extends LeaderState {
     return this.maybeAdvanceHighWatermark(now);
   }
 
-  /** Knows other brokers from now on. */
-  brokersChanged(brokers: BrokerStandings): void {
-    this.brokers = brokers;
-  }
-
   /** It failed in this leader epoch, in another life of this node: it does not lead in it again. */
   failedIn(leaderEpoch: Epoch): void {
     this.#failedInEpoch = leaderEpoch;
@@ -83,6 +81,9 @@ export class Replica extends LeaderState {
     if (this.isStaleAssignment(assignment)) return STALE;
     const newEpoch = leaderEpoch > this.known.leaderEpoch;
     const changed = newEpoch || partitionEpoch > this.known.partitionEpoch;
+    // Of several changes at once one may have taken a replica away, and another given it back.
+    const unseen = partitionEpoch > this.known.partitionEpoch + 1;
+    const reset = newEpoch ? "all" : unseen ? "out of sync" : "none";
     this.known.leader = leader;
     this.known.leaderEpoch = leaderEpoch;
     this.known.partitionEpoch = partitionEpoch;
@@ -91,7 +92,9 @@ export class Replica extends LeaderState {
     // What was proposed is in these metadata, or was made on older ones and will be refused.
     if (changed) this.isrState.commit(isr);
     this.#noteCompleteness(assignment);
-    if (leader === this.nodeId && this.mayLead(assignment)) return this.#lead(newEpoch, now);
+    if (leader === this.nodeId && this.mayLead(assignment)) {
+      return this.#lead(newEpoch, reset, now);
+    }
     this.known.role = replicas.includes(this.nodeId) && leader !== this.nodeId
       ? "follower"
       : "none";
@@ -103,11 +106,13 @@ export class Replica extends LeaderState {
     return { accepted: true, newEpoch, epochStart: undefined, truncateTo };
   }
 
-  #lead(newEpoch: boolean, now: number): Assigned {
+  #lead(newEpoch: boolean, reset: FollowersReset, now: number): Assigned {
     this.known.role = "leader";
+    this.lastEnd = this.log.logEndOffset;
     if (newEpoch) this.known.leaderEpochStartOffset = this.log.logEndOffset;
-    this.progress = this.followersOnAssign(newEpoch, this.progress, now);
+    this.progress = this.followersOnAssign(reset, this.progress, now);
     this.maybeProposeRecovered();
+    this.maybeExpandIsr(true);
     this.maybeAdvanceHighWatermark(now);
     const epochStart = newEpoch && this.notesEpochStart()
       ? this.known.leaderEpochStartOffset
@@ -190,15 +195,17 @@ export class Replica extends LeaderState {
 
   /** What is known of followers after an assignment: in a new epoch nothing (KIP-320). */
   protected followersOnAssign(
-    newEpoch: boolean,
+    reset: FollowersReset,
     known: ReadonlyMap<NodeId, FollowerProgress>,
     now: number,
   ): Map<NodeId, FollowerProgress> {
     const followers = new Map<NodeId, FollowerProgress>();
     for (const id of this.known.replicas) {
       if (id === this.nodeId) continue;
-      const kept = newEpoch ? undefined : known.get(id);
-      const caughtUp = this.isr.includes(id) ? now : -Infinity;
+      const isMember = this.isr.includes(id);
+      const keep = reset === "none" || (reset === "out of sync" && isMember);
+      const kept = keep ? known.get(id) : undefined;
+      const caughtUp = isMember ? now : -Infinity;
       followers.set(id, kept ?? new FollowerProgress(caughtUp));
     }
     return followers;
