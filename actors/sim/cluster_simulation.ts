@@ -177,6 +177,7 @@ class ClusterRun {
     const deadline = simulation.nowMs + CONVERGE_MS;
     const reason = () => this.#cluster.pending(core) ?? this.#workload.pending();
     while (simulation.nowMs < deadline && !this.#isBroken) {
+      this.#cluster.keepUp();
       simulation.run({ forMs: STABLE_MS, until: () => this.#isBroken });
       if (reason() === undefined) return this.#cluster.checker.checkAll();
     }

@@ -75,9 +75,9 @@ export class FaultInjector {
 
   /**
    * Takes back all that can be, and all that is yet to come: links and disks work, nothing is
-   * paused, every node that was started runs. Damage stays.
+   * paused, every node that was started runs, if it may. Damage stays.
    */
-  healAll(): void {
+  healAll(mayRun: (node: string) => boolean = () => true): void {
     this.#era++;
     this.#host.links.healAll();
     for (const node of this.#host.nodes()) {
@@ -86,7 +86,7 @@ export class FaultInjector {
       node.releaseMessages();
       node.clock.driftPpm = 0;
       node.resume();
-      if (node.state === "down" && node.starts > 0) node.restart();
+      if (node.state === "down" && node.starts > 0 && mayRun(node.name)) node.restart();
     }
   }
 

@@ -106,32 +106,47 @@ function differs(replica: ReplicaTrack | undefined, leading: ReplicaTrack): stri
   return `ends with ${describeBatch(mine)}, its leader with ${describeBatch(last)}`;
 }
 
+/** Brokers of which a choice is to be made, and what is known of them. */
+export interface Candidates extends Core {
+  /** Those whose process runs, and has since its registration. */
+  readonly running: ReadonlySet<NodeId>;
+  readonly minInsyncReplicas: number;
+  /** Draws an order. */
+  order(ids: readonly NodeId[]): readonly NodeId[];
+}
+
 /**
  * The nodes that are kept and must converge: a drawn majority of the voters, and brokers so that
  * each partition has one that may lead and enough to be in sync. All others fail for ever.
  */
-export function chooseCore(
-  checker: ClusterChecker,
-  all: Core,
-  minInsyncReplicas: number,
-  order: (ids: readonly NodeId[]) => readonly NodeId[],
-): Core {
-  const kept = new Set(order(all.voters).slice(0, Math.floor(all.voters.length / 2) + 1));
-  const voters = all.voters.filter((id) => kept.has(id));
-  const isEnough = (brokers: readonly NodeId[]) =>
-    [...checker.tracks.partitions.values()].every(({ truth, isDeleted }) => {
-      if (truth === undefined || isDeleted) return true;
-      const members = truth.replicas.filter((id) => brokers.includes(id));
-      const enough = Math.min(minInsyncReplicas, truth.replicas.length);
-      const eligible = truth.leader >= 0 || truth.isr.length > 0 ? truth.isr : eligibleOf(truth);
-      return members.length >= enough && eligible.some((id) => brokers.includes(id)) &&
-        truth.adding.length + truth.removing.length === 0;
-    });
-  const isCombined = all.brokers.some((id) => all.voters.includes(id));
-  const brokers = isCombined ? all.brokers.filter((id) => kept.has(id)) : [];
-  for (const id of order(all.brokers)) {
-    if (isEnough(brokers)) break;
+export function chooseCore(checker: ClusterChecker, candidates: Candidates): Core {
+  const { voters: all, order, brokers: allBrokers } = candidates;
+  const kept = new Set(order(all).slice(0, Math.floor(all.length / 2) + 1));
+  const voters = all.filter((id) => kept.has(id));
+  const brokers = allBrokers.filter((id) => kept.has(id));
+  for (const id of order(allBrokers)) {
+    if (isEnough(checker, candidates, brokers)) break;
     if (!brokers.includes(id)) brokers.push(id);
   }
   return { voters, brokers: brokers.sort((a, b) => a - b) };
+}
+
+function isEnough(
+  checker: ClusterChecker,
+  { running, minInsyncReplicas }: Candidates,
+  brokers: readonly NodeId[],
+): boolean {
+  for (const { truth, isDeleted } of checker.tracks.partitions.values()) {
+    if (truth === undefined || isDeleted) continue;
+    const members = truth.replicas.filter((id) => brokers.includes(id));
+    // Where none is sure to lead, all of them may be needed.
+    const eligible = truth.isr.length > 0 ? truth.isr : eligibleOf(truth);
+    const leads = eligible.some((id) => running.has(id) && brokers.includes(id));
+    const isMoving = truth.adding.length + truth.removing.length > 0;
+    const isAll = members.length === truth.replicas.length;
+    const enough = Math.min(minInsyncReplicas, truth.replicas.length);
+    if (!isAll && (!leads || isMoving || members.length < enough)) return false;
+  }
+  // A topic that is yet to be made needs as many as it has replicas.
+  return brokers.length > 0;
 }

@@ -44,6 +44,8 @@ export class SimulatedCluster {
   readonly #options: SimulatedClusterOptions;
   readonly #ids = new Map<string, NodeId>();
   readonly #voters: string;
+  /** Names of those that never start again. */
+  readonly #dead = new Set<string>();
 
   constructor(options: SimulatedClusterOptions) {
     this.#options = options;
@@ -102,7 +104,9 @@ export class SimulatedCluster {
     const id = this.#ids.get(node.name);
     if (id === undefined) throw new Error(`The process of a client ended: ${node.name}`);
     this.checker.processEnded(id, "killed");
-    this.#options.simulation.at(RESTART_MS, "restart", () => node.restart());
+    this.#options.simulation.at(RESTART_MS, "restart", () => {
+      if (!this.#dead.has(node.name)) node.restart();
+    });
   }
 
   /** A process is about to end. */
@@ -125,18 +129,35 @@ export class SimulatedCluster {
       return ids.map(() => left.splice(stream.integer(left.length), 1)[0]!);
     };
     const isFull = stream.chance(1, 2);
+    const { minInsyncReplicas } = run;
+    const running = new Set(this.members.brokers.filter((id) => this.#isSettled(id)));
     const core = isFull
       ? this.members
-      : chooseCore(this.checker, this.members, run.minInsyncReplicas, order);
-    simulation.faults.healAll();
+      : chooseCore(this.checker, { ...this.members, running, minInsyncReplicas, order });
     for (const [name, id] of this.#ids) {
-      const node = simulation.node(name);
-      // A replica that has failed may stay so until its node restarts.
+      if (core.voters.includes(id) || core.brokers.includes(id)) continue;
+      this.#dead.add(name);
       this.nodeEnds(name, "killed");
-      node.crash();
-      if (core.voters.includes(id) || core.brokers.includes(id)) node.restart();
+      simulation.node(name).crash();
     }
+    simulation.faults.healAll((name) => !this.#dead.has(name));
     return core;
+  }
+
+  /** Starts nodes that are to be up and are not: those that were just about to stop. */
+  keepUp(): void {
+    for (const name of this.#ids.keys()) {
+      if (!this.#dead.has(name)) this.#options.simulation.node(name).restart();
+    }
+  }
+
+  /** Whether a broker has run ever since it registered, and is not about to stop. */
+  #isSettled(id: NodeId): boolean {
+    const { state, isStopping } = this.#options.simulation.node(nodeName(id));
+    const { endedUncleanly } = this.checker.tracks.node(id);
+    const registered = this.checker.metadata.image.brokers.get(id);
+    return state !== "down" && !isStopping && !endedUncleanly &&
+      registered?.fenced === false && registered.epoch === this.checker.broker(id)?.brokerEpoch;
   }
 
   /** Why the core does not do all that it is for; undefined when it does. */

@@ -119,6 +119,11 @@ export class SimulatedNode {
     return this.#owner.paused ? "paused" : "up";
   }
 
+  /** Whether it was asked to end in good order, and has not yet. */
+  get isStopping(): boolean {
+    return this.#stopping;
+  }
+
   /** How many incarnations there were before the present one. */
   get incarnation(): number {
     return this.#owner.incarnation;
