@@ -90,7 +90,7 @@ export class ProducerIdentity {
       this.want();
     }
     const { logger } = this.#options.environment;
-    logger.log("info", "producer epoch raised", { producerId, producerEpoch: producerEpoch + 1 });
+    logger.log("debug", "producer epoch raised", { producerId, producerEpoch: producerEpoch + 1 });
   }
 
   close(): void {

@@ -333,7 +333,7 @@ export class Sender {
     }
     const now = this.#now();
     const mayRetry = verdict === undefined ? error.retriable : verdict === "again";
-    const isInTime = now - batch.createdAt < this.#settings.deliveryTimeoutMs;
+    const isInTime = now < this.#expiresAt(batch);
     if (!mayRetry || batch.attempts > this.#settings.retries || !isInTime) {
       const isLate = mayRetry && !isInTime;
       return this.#giveUp(batch, isLate ? this.#undelivered(batch) : error);
@@ -403,15 +403,14 @@ export class Sender {
 
   #expire(): void {
     this.#expiry = undefined;
-    const { deliveryTimeoutMs } = this.#settings;
     const now = this.#now();
     this.#failThose(
-      (batch) => now - batch.createdAt >= deliveryTimeoutMs,
+      (batch) => this.#expiresAt(batch) <= now,
       (batch) => this.#undelivered(batch),
     );
     this.#settleOutcomes();
     const { oldest } = this.#options.accumulator;
-    if (oldest !== undefined) this.#armExpiry(oldest.createdAt + deliveryTimeoutMs - now);
+    if (oldest !== undefined) this.#armExpiry(this.#expiresAt(oldest) - now);
     this.#wake();
   }
 
@@ -438,6 +437,11 @@ export class Sender {
       metrics.recordErrorTotal.add(batch.recordsCount);
       batch.fail(errorOf(batch), thrown);
     }
+  }
+
+  /** The one sum that deadlines are told by: rounded otherwise, a timer might come too early. */
+  #expiresAt({ createdAt }: ProducerBatch): number {
+    return createdAt + this.#settings.deliveryTimeoutMs;
   }
 
   #undelivered({ topic, partition, lastError: cause }: ProducerBatch): ClientError {
