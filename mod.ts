@@ -26,6 +26,7 @@
 
 // Nodes.
 export { type Node, type NodeOptions, startNode } from "./actors/start_node.ts";
+export { type Cluster, type ClusterOptions, startCluster } from "./actors/start_cluster.ts";
 export { ConfigError } from "./actors/config/definition.ts";
 export { WrongNodeError } from "./storage/log_directory.ts";
 export {

@@ -51,6 +51,12 @@ export interface NodeUsage {
   readonly waitingPlaces: number;
 }
 
+/** How a node is closed. */
+export interface CloseOptions {
+  /** Whether others take over what it leads; true when absent. False where all end. */
+  readonly handOver?: boolean;
+}
+
 /** A node that was booted. */
 export interface BootedNode {
   readonly address: SocketAddress;
@@ -58,8 +64,8 @@ export interface BootedNode {
   readonly clusterId: string;
   /** What it holds for its sessions now. */
   readonly usage: NodeUsage;
-  /** Flushes and closes everything; `done` gets what could not be closed in order. */
-  close(done: (failures: readonly string[]) => void): void;
+  /** Hands over, flushes and closes everything; `done` gets what could not be closed in order. */
+  close(done: (failures: readonly string[]) => void, options?: CloseOptions): void;
   /** Ends at once, as if the process died. */
   crash(): void;
 }

@@ -8,7 +8,7 @@
 import type { BoundListener } from "../net/bound_listener.ts";
 import type { SocketAddress } from "../net/network.ts";
 import { type ClusterSearch, findCluster } from "./join_cluster.ts";
-import type { BootedNode, NodeUsage } from "./booted_node.ts";
+import type { BootedNode, CloseOptions, NodeUsage } from "./booted_node.ts";
 import type { Environment } from "./runtime/environment.ts";
 
 const NOTHING_HELD: NodeUsage = {
@@ -60,8 +60,8 @@ export class JoiningNode implements BootedNode {
     return this.#node?.usage ?? NOTHING_HELD;
   }
 
-  close(done: (failures: readonly string[]) => void): void {
-    if (this.#node !== undefined) return this.#node.close(done);
+  close(done: (failures: readonly string[]) => void, options: CloseOptions = {}): void {
+    if (this.#node !== undefined) return this.#node.close(done, options);
     this.#stop();
     this.#environment.dispatcher.atEndOfTurn(() => done([]));
   }

@@ -9,7 +9,8 @@ import { DiskError } from "../storage/disk.ts";
 import { formatAddress, type SocketAddress } from "../net/network.ts";
 import { ConfigError } from "./config/definition.ts";
 import { parseBrokerConfig } from "./config/broker_config.ts";
-import { type BootedNode, bootNode, type BootOptions } from "./node.ts";
+import type { BootedNode, BootOptions, CloseOptions } from "./booted_node.ts";
+import { bootNode } from "./node.ts";
 import { denoEnvironment } from "./runtime/deno_environment.ts";
 import type { Environment } from "./runtime/environment.ts";
 
@@ -21,7 +22,20 @@ export interface NodeOptions {
   readonly data: string;
   /** Where to listen; port 0 lets the system choose. 127.0.0.1:9192 when absent. */
   readonly native?: Partial<SocketAddress>;
-  /** Broker configs by Kafka's names. */
+  /** Where others reach it, if not where it listens: through a proxy, say. */
+  readonly advertisedNative?: SocketAddress;
+  /**
+   * The first voters of the cluster's metadata quorum, as `id@host:port`. A node whose folder is new
+   * and that is told of none is a cluster of its own, or joins that of `controllers`.
+   */
+  readonly voters?: readonly string[];
+  /** Nodes of the cluster to join, as `host:port`, where `voters` are not known. */
+  readonly controllers?: readonly string[];
+  /** What the node is; broker and controller when absent. */
+  readonly roles?: readonly ("broker" | "controller")[];
+  /** Where it stands: the replicas of a partition are spread over racks. */
+  readonly rack?: string;
+  /** Broker configs by Kafka's names; the options above count before them. */
   readonly properties?: Readonly<Record<string, string>>;
   /** The world to live in; Deno's when absent. */
   readonly environment?: Environment;
@@ -33,30 +47,40 @@ export interface Node extends AsyncDisposable {
   readonly nodeId: NodeId;
   /** `host:port` of the native listener: what clients connect to. */
   readonly address: string;
-  /** Drawn when the data folder was first used. */
+  /** Derived from the voters, learned from the cluster joined, or drawn: for ever in the folder. */
   readonly clusterId: string;
   /** As it was given. */
   readonly dataFolder: string;
   /** Resolves with the reason if the node fails by itself; pending while it serves. */
   readonly failed: Promise<string>;
-  /** Flushes and closes everything, so that the next start has nothing to recover. */
+  /**
+   * Hands over what it leads, flushes and closes everything, so that the next start has nothing to
+   * recover.
+   */
   close(): Promise<void>;
 }
 
 /**
- * Starts a node; resolves when it serves.
+ * A node that serves, and can be ended as if its process died.
+ * @internal
+ */
+export interface LaunchedNode extends Node {
+  close(options?: CloseOptions): Promise<void>;
+  crash(): void;
+}
+
+/**
+ * Starts a node; resolves when it serves: when it is registered with its cluster's controller.
  *
  * @throws {ConfigError} naming each property that is unknown or malformed, or an address that other
  * machines could reach
  * @throws {DiskError} of kind `locked`, naming the process that uses the data folder
+ * @throws {WrongNodeError} when the data folder is that of another node, or of another cluster
  * @throws {NetworkError} when the address cannot be listened on
  */
 export async function startNode(options: NodeOptions): Promise<Node> {
-  const config = parseBrokerConfig({
-    ...options.properties,
-    ...(options.nodeId === undefined ? {} : { "node.id": String(options.nodeId) }),
-  });
-  const { nodeId, openFilesMax } = config;
+  const config = parseBrokerConfig(propertiesOf(options));
+  const { openFilesMax } = config;
   const native = {
     host: options.native?.host ?? "127.0.0.1",
     port: options.native?.port ?? 9192,
@@ -64,13 +88,22 @@ export async function startNode(options: NodeOptions): Promise<Node> {
   checkLoopback(native.host);
   const environment = options.environment ??
     denoEnvironment({ dataRoot: options.data, openFilesMax });
+  return await launch(options.data, { nodeId: config.nodeId, native, config, environment });
+}
+
+/**
+ * Boots a node and waits until it serves.
+ * @internal
+ */
+export async function launch(
+  data: string,
+  options: Omit<BootOptions, "ready" | "failed">,
+): Promise<LaunchedNode> {
+  const { nodeId } = options;
   const ready = Promise.withResolvers<void>();
   const failed = Promise.withResolvers<string>();
-  const booted = boot(options.data, {
-    nodeId,
-    native,
-    config,
-    environment,
+  const booted = boot(data, {
+    ...options,
     ready: ready.resolve,
     failed: (reason) => {
       failed.resolve(reason);
@@ -79,22 +112,43 @@ export async function startNode(options: NodeOptions): Promise<Node> {
   });
   await ready.promise;
   let closed: Promise<void> | undefined;
-  const close = () =>
+  const close = (options?: CloseOptions) =>
     closed ??= new Promise<void>((resolve, reject) => {
       booted.close((failures) => {
         if (failures.length === 0) resolve();
         else reject(new Error(`Cannot close node ${nodeId} in order: ${failures.join("; ")}`));
-      });
+      }, options);
     });
   return {
     nodeId,
     address: formatAddress(booted.address),
     clusterId: booted.clusterId,
-    dataFolder: options.data,
+    dataFolder: data,
     failed: failed.promise,
+    crash: () => booted.crash(),
     close,
-    [Symbol.asyncDispose]: close,
+    [Symbol.asyncDispose]: () => close(),
   };
+}
+
+/** The options of a node as broker configs. */
+function propertiesOf(options: NodeOptions): Record<string, string> {
+  const { nodeId, voters, controllers, roles, rack, advertisedNative } = options;
+  const named: Record<string, string | undefined> = {
+    "node.id": nodeId === undefined ? undefined : String(nodeId),
+    "controller.quorum.voters": voters?.join(","),
+    "controller.quorum.bootstrap.servers": controllers?.join(","),
+    "process.roles": roles?.join(","),
+    "broker.rack": rack,
+    "advertised.listeners": advertisedNative === undefined
+      ? undefined
+      : `NATIVE://${formatAddress(advertisedNative)}`,
+  };
+  const properties: Record<string, string> = { ...options.properties };
+  for (const [name, value] of Object.entries(named)) {
+    if (value !== undefined) properties[name] = value;
+  }
+  return properties;
 }
 
 /** A disk knows no folder but its own root: people want to be told which one that is. */

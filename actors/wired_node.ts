@@ -10,7 +10,7 @@ import { LogResources } from "../storage/log_resources.ts";
 import type { BoundListener } from "../net/bound_listener.ts";
 import { BufferPool } from "../net/buffer_pool.ts";
 import { formatAddress, type SocketAddress } from "../net/network.ts";
-import type { BootedNode, BootOptions, NodeUsage } from "./booted_node.ts";
+import type { BootedNode, BootOptions, CloseOptions, NodeUsage } from "./booted_node.ts";
 import {
   brokerActor,
   type BrokerClosed,
@@ -34,7 +34,11 @@ type NodeMessage =
   | ControllerFailed
   | { readonly kind: "begin" }
   | { readonly kind: "broker-ended" }
-  | { readonly kind: "close"; readonly done: (failures: readonly string[]) => void }
+  | {
+    readonly kind: "close";
+    readonly handOver: boolean;
+    readonly done: (failures: readonly string[]) => void;
+  }
   | { readonly kind: "broker-closed"; readonly result: AskResult<BrokerClosed> }
   | { readonly kind: "controller-closed"; readonly result: AskResult<ControllerClosed> };
 
@@ -212,8 +216,9 @@ export class WiredNode implements BootedNode {
     };
   }
 
-  close(done: (failures: readonly string[]) => void): void {
-    if (this.#supervisor.tell({ kind: "close", done })) return;
+  close(done: (failures: readonly string[]) => void, options: CloseOptions = {}): void {
+    const { handOver = true } = options;
+    if (this.#supervisor.tell({ kind: "close", handOver, done })) return;
     const failure = `it had ended: ${this.#failure ?? "it was closed"}`;
     this.#options.environment.dispatcher.atEndOfTurn(() => done([failure]));
   }
@@ -258,7 +263,7 @@ export class WiredNode implements BootedNode {
             return context.ask<BrokerRequest, BrokerClosed>(
               this.#broker,
               CLOSE_TIMEOUT_MS,
-              (replyTo) => ({ kind: "close", replyTo }),
+              (replyTo) => ({ kind: "close", handOver: message.handOver, replyTo }),
               (result) => ({ kind: "broker-closed", result }),
             );
           case "broker-closed":

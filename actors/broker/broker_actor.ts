@@ -73,10 +73,13 @@ export type BrokerRequest =
   | { readonly kind: "await-serving"; readonly replyTo: Ref<Serving> }
   /** A client or a fellow node has connected to a listener. */
   | { readonly kind: "accepted"; readonly connection: Connection; readonly listener: string }
-  /**
-   * Hands over what it leads, flushes and closes every log; sessions end with the node.
-   */
-  | { readonly kind: "close"; readonly replyTo: Ref<BrokerClosed> };
+  /** Hands over what it leads, flushes and closes every log; sessions end with the node. */
+  | {
+    readonly kind: "close";
+    /** False where there is nobody to hand over to: the whole cluster ends. */
+    readonly handOver: boolean;
+    readonly replyTo: Ref<BrokerClosed>;
+  };
 
 export interface BrokerOptions {
   readonly nodeId: NodeId;
@@ -305,7 +308,7 @@ class BrokerActor implements Actor<BrokerMessage> {
       case "controller-ended":
         return this.#fail("The controller has failed");
       case "close":
-        return this.#leave(message.replyTo);
+        return this.#leave(message.replyTo, message.handOver);
       default:
         return this.#replicas.received(message);
     }
@@ -318,7 +321,9 @@ class BrokerActor implements Actor<BrokerMessage> {
   #apply(message: MetadataCommitted): void {
     const changes = this.#metadata.apply(message);
     this.#maybeServe();
-    if (changes.some((change) => this.#isFellowLeaving(change))) this.#registration?.urge();
+    if (!changes.some((change) => this.#isFellowLeaving(change))) return;
+    this.#registration?.urge();
+    if (!this.#hasHeirs()) this.#registration?.letGo();
   }
 
   /** The controller lets a broker go when the others say that they know. */
@@ -393,14 +398,18 @@ class BrokerActor implements Actor<BrokerMessage> {
   }
 
   /** Hands over first, so that clients find another leader at once. */
-  #leave(replyTo: Ref<BrokerClosed>): void {
-    const { nodeId } = this.#options;
+  #leave(replyTo: Ref<BrokerClosed>, handOver: boolean): void {
     const close = () => this.#close(replyTo);
     if (this.#registration === undefined) return close();
-    const others = [...this.#metadata.image.brokers.values()].some(({ id, fenced }) =>
-      id !== nodeId && !fenced
+    this.#registration.shutDown(handOver && this.#serving && this.#hasHeirs(), close);
+  }
+
+  /** Whether there are brokers that stay. */
+  #hasHeirs(): boolean {
+    const { nodeId } = this.#options;
+    return [...this.#metadata.image.brokers.values()].some(({ id, fenced, inControlledShutdown }) =>
+      id !== nodeId && !fenced && !inControlledShutdown
     );
-    this.#registration.shutDown(others && this.#serving, close);
   }
 
   #close(replyTo: Ref<BrokerClosed>): void {

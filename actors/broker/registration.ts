@@ -101,6 +101,8 @@ export class Registration {
   #lastError = "";
   /** Told when the broker may stop; set while it wants to. */
   #letGo: (() => void) | undefined;
+  /** When the controller answered last, or the broker began to wait for that; monotonic. */
+  #heardAt = 0;
   #ended = false;
 
   constructor(context: ActorContext<RegistrationMessage>, options: RegistrationOptions) {
@@ -163,10 +165,16 @@ export class Registration {
     if (!mayHandOver || !controlledShutdownEnable || !this.#isRegistered || this.#isFenced) {
       return this.#end();
     }
+    this.#heardAt = this.#now;
     this.#context.startTimer("shutdown-overdue", brokerSessionTimeoutMs, {
       kind: "shutdown-overdue",
     });
     this.#hurry();
+  }
+
+  /** There is nobody left to hand over to. */
+  letGo(): void {
+    if (this.#letGo !== undefined) this.#end();
   }
 
   /** Nothing more is said. */
@@ -174,6 +182,10 @@ export class Registration {
     this.#ended = true;
     this.#context.cancelTimer("communicate");
     this.#context.cancelTimer("shutdown-overdue");
+  }
+
+  get #now(): number {
+    return this.#context.environment.clock.monotonic();
   }
 
   #end(): void {
@@ -287,6 +299,7 @@ export class Registration {
       return this.#failed("no heartbeat", answer.reason);
     }
     const { isFenced, shouldShutDown } = answer.response;
+    this.#heardAt = this.#now;
     this.#failures = 0;
     this.#lastError = "";
     if (this.#letGo !== undefined && shouldShutDown) return this.#end();
@@ -302,6 +315,12 @@ export class Registration {
     // The same again is no news.
     if (reason !== this.#lastError) this.#log("warn", event, { reason });
     this.#lastError = reason;
+    // Where there is no controller any more, as when a whole cluster stops, nobody takes over.
+    const { brokerSessionTimeoutMs } = this.#options.config;
+    if (this.#letGo !== undefined && this.#now - this.#heardAt > brokerSessionTimeoutMs / 3) {
+      this.#log("warn", "controlled shutdown given up", { reason });
+      return this.#end();
+    }
     this.#communicateIn(Math.min(BACKOFF_MAX_MS, BACKOFF_MIN_MS * 2 ** this.#failures));
     this.#failures = Math.min(this.#failures + 1, 16);
   }

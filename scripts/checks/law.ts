@@ -153,8 +153,8 @@ export const LAW: readonly Room[] = [
   {
     // Where a node meets Deno: node.ts is given its environment.
     name: "start",
-    files: ["actors/start_node.ts"],
-    mayImport: [...BELOW_BROKER, "broker", "node", "environment adapter"],
+    files: ["actors/start_node.ts", "actors/start_cluster.ts"],
+    mayImport: [...BELOW_BROKER, "broker", "node", "environment adapter", "disk adapter"],
   },
   {
     name: "sim",

@@ -5,7 +5,7 @@
  *   dice, schedules work or reaches the machine by itself; only the deno_*.ts adapters do. A
  *   simulated cluster replays from its seed only as long as this holds.
  * - `purity/synchronous`: an actor's handler never awaits. Promises exist at the public edges only:
- *   actors/client/, actors/sim/ and actors/start_node.ts.
+ *   actors/client/, actors/sim/ and actors/start_*.ts.
  *
  * The plugin sees names, not scopes: a banned name counts wherever it is written, except as the
  * name of a property, a type, or of something the file declares itself where the name is a common

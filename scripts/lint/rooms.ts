@@ -28,5 +28,5 @@ export function isDeterministic(path: string): boolean {
 export function isSynchronous(path: string): boolean {
   return path.startsWith("actors/") && !isDenoAdapter(path) &&
     !path.startsWith("actors/client/") && !path.startsWith("actors/sim/") &&
-    path !== "actors/start_node.ts";
+    !path.startsWith("actors/start_");
 }
