@@ -226,6 +226,9 @@ class ControllerChannel implements Actor<ChannelMessage> {
       bytes = encodeMessage(api.request, version, request);
     } catch (error) {
       if (!(error instanceof MalformedMessageError)) throw error;
+      // A mistake of this program, which those who ask again and again would hide.
+      const { logger } = this.#context.environment;
+      logger.log("error", "controller not asked", { api: api.name, reason: error.message });
       return this.#answer(question, refusal(ErrorCode.INVALID_REQUEST, error.message));
     }
     const envelope = { apiKey: api.key, apiVersion: version, principal: "", request: bytes };

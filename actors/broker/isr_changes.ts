@@ -125,7 +125,8 @@ class IsrChanges implements Actor<Message> {
       const partition = {
         partitionIndex,
         leaderEpoch,
-        newIsr: proposal.newIsr.map(({ brokerId }) => brokerId),
+        // Up to version 2 the field instead of the next one: without epochs nobody is let in.
+        newIsr: [],
         newIsrWithEpochs,
         leaderRecoveryState: proposal.leaderRecoveryState,
         partitionEpoch,

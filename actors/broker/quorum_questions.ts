@@ -21,14 +21,22 @@ export const CLUSTER_ACTION: readonly Access[] = [
   { operation: "cluster-action", resourceType: "cluster", resourceName: "kafka-cluster" },
 ];
 
-/**
- * Has the quorum protocol answer. The call just waits meanwhile, for at most `waitMs` longer than
- * this node's parts wait for each other.
- */
-export function answeredByQuorum<Request, Response>(
+interface WithEndpoints {
+  readonly nodeEndpoints: readonly unknown[];
+}
+
+export interface QuorumAnswerOptions {
+  /** The first version whose response tells where nodes are. */
+  readonly endpointsSince: number;
+  /** The call just waits meanwhile, for so much longer than this node's parts wait for each other. */
+  readonly waitMs?: number;
+}
+
+/** Has the quorum protocol answer. */
+export function answeredByQuorum<Request, Response extends WithEndpoints>(
   call: Call<Request, Response>,
   handler: ApiHandler<Request, Response>,
-  waitMs = 0,
+  { endpointsSince, waitMs = 0 }: QuorumAnswerOptions,
 ): void {
   const { request, version, broker } = call;
   if (waitMs > 0) call.setWaiting(true);
@@ -37,8 +45,11 @@ export function answeredByQuorum<Request, Response>(
     waitMs + broker.config.requestTimeoutMs,
     (replyTo) => quorumRequest(handler.api, version, request, replyTo),
     (result) => {
-      if (result.kind === "reply") call.reply(result.reply.response);
-      else call.reply(handler.failed(request, errorOf(result), null));
+      if (result.kind !== "reply") {
+        return call.reply(handler.failed(request, errorOf(result), null));
+      }
+      const { response } = result.reply;
+      call.reply(version >= endpointsSince ? response : { ...response, nodeEndpoints: [] });
     },
   );
 }

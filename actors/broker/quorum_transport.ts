@@ -58,7 +58,10 @@ export class NodeQuorumTransport implements QuorumTransport {
       return this.#options.environment.dispatcher.atEndOfTurn(() => done(undefined));
     }
     this.#connectionTo(to).sendHolding(api, request, timeoutMs, (result) => {
-      if (!("hold" in result)) return done(undefined);
+      if (!("hold" in result)) {
+        this.#failed(to, api, result);
+        return done(undefined);
+      }
       const response = withOwnRecords(api, result.response);
       result.hold.release();
       done(response);
@@ -104,6 +107,14 @@ export class NodeQuorumTransport implements QuorumTransport {
       lost: (error) => this.#lost(id, formatAddress(address), error),
       mayConnect: () => {},
     });
+  }
+
+  /** What cannot even be encoded is a mistake of this program; what is not served, of versions. */
+  #failed({ id }: QuorumPeer, { name }: Api, { code, message }: ClientError): void {
+    if (code !== ErrorCode.INVALID_REQUEST && code !== ErrorCode.UNSUPPORTED_VERSION) return;
+    const level = code === ErrorCode.INVALID_REQUEST ? "error" : "warn";
+    const { logger } = this.#options.environment;
+    logger.log(level, "voter not asked", { id, api: name, reason: message });
   }
 
   /** A node that is away comes back; one that refuses is a matter for people. */

@@ -16,6 +16,7 @@ import type { Protocol } from "../../actors/protocol.ts";
 import type { Environment } from "../../actors/runtime/environment.ts";
 import { Simulation } from "../../actors/sim/simulation.ts";
 import { CALM_WORLD, type WorldOptions } from "../../actors/sim/world_options.ts";
+import type { VersionLimits } from "../../net/messages/version_limits.ts";
 
 const PORT = 9192;
 const CLIENT = "client";
@@ -31,6 +32,8 @@ export interface ClusterWorldOptions {
   readonly voters?: readonly number[];
   readonly properties?: Readonly<Record<string, string>>;
   readonly propertiesOf?: (nodeId: number) => Readonly<Record<string, string>>;
+  /** What a node speaks of the protocol at its next start: one of an earlier release. */
+  readonly versionLimitsOf?: (nodeId: number) => VersionLimits | undefined;
   readonly world?: Partial<WorldOptions>;
   readonly protocol?: Partial<Protocol>;
   /** Takes a line for each event. */
@@ -127,6 +130,7 @@ export class ClusterWorld {
         probe: this.simulation.node(node.name).probe,
         observer: observerOf(node),
         protocol: this.#options.protocol,
+        versionLimits: this.#options.versionLimitsOf?.(id),
         ready: () => {
           node.isReady = true;
           node.readyAtMs = this.simulation.nowMs;

@@ -13,6 +13,8 @@ import { answeredByQuorum } from "../quorum_questions.ts";
 
 /** The first version that names topics by id (KIP-516). */
 const TOPIC_IDS = 13;
+/** The first version that tells where leaders are (KIP-951). */
+const NODE_ENDPOINTS = 16;
 
 /** Whether a fellow node fetches the metadata log. Nobody else may: it holds what clients cannot see. */
 export function isMetadataFetch({ request, version, peer }: Call<FetchRequest, unknown>): boolean {
@@ -26,5 +28,6 @@ export function fetchMetadataLog(
   call: Call<FetchRequest, FetchResponse>,
   handler: ApiHandler<FetchRequest, FetchResponse>,
 ): void {
-  answeredByQuorum(call, handler, Math.max(1, call.request.maxWaitMs));
+  const waitMs = Math.max(1, call.request.maxWaitMs);
+  answeredByQuorum(call, handler, { endpointsSince: NODE_ENDPOINTS, waitMs });
 }

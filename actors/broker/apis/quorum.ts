@@ -24,24 +24,26 @@ import { VOTE, type VoteRequest, type VoteResponse } from "../../../net/messages
 import type { ApiHandler } from "../call.ts";
 import { answeredByQuorum, CLUSTER_ACTION } from "../quorum_questions.ts";
 
+const SINCE_KIP_853 = { endpointsSince: 1 };
+
 export const vote: ApiHandler<VoteRequest, VoteResponse> = {
   api: VOTE,
   access: () => CLUSTER_ACTION,
-  handle: (call) => answeredByQuorum(call, vote),
+  handle: (call) => answeredByQuorum(call, vote, SINCE_KIP_853),
   failed: (_request, errorCode) => ({ errorCode, topics: [], nodeEndpoints: [] }),
 };
 
 export const beginQuorumEpoch: ApiHandler<BeginQuorumEpochRequest, BeginQuorumEpochResponse> = {
   api: BEGIN_QUORUM_EPOCH,
   access: () => CLUSTER_ACTION,
-  handle: (call) => answeredByQuorum(call, beginQuorumEpoch),
+  handle: (call) => answeredByQuorum(call, beginQuorumEpoch, SINCE_KIP_853),
   failed: (_request, errorCode) => ({ errorCode, topics: [], nodeEndpoints: [] }),
 };
 
 export const endQuorumEpoch: ApiHandler<EndQuorumEpochRequest, EndQuorumEpochResponse> = {
   api: END_QUORUM_EPOCH,
   access: () => CLUSTER_ACTION,
-  handle: (call) => answeredByQuorum(call, endQuorumEpoch),
+  handle: (call) => answeredByQuorum(call, endQuorumEpoch, SINCE_KIP_853),
   failed: (_request, errorCode) => ({ errorCode, topics: [], nodeEndpoints: [] }),
 };
 
@@ -49,7 +51,7 @@ export const fetchSnapshot: ApiHandler<FetchSnapshotRequest, FetchSnapshotRespon
   api: FETCH_SNAPSHOT,
   access: () => CLUSTER_ACTION,
   replicaId: ({ replicaId }) => replicaId,
-  handle: (call) => answeredByQuorum(call, fetchSnapshot),
+  handle: (call) => answeredByQuorum(call, fetchSnapshot, SINCE_KIP_853),
   failed: (_request, errorCode) => ({
     throttleTimeMs: 0,
     errorCode,
