@@ -221,9 +221,12 @@ function haveApplied(
 function enter(context: DecisionContext, broker: BrokerImage, next: NextState): MetadataRecord[] {
   switch (next) {
     case "unfenced":
-      return broker.fenced
-        ? [standingChange(broker, { fenced: -1 }), ...electReturning(context, broker.id)]
-        : [];
+      if (!broker.fenced) return [];
+      return [
+        standingChange(broker, { fenced: -1 }),
+        // One that has begun to stop leads nothing before it has registered anew.
+        ...(broker.inControlledShutdown ? [] : electReturning(context, broker.id)),
+      ];
     case "fenced":
     case "may-stop":
       return broker.fenced ? [] : fence(context, broker);

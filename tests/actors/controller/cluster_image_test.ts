@@ -1,7 +1,14 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import { ClusterImage, CONFIG_RESOURCE } from "../../../actors/controller/cluster_image.ts";
-import type { MetadataRecord } from "../../../actors/controller/metadata_record.ts";
+import { differences } from "../../../actors/controller/image_changes.ts";
+import {
+  METADATA_TABLES,
+  type MetadataRecord,
+  recordVersion,
+} from "../../../actors/controller/metadata_record.ts";
+import { noChange } from "../../../actors/controller/partition_image.ts";
+import { decodeRecord, encodeRecord } from "../../../net/kafka/record_frame.ts";
 import {
   brokerRecord,
   contents,
@@ -95,7 +102,7 @@ const NAMES = ["a", "b", "c"];
 function recordFor(image: ClusterImage, [kind, which, value]: readonly number[]): MetadataRecord {
   const name = NAMES[(which ?? 0) % NAMES.length] ?? "a";
   const topic = image.topicByName(name);
-  switch ((kind ?? 0) % 8) {
+  switch ((kind ?? 0) % 10) {
     case 0:
       return brokerRecord((which ?? 0) % 3, value);
     case 1: {
@@ -128,7 +135,28 @@ function recordFor(image: ClusterImage, [kind, which, value]: readonly number[])
       return topic === undefined
         ? topicRecord(name, idOf(`${name}${value}`))
         : { kind: "RemoveTopicRecord", value: { topicId: topic.id } };
-    case 6:
+    case 6: {
+      const broker = image.brokers.get((which ?? 0) % 3);
+      if (broker === undefined) return { kind: "NoOpRecord", value: {} };
+      const { id: brokerId, epoch: brokerEpoch } = broker;
+      return { kind: "UnregisterBrokerRecord", value: { brokerId, brokerEpoch } };
+    }
+    case 7:
+      if (topic === undefined || topic.partitions.length === 0) return brokerRecord(1, value);
+      return {
+        kind: "PartitionChangeRecord",
+        value: {
+          ...noChange(topic.id, 0),
+          isr: (value ?? 0) % 2 === 0 ? [] : null,
+          replicas: [1, 2, (value ?? 0) % 9],
+          addingReplicas: (value ?? 0) % 3 === 0 ? [2] : null,
+          removingReplicas: (value ?? 0) % 5 === 0 ? [1] : [],
+          leaderRecoveryState: (value ?? 0) % 2,
+          eligibleLeaderReplicas: (value ?? 0) % 3 === 0 ? [1] : [],
+          lastKnownElr: (value ?? 0) % 4 === 0 ? [1] : null,
+        },
+      };
+    case 8:
       if (topic === undefined) return topicRecord(name, idOf(`${name}${value}`));
       return partitionRecord(topic.id, topic.partitions.length, [(value ?? 0) % 3]);
     default:
@@ -158,3 +186,75 @@ Deno.test("cluster image: undone in reverse, any records leave the image as it w
     }
   }));
 });
+
+/** Through the bytes of the log, in the version in which it is written. */
+function reread(record: MetadataRecord): MetadataRecord {
+  const { table } = METADATA_TABLES[record.kind];
+  const bytes = encodeRecord<MetadataRecord["value"]>(table, recordVersion(record), record.value);
+  const { kind, value } = decodeRecord(bytes);
+  return { kind, value } as MetadataRecord;
+}
+
+Deno.test("cluster image: whatever was replayed, its records make it anew, from the bytes of a log", () => {
+  const drawn = fc.array(fc.tuple(fc.nat(), fc.nat(), fc.nat(1000)), { maxLength: 60 });
+  fc.assert(fc.property(drawn, drawn, (one, other) => {
+    const [image, loaded] = [new ClusterImage(), new ClusterImage()];
+    for (const draw of one) image.replay(recordFor(image, draw));
+    for (const draw of other) loaded.replay(recordFor(loaded, draw));
+    loaded.load([...image.records()].map(reread));
+    assertEquals(contents(loaded), contents(image));
+    assertEquals(differences(loaded, image), []);
+  }));
+});
+
+Deno.test("cluster image: what a snapshot changes is told: all that is gone, new, or different", () => {
+  const image = imageOf(
+    brokerRecord(1),
+    brokerRecord(2),
+    topicRecords("same", 1),
+    topicRecords("changed", 2),
+    topicRecords("gone", 1),
+    topicConfigRecord("changed", "flush.ms", "1"),
+    { kind: "FeatureLevelRecord", value: { name: "metadata.version", featureLevel: 22 } },
+  );
+  const gone = image.topicByName("gone")!;
+  const snapshot = imageOf(
+    brokerRecord(1),
+    brokerRecord(3),
+    topicRecords("same", 1),
+    topicRecords("changed", 2),
+    leaderRecord(idOf("changed"), 1, 1),
+    topicRecords("new", 1),
+    { kind: "ProducerIdsRecord", value: { brokerId: 1, brokerEpoch: 1, nextProducerId: 1000 } },
+  );
+  const made = snapshot.topicByName("new")!;
+  assertEquals(image.load(snapshot.records()), [
+    { kind: "feature", name: "metadata.version" },
+    { kind: "broker", id: 2 },
+    { kind: "broker", id: 3 },
+    { kind: "topic-removed", topic: gone },
+    { kind: "config", resourceType: CONFIG_RESOURCE.topic, resourceName: "changed" },
+    { kind: "partition", topicId: idOf("changed"), partition: 1 },
+    { kind: "topic-created", topic: made },
+    { kind: "partition", topicId: idOf("new"), partition: 0 },
+    { kind: "producer-ids" },
+  ]);
+});
+
+Deno.test("cluster image: a record of a partition is written in the oldest version that can say it", () => {
+  const id = idOf("a");
+  const change = noChange(id, 0);
+  const versions = ([
+    { kind: "PartitionRecord", value: { ...partitionValue(id), eligibleLeaderReplicas: [2] } },
+    { kind: "PartitionRecord", value: partitionValue(id) },
+    { kind: "PartitionChangeRecord", value: change },
+    { kind: "PartitionChangeRecord", value: { ...change, lastKnownElr: [] } },
+  ] as const).map(recordVersion);
+  assertEquals(versions, [2, 1, 1, 2]);
+});
+
+function partitionValue(id: string) {
+  const record = partitionRecord(id, 0, [1, 2]);
+  if (record.kind !== "PartitionRecord") throw new Error("It is a partition");
+  return record.value;
+}
