@@ -39,6 +39,9 @@ export interface ClusterObserver {
 /** After so long without an answer another address is tried besides. */
 const HEDGE_MS = 1_000;
 
+/** For so long after a loss metadata are asked for often: a session, and an election after it. */
+const LOOKOUT_MS = 15_000;
+
 /** A connection to a broker, and the address that the broker had then. */
 interface KnownNode {
   readonly connection: NodeConnection;
@@ -64,6 +67,9 @@ export class Cluster {
   /** Monotonic time of the last attempt to connect to just any broker. */
   #triedAt = -Infinity;
   #hedging: Timer | undefined;
+  /** Since when a broker is missed. */
+  #lostAt: number | undefined;
+  #lookout: Timer | undefined;
   #isClosed = false;
 
   constructor(options: ClusterOptions) {
@@ -152,6 +158,7 @@ export class Cluster {
   #end(): void {
     this.#isClosed = true;
     this.#hedging?.cancel();
+    this.#lookout?.cancel();
     this.metadata.close();
     for (const connection of this.#connections()) connection.close();
   }
@@ -190,7 +197,30 @@ export class Cluster {
     }
     // Who led what on a broker that is gone is no longer so, or soon will not be.
     this.metadata.requestUpdate();
+    this.#lostAt ??= this.environment.clock.monotonic();
+    this.#lookOut();
     this.#observer?.linksChanged();
+  }
+
+  /**
+   * While a broker is missed, asks often who leads what: somebody else will in a while. A broker
+   * that is fenced is missed no more.
+   */
+  #lookOut(): void {
+    if (this.#lookout !== undefined || this.#isClosed) return;
+    const isMissed = [...this.#nodes.values()].some(({ connection }) => !connection.isReady);
+    if (!isMissed) {
+      this.#lostAt = undefined;
+      return;
+    }
+    const { clock, timers } = this.environment;
+    const { initialMs, maxMs } = this.settings.retryBackoff;
+    const isLong = clock.monotonic() - (this.#lostAt ?? 0) > LOOKOUT_MS;
+    this.#lookout = timers.schedule(Math.max(1, isLong ? maxMs : initialMs), () => {
+      this.#lookout = undefined;
+      this.metadata.requestUpdate();
+      this.#lookOut();
+    });
   }
 
   /** Whoever wants a broker asks for it again. */

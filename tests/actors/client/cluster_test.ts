@@ -209,3 +209,21 @@ Deno.test("cluster: a leader that a produce response names is gone to without as
   world.cluster.intercept = () => undefined;
   await world.settled(producer.close());
 });
+
+Deno.test("cluster: whoever leads after a loss is found soon after it is known", async () => {
+  for (const electedAfterMs of [700, 1_000, 1_500, 9_400]) {
+    const world = new ClientWorld({ brokers: 2 });
+    world.cluster.createTopic("t", 1);
+    const { environment } = world;
+    const producer = await world.settled(Producer.connect(world.bootstrap, { environment }));
+    await world.settled(producer.send({ topic: "t", value: "a" }));
+    world.simulation.node("broker-1").crash();
+    const sent = producer.send({ topic: "t", value: "b" });
+    await world.pass(electedAfterMs);
+    world.cluster.partition("t", 0)!.move(2, Infinity);
+    const before = world.nowMs;
+    await world.settled(sent);
+    assert(world.nowMs - before < 200, `${world.nowMs - before} ms after ${electedAfterMs} ms`);
+    await world.settled(producer.close());
+  }
+});
