@@ -48,6 +48,7 @@ const CLOSE_TIMEOUT_MS = 60_000;
 /** The node is being closed. */
 interface Closing {
   done(failures: readonly string[]): void;
+  readonly handOver: boolean;
   readonly failures: string[];
   /** Whether every log is all there. */
   clean: boolean;
@@ -258,7 +259,13 @@ export class WiredNode implements BootedNode {
             return this.#closing === undefined ? this.#fail("The broker has failed") : undefined;
           case "close":
             if (this.#closing !== undefined) return;
-            this.#closing = { done: message.done, failures: [], clean: false, brokerEpoch: NONE };
+            this.#closing = {
+              done: message.done,
+              handOver: message.handOver,
+              failures: [],
+              clean: false,
+              brokerEpoch: NONE,
+            };
             this.#listener.close();
             return context.ask<BrokerRequest, BrokerClosed>(
               this.#broker,
@@ -271,7 +278,7 @@ export class WiredNode implements BootedNode {
             return context.ask<ControllerRequest, ControllerClosed>(
               this.#controller,
               CLOSE_TIMEOUT_MS,
-              (replyTo) => ({ kind: "close", replyTo }),
+              (replyTo) => ({ kind: "close", handOver: this.#closing?.handOver === true, replyTo }),
               (result) => ({ kind: "controller-closed", result }),
             );
           case "controller-closed":

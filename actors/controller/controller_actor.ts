@@ -205,6 +205,7 @@ class ControllerActor implements Actor<ControllerMessage> {
         return this.#tick();
       case "close":
         this.#closer = message.replyTo;
+        if (!message.handOver) this.#isPatient = false;
         return;
       case "resigned-long-enough":
         this.#isPatient = false;

@@ -108,9 +108,14 @@ export function quorumRequest<Request, Response>(
   return { kind: "quorum-request", api, version, request, replyTo: untyped };
 }
 
-/** Closes the log, everything in it being durable; a leader resigns first. */
+/**
+ * Closes the log, everything in it being durable; a leader resigns first, and stays until another
+ * has been found, or a while.
+ */
 export interface CloseController {
   readonly kind: "close";
+  /** False where nobody is there to follow: the whole cluster ends. */
+  readonly handOver: boolean;
   readonly replyTo: Ref<ControllerClosed>;
 }
 
