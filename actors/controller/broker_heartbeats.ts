@@ -79,6 +79,13 @@ export class BrokerHeartbeats {
     return session === undefined ? Infinity : this.#runningMs - session.lastContactMs;
   }
 
+  /** In how long the first of these sessions is over, or the next look is due, if that is sooner. */
+  nextLookMs(brokers: Iterable<NodeId>, sessionTimeoutMs: number): number {
+    let next = this.intervalMs;
+    for (const id of brokers) next = Math.min(next, sessionTimeoutMs - this.silentMs(id) + 1);
+    return Math.max(next, 1);
+  }
+
   /** The last offset that a broker says it has applied, or -1. */
   metadataOffset(brokerId: NodeId): Offset {
     return this.#sessions.get(brokerId)?.metadataOffset ?? NONE;

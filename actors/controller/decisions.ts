@@ -133,7 +133,11 @@ export class ControllerDecisions extends ControllerRules {
 
   /** In how many milliseconds `tick` is to be called again, counted from its last call. */
   get nextTickMs(): number {
-    return this.#hasMoreToDo ? MORE_TO_DO_MS : this.#heartbeats.intervalMs;
+    if (this.#hasMoreToDo) return MORE_TO_DO_MS;
+    const { image, defaults } = this.#context;
+    const unfenced = [...image.brokers.values()].filter(({ fenced }) => !fenced);
+    const ids = unfenced.map(({ id }) => id);
+    return this.#heartbeats.nextLookMs(ids, defaults.brokerSessionTimeoutMs);
   }
 
   /**

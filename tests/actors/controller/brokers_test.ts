@@ -198,6 +198,22 @@ Deno.test("brokers: one that is silent is fenced after its session, the others a
   assertEquals(world.image.brokers.get(2)?.fenced, false);
 });
 
+Deno.test("brokers: one is fenced as soon as its session is over", () => {
+  const world = new DecisionWorld({ brokers: [1, 2] });
+  world.pass(1234);
+  world.heartbeat(1);
+  let fencedAt = 0;
+  world.onBatch = () => {
+    if (world.image.brokers.get(1)?.fenced) fencedAt ||= world.now;
+  };
+  const heardAt = world.now;
+  for (let ms = 0; ms < 2 * SESSION_MS; ms += 500) {
+    world.heartbeat(2);
+    world.pass(500);
+  }
+  assert(fencedAt > heardAt + SESSION_MS && fencedAt <= heardAt + SESSION_MS + 2, `${fencedAt}`);
+});
+
 Deno.test("brokers: several that are silent are fenced one by one", () => {
   const world = new DecisionWorld({ brokers: [1, 2, 3] });
   const batches: number[] = [];
