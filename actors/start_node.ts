@@ -8,6 +8,7 @@ import type { NodeId } from "../storage/bytes/ids.ts";
 import { DiskError } from "../storage/disk.ts";
 import { formatAddress, type SocketAddress } from "../net/network.ts";
 import { ConfigError } from "./config/definition.ts";
+import { parseVoters } from "./config/quorum_voters.ts";
 import { parseBrokerConfig } from "./config/broker_config.ts";
 import type { BootedNode, BootOptions, CloseOptions } from "./booted_node.ts";
 import { bootNode } from "./node.ts";
@@ -20,7 +21,10 @@ export interface NodeOptions {
   readonly nodeId?: NodeId;
   /** The data folder, made where there is none. */
   readonly data: string;
-  /** Where to listen; port 0 lets the system choose. 127.0.0.1:9192 when absent. */
+  /**
+   * Where to listen; port 0 lets the system choose. Where the voters say that the node is when
+   * absent, else 127.0.0.1:9192.
+   */
   readonly native?: Partial<SocketAddress>;
   /** Where others reach it, if not where it listens: through a proxy, say. */
   readonly advertisedNative?: SocketAddress;
@@ -81,9 +85,10 @@ export interface LaunchedNode extends Node {
 export async function startNode(options: NodeOptions): Promise<Node> {
   const config = parseBrokerConfig(propertiesOf(options));
   const { openFilesMax } = config;
+  const own = parseVoters(config.controllerQuorumVoters).find(({ id }) => id === config.nodeId);
   const native = {
-    host: options.native?.host ?? "127.0.0.1",
-    port: options.native?.port ?? 9192,
+    host: options.native?.host ?? own?.address.host ?? "127.0.0.1",
+    port: options.native?.port ?? own?.address.port ?? 9192,
   };
   checkLoopback(native.host);
   const environment = options.environment ??

@@ -8,7 +8,7 @@ import { ConfigError } from "../../actors/config/definition.ts";
 import { parseProperties } from "../../actors/config/properties_file.ts";
 import { type Node, startNode } from "../../mod.ts";
 import { command } from "./command.ts";
-import { address, integer, pairs, text, UsageError } from "./option.ts";
+import { integer, maybeAddress, pairs, text, UsageError } from "./option.ts";
 import { DiskError } from "../../storage/disk.ts";
 import { OutputClosed } from "./output.ts";
 
@@ -27,7 +27,19 @@ export const node = command({
       max: 0x7fffffff,
     }),
     data: text("FOLDER", "The data folder, made where there is none (default ./data/ID)"),
-    native: address(DEFAULT_NATIVE, "Where to listen; port 0 is any that is free"),
+    native: maybeAddress(
+      DEFAULT_NATIVE,
+      "Where to listen; port 0 is any that is free (default where --voters say the node is, else " +
+        `${DEFAULT_NATIVE})`,
+    ),
+    advertisedNative: maybeAddress(DEFAULT_NATIVE, "Where others reach it, if elsewhere"),
+    voters: text(
+      "LIST",
+      "The voters of a new cluster, the same on all its nodes: ID@HOST:PORT, with commas",
+    ),
+    controllers: text("LIST", "Nodes of a cluster to join: HOST:PORT, with commas"),
+    roles: text("ROLES", "broker, controller, or both with a comma (default both)"),
+    rack: text("RACK", "Where the node stands: replicas are spread over racks"),
     config: text("FILE", "A file of key=value lines, with Kafka's names of broker configs"),
     set: pairs("A broker config; counts before the file's"),
   },
@@ -36,7 +48,19 @@ export const node = command({
     const properties = readProperties(options.config, options.set);
     const nodeId = nodeIdOf(options.id, properties);
     const data = options.data ?? `./data/${nodeId}`;
-    const node = await start({ nodeId, data, native: options.native, properties });
+    const node = await start({
+      nodeId,
+      data,
+      properties,
+      ...given({
+        native: options.native,
+        advertisedNative: options.advertisedNative,
+        voters: options.voters?.split(","),
+        controllers: options.controllers?.split(","),
+        roles: options.roles?.split(",") as ("broker" | "controller")[] | undefined,
+        rack: options.rack,
+      }),
+    });
     terminal.output.writeLine(readyLine(node));
     // A node does not depend on somebody reading what it prints.
     await terminal.output.flush().catch(ignoreClosedOutput);
@@ -47,6 +71,15 @@ export const node = command({
     await terminal.output.flush().catch(ignoreClosedOutput);
   },
 });
+
+type Given<Options> = { [Name in keyof Options]?: NonNullable<Options[Name]> };
+
+/** What of it is there. */
+function given<Options extends object>(options: Options): Given<Options> {
+  return Object.fromEntries(
+    Object.entries(options).filter(([, value]) => value !== undefined),
+  ) as Given<Options>;
+}
 
 function readProperties(
   file: string | undefined,

@@ -156,11 +156,21 @@ export interface HostAndPort {
 
 /** `HOST:PORT`, of which the host may be left out, as may the port with its colon. */
 export function address(defaultText: string, help: string): Option<HostAndPort> {
+  const { read, ...rest } = maybeAddress(defaultText, help);
+  return {
+    ...rest,
+    defaultText,
+    read: ([text = defaultText], name) => read([text], name) as HostAndPort,
+  };
+}
+
+/** As `address`, for what depends on more where it is absent; the default is that of its parts. */
+export function maybeAddress(defaultText: string, help: string): Option<HostAndPort | undefined> {
   return {
     placeholder: "HOST:PORT",
     help,
-    defaultText,
-    read: ([text = defaultText], name) => {
+    read: ([text], name) => {
+      if (text === undefined) return undefined;
       const match = /^(\[[^\]]+\]|[^:[\]]*)(?::(\d{1,5}))?$/.exec(text);
       const fallback = defaultText.split(":");
       const host = match?.[1]?.replace(/^\[|\]$/g, "") || fallback[0] || "";
