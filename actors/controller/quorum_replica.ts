@@ -56,6 +56,9 @@ import { ResignedRole } from "./resigning.ts";
 import type { ChangeDone } from "./voter_changes.ts";
 import { type ReplicaKey, type Voter, VoterHistory, type VoterSet } from "./voters.ts";
 
+/** At the start of a cluster each voter gives the ones before it so long. */
+const BOOT_STAGGER_MS = 50;
+
 export class QuorumReplica implements QuorumContext {
   readonly options: QuorumOptions;
   readonly state: QuorumState;
@@ -132,11 +135,12 @@ export class QuorumReplica implements QuorumContext {
   /** Begins; the only voter leads when this returns. */
   start(now: number): void {
     this.#now = now;
-    const { log, ports, self, timeouts, random } = this.options;
+    const { log, ports, self } = this.options;
     if (log.flushedOffset < log.endOffset) ports.flush();
     if (this.#isOnlyVoter) return this.becomeCandidate();
-    // Whoever has just begun disturbs nobody by asking soon: a pre-vote changes nothing.
-    const soon = Math.floor(timeouts.electionMs / 10) + random(Math.ceil(timeouts.electionMs / 3));
+    // Whoever has just begun disturbs nobody by asking soon, as a pre-vote changes nothing; one
+    // after the other, so that the first is elected before the next one asks.
+    const soon = Math.max(0, this.voters.ids.indexOf(self.id)) * BOOT_STAGGER_MS;
     switch (this.state.role) {
       case "follower":
         return this.#enter(new FollowerRole(this, this.state.leaderId));

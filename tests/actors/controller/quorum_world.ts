@@ -178,8 +178,8 @@ export class QuorumWorld {
     });
   }
 
-  /** Dies; with `power` what was not synced may be gone. */
-  crash(node: SimulatedReplica, power: boolean): void {
+  /** Dies; with `power` what was not synced may be gone. It comes back by itself, by default. */
+  crash(node: SimulatedReplica, power: boolean, comesBack = !this.#isHealed): void {
     if (node.quorum === undefined) return;
     this.counts.crashes++;
     this.counts.snapshotsLoaded += node.log.snapshotsLoaded;
@@ -191,12 +191,18 @@ export class QuorumWorld {
       node.log = new MemoryQuorumLog(node.log.crash((below) => this.#faults.integer(below)));
       node.stagedState = undefined;
     }
-    if (!this.#isHealed) this.#at(exponential(this.#faults, 400), () => this.start(node));
+    if (comesBack) this.#at(exponential(this.#faults, 400), () => this.start(node));
   }
 
   /** Nodes that lead, whether or not they know better. */
   leaders(): SimulatedReplica[] {
     return this.nodes.filter(({ quorum }) => quorum?.state.role === "leader");
+  }
+
+  /** From now on only nodes of these reach each other, and only others do. */
+  cutOff(nodes: readonly SimulatedReplica[]): void {
+    this.#cut.clear();
+    this.#cutBetween(new Set(nodes.map(({ id }) => id)), false);
   }
 
   /** Has a live node do something. */
@@ -369,7 +375,10 @@ export class QuorumWorld {
     this.#cut.clear();
     if (this.#faults.chance(1, 3)) return;
     const side = new Set(this.nodes.filter(() => this.#faults.chance(1, 2)).map(({ id }) => id));
-    const isOneWay = this.#faults.chance(1, 3);
+    this.#cutBetween(side, this.#faults.chance(1, 3));
+  }
+
+  #cutBetween(side: ReadonlySet<NodeId>, isOneWay: boolean): void {
     for (const { id: one } of this.nodes) {
       for (const { id: other } of this.nodes) {
         if (side.has(one) === side.has(other) || (isOneWay && side.has(one))) continue;
