@@ -13,6 +13,7 @@ import type { BrokerConfig } from "./config/broker_config.ts";
 import type { Protocol } from "./protocol.ts";
 import type { Environment } from "./runtime/environment.ts";
 import type { Probe } from "./runtime/system.ts";
+import type { Authorizer } from "./broker/access.ts";
 
 /** What a node is booted with, in a world of its own whose disk's root is the data folder. */
 export interface BootOptions {
@@ -25,6 +26,8 @@ export interface BootOptions {
   readonly environment: Environment;
   /** What is spoken of the protocol; all of it when absent. */
   readonly versionLimits?: VersionLimits | undefined;
+  /** Who may do what; everybody everything when absent. */
+  readonly authorizer?: Authorizer | undefined;
   /** Sees each message before its actor does; the simulated world's. */
   readonly probe?: Probe | undefined;
   /** Looks on at what the node's actors hold; the simulated world's. */

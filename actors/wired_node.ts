@@ -166,7 +166,7 @@ export class WiredNode implements BootedNode {
     resources: LogResources,
     controller: Ref<Decide>,
   ): Ref<BrokerRequest> {
-    const { nodeId, config, versionLimits, observer, protocol } = this.#options;
+    const { nodeId, config, versionLimits, authorizer, observer, protocol } = this.#options;
     const endPoint = { name: NATIVE_LISTENER, ...this.#addressOf(plan), securityProtocol: 0 };
     return this.#system.spawn(
       "broker",
@@ -180,6 +180,7 @@ export class WiredNode implements BootedNode {
         budgets: this.#budgets,
         endPoints: [endPoint],
         versionLimits,
+        authorizer,
         controller,
         quorum: this.#controller,
         events: this.#supervisor,

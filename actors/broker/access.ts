@@ -35,6 +35,19 @@ export interface Access {
   readonly resourceName: string;
 }
 
+/** What is done to a topic. */
+export function topicAccess(operation: Operation, resourceName: string): Access {
+  return { operation, resourceType: "topic", resourceName };
+}
+
+/** The same, of a topic found by its id: where there is none, nobody is refused anything. */
+export function maybeTopicAccess(
+  operation: Operation,
+  resourceName: string | undefined,
+): Access | undefined {
+  return resourceName === undefined ? undefined : topicAccess(operation, resourceName);
+}
+
 export interface Authorizer {
   allows(principal: Principal, access: Access): boolean;
 }

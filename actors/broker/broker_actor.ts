@@ -22,7 +22,7 @@ import type { ProposeIsr } from "../partition/messages.ts";
 import type { Replica } from "../partition/replica.ts";
 import type { Actor, ActorContext, Behaviour } from "../runtime/actor.ts";
 import type { Ref } from "../runtime/ref.ts";
-import { ALLOW_ALL, NO_QUOTA } from "./access.ts";
+import { ALLOW_ALL, type Authorizer, NO_QUOTA } from "./access.ts";
 import { ServedApis } from "./apis/table.ts";
 import { AppliedMetadata, type MetadataApplied } from "./applied_metadata.ts";
 import type { SessionBudgets } from "./budget.ts";
@@ -94,6 +94,8 @@ export interface BrokerOptions {
   readonly endPoints: readonly BrokerEndPoint[];
   /** What is spoken of the protocol; all of it when absent. */
   readonly versionLimits?: VersionLimits | undefined;
+  /** Who may do what; everybody everything when absent. */
+  readonly authorizer?: Authorizer | undefined;
   /** Has the active controller decide, wherever that is. */
   readonly controller: Ref<Decide>;
   /** The controller of this node. */
@@ -191,7 +193,7 @@ class BrokerActor implements Actor<BrokerMessage> {
         producerIdsActor({ nodeId, image: metadata.image, controller }),
       ),
       buffers,
-      authorizer: ALLOW_ALL,
+      authorizer: this.#options.authorizer ?? ALLOW_ALL,
       quota: NO_QUOTA,
       budgets,
       fetchSessions: new FetchSessions({
@@ -287,6 +289,7 @@ class BrokerActor implements Actor<BrokerMessage> {
       case "heartbeat-answered":
       case "communicate":
       case "shutdown-overdue":
+      case "unheard":
         return this.#registration?.received(message);
       case "await-metadata":
         return this.#metadata.await(message.endOffset, message.replyTo);

@@ -7,6 +7,7 @@
 import type { PeerRole } from "../../net/handshake.ts";
 import type { Api } from "../../net/schema.ts";
 import type { NodeId } from "../../storage/bytes/ids.ts";
+import type { ClusterImage } from "../controller/cluster_image.ts";
 import type { AskResult } from "../runtime/actor.ts";
 import type { Ref } from "../runtime/ref.ts";
 import type { Access, Principal } from "./access.ts";
@@ -40,6 +41,9 @@ export interface Call<Request, Response> {
   readonly listener: string;
   readonly broker: BrokerServices;
   readonly usage: ConnectionUsage;
+
+  /** Whether whoever asks may do something that `access` does not speak of. */
+  allows(access: Access): boolean;
 
   /** Whether the client has gone: what the call does from now on is for nobody. */
   readonly cancelled: boolean;
@@ -91,8 +95,16 @@ export interface Call<Request, Response> {
 /** Everything there is to know of how an API is served. */
 export interface ApiHandler<Request, Response> {
   readonly api: Api<Request, Response>;
-  /** What the request does to what: checked before `handle`. */
-  access(request: Request): readonly Access[];
+  /** What the request does to what, undefined being nothing to ask for: checked before `handle`. */
+  access(request: Request, image: ClusterImage): readonly (Access | undefined)[];
+  /**
+   * The lists whose elements are what `access` speaks of, in order, and the response's list of
+   * their results: what is refused is taken out. Without this it is all or nothing.
+   */
+  readonly elements?: {
+    readonly of: readonly (keyof Request & string)[];
+    readonly results: keyof Response & string;
+  };
   /** The replica that the request says it comes from, -1 for none: only that node may say so. */
   replicaId?(request: Request): NodeId;
   handle(call: Call<Request, Response>): void;

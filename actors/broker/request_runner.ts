@@ -14,7 +14,8 @@ import { NONE } from "../../storage/bytes/ids.ts";
 import { ErrorCode } from "../../net/messages/errors.ts";
 import type { ActorContext, AskResult } from "../runtime/actor.ts";
 import type { Ref } from "../runtime/ref.ts";
-import type { Principal } from "./access.ts";
+import type { Access, Principal } from "./access.ts";
+import { type Allows, authorize } from "./authorization.ts";
 import type { AnyApiHandler, Call, ConnectionUsage, SessionPeer } from "./call.ts";
 import type { BrokerServices } from "./services.ts";
 
@@ -76,10 +77,11 @@ export class RequestRunner {
   }
 
   run(incoming: IncomingRequest, identity: SessionIdentity, end: CallEnd): void {
-    const { handler, version, request } = incoming;
-    const { authorizer, quota, metrics } = this.#services;
+    const { handler, request } = incoming;
+    const { authorizer, quota, metrics, image } = this.#services;
     metrics.requestsTotal(handler.api.name).add(1);
-    const call = new RunningCall(this, this.#services, identity, version, request, end);
+    const allows = (access: Access) => authorizer.allows(identity.principal, access);
+    const call = new RunningCall(this, this.#services, identity, allows, incoming, end);
     this.#calls.add(call);
     const handled = call.hold();
     try {
@@ -89,10 +91,11 @@ export class RequestRunner {
         const code = ErrorCode.CLUSTER_AUTHORIZATION_FAILED;
         return call.reply(handler.failed(request, code, `Not from node ${replicaId}`));
       }
-      if (!handler.access(request).every((access) => authorizer.allows(principal, access))) {
-        const code = ErrorCode.TOPIC_AUTHORIZATION_FAILED;
-        return call.reply(handler.failed(request, code, null));
+      const authorized = authorize(handler, request, image, allows);
+      if (authorized.kind === "none") {
+        return call.reply(handler.failed(request, authorized.errorCode, null));
       }
+      if (authorized.kind === "part") call.restrict(authorized.request, authorized.complete);
       call.throttleTimeMs = quota.throttleTimeMs(principal, clientId, incoming.bytes);
       handler.handle(call);
     } finally {
@@ -144,7 +147,9 @@ class RunningCall implements Call<unknown, unknown> {
   readonly #identity: SessionIdentity;
   readonly broker: BrokerServices;
   readonly version: number;
-  readonly request: unknown;
+  readonly allows: Allows;
+  #request: unknown;
+  #complete: ((response: unknown) => unknown) | undefined;
   throttleTimeMs = 0;
   cancelled = false;
   #ended = false;
@@ -156,16 +161,27 @@ class RunningCall implements Call<unknown, unknown> {
     runner: RequestRunner,
     broker: BrokerServices,
     identity: SessionIdentity,
-    version: number,
-    request: unknown,
+    allows: Allows,
+    { version, request }: IncomingRequest,
     end: CallEnd,
   ) {
     this.#runner = runner;
     this.broker = broker;
     this.#identity = identity;
     this.version = version;
-    this.request = request;
+    this.#request = request;
+    this.allows = allows;
     this.#end = end;
+  }
+
+  get request(): unknown {
+    return this.#request;
+  }
+
+  /** Leaves of the request what may be carried out; `complete` adds the rest to the response. */
+  restrict(request: unknown, complete: (response: unknown) => unknown): void {
+    this.#request = request;
+    this.#complete = complete;
   }
 
   get usage(): ConnectionUsage {
@@ -219,7 +235,8 @@ class RunningCall implements Call<unknown, unknown> {
     if (this.cancelled) return sent?.();
     this.#close();
     const { throttleTimeMs } = this;
-    const throttled = throttleTimeMs > 0 ? { ...response as object, throttleTimeMs } : response;
+    const whole = this.#complete === undefined ? response : this.#complete(response);
+    const throttled = throttleTimeMs > 0 ? { ...whole as object, throttleTimeMs } : whole;
     this.#end.reply(throttled, sent);
   }
 

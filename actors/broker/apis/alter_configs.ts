@@ -21,6 +21,7 @@ import { decidedByController } from "../controller_questions.ts";
 export const alterConfigs: ApiHandler<AlterConfigsRequest, AlterConfigsResponse> = {
   api: ALTER_CONFIGS,
   access,
+  elements: { of: ["resources"], results: "responses" },
   handle: (call) => decidedByController(call, alterConfigs, call.broker.config.requestTimeoutMs),
   failed,
 };
@@ -31,6 +32,7 @@ export const incrementalAlterConfigs: ApiHandler<
 > = {
   api: INCREMENTAL_ALTER_CONFIGS,
   access,
+  elements: { of: ["resources"], results: "responses" },
   handle: (call) =>
     decidedByController(call, incrementalAlterConfigs, call.broker.config.requestTimeoutMs),
   failed,

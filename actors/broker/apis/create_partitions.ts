@@ -9,17 +9,14 @@ import {
   type CreatePartitionsRequest,
   type CreatePartitionsResponse,
 } from "../../../net/messages/create_partitions.ts";
+import { topicAccess } from "../access.ts";
 import type { ApiHandler } from "../call.ts";
 import { decidedByController } from "../controller_questions.ts";
 
 export const createPartitions: ApiHandler<CreatePartitionsRequest, CreatePartitionsResponse> = {
   api: CREATE_PARTITIONS,
-  access: (request) =>
-    request.topics.map(({ name }) => ({
-      operation: "alter",
-      resourceType: "topic",
-      resourceName: name,
-    })),
+  access: (request) => request.topics.map(({ name }) => topicAccess("alter", name)),
+  elements: { of: ["topics"], results: "results" },
   handle: (call) => decidedByController(call, createPartitions, call.request.timeoutMs),
   failed: (request, errorCode, errorMessage) => ({
     throttleTimeMs: 0,

@@ -10,17 +10,14 @@ import {
   type CreateTopicsRequest,
   type CreateTopicsResponse,
 } from "../../../net/messages/create_topics.ts";
+import { topicAccess } from "../access.ts";
 import type { ApiHandler } from "../call.ts";
 import { decidedByController } from "../controller_questions.ts";
 
 export const createTopics: ApiHandler<CreateTopicsRequest, CreateTopicsResponse> = {
   api: CREATE_TOPICS,
-  access: (request) =>
-    request.topics.map(({ name }) => ({
-      operation: "create",
-      resourceType: "topic",
-      resourceName: name,
-    })),
+  access: (request) => request.topics.map(({ name }) => topicAccess("create", name)),
+  elements: { of: ["topics"], results: "topics" },
   handle: (call) => decidedByController(call, createTopics, call.request.timeoutMs),
   failed: (request, errorCode, errorMessage) => ({
     throttleTimeMs: 0,

@@ -12,17 +12,14 @@ import {
   type DeleteRecordsResponse,
 } from "../../../net/messages/delete_records.ts";
 import type { DeleteRecordsReply } from "../../partition/messages.ts";
+import { topicAccess } from "../access.ts";
 import type { ApiHandler } from "../call.ts";
 import { askPartitions } from "../partition_questions.ts";
 
 export const deleteRecords: ApiHandler<DeleteRecordsRequest, DeleteRecordsResponse> = {
   api: DELETE_RECORDS,
-  access: (request) =>
-    request.topics.map(({ name }) => ({
-      operation: "delete",
-      resourceType: "topic",
-      resourceName: name,
-    })),
+  access: (request) => request.topics.map(({ name }) => topicAccess("delete", name)),
+  elements: { of: ["topics"], results: "topics" },
   handle(call) {
     const { request } = call;
     askPartitions<DeleteRecordsPartition, DeleteRecordsReply, DeleteRecordsPartitionResult>(call, {

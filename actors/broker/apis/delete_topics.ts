@@ -10,17 +10,17 @@ import {
   type DeleteTopicsRequest,
   type DeleteTopicsResponse,
 } from "../../../net/messages/delete_topics.ts";
+import { maybeTopicAccess } from "../access.ts";
 import type { ApiHandler } from "../call.ts";
 import { decidedByController } from "../controller_questions.ts";
 
 export const deleteTopics: ApiHandler<DeleteTopicsRequest, DeleteTopicsResponse> = {
   api: DELETE_TOPICS,
-  access: (request) =>
-    states(request).map(({ name, topicId }) => ({
-      operation: "delete",
-      resourceType: "topic",
-      resourceName: name ?? topicId,
-    })),
+  access: (request, image) =>
+    states(request).map(({ name, topicId }) =>
+      maybeTopicAccess("delete", name ?? image.topicById(topicId)?.name)
+    ),
+  elements: { of: ["topics", "topicNames"], results: "responses" },
   handle: (call) => decidedByController(call, deleteTopics, call.request.timeoutMs),
   failed: (request, errorCode, errorMessage) => ({
     throttleTimeMs: 0,

@@ -34,6 +34,7 @@ export const describeConfigs: ApiHandler<DescribeConfigsRequest, DescribeConfigs
       resourceType: resourceType === CONFIG_RESOURCE.topic ? "topic" : "cluster",
       resourceName,
     })),
+  elements: { of: ["resources"], results: "results" },
   handle(call) {
     const { request, broker } = call;
     call.reply({

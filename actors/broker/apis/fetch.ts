@@ -20,10 +20,12 @@ import {
 } from "../../../net/messages/fetch.ts";
 import type { Offset } from "../../../storage/bytes/ids.ts";
 import type { ReadReply } from "../../partition/messages.ts";
+import { topicAccess } from "../access.ts";
 import type { ApiHandler, Call } from "../call.ts";
 import { FetchOperation, type FetchTarget, refusal } from "../fetch_operation.ts";
 import type { FetchSession, SessionPartition } from "../fetch_session.ts";
 import type { FetchContext } from "../fetch_sessions.ts";
+import { CLUSTER_ACTION } from "../quorum_questions.ts";
 import { endPointOf, OFFLINE } from "../services.ts";
 import { fetchMetadataLog, isMetadataFetch } from "./fetch_metadata_log.ts";
 
@@ -39,12 +41,8 @@ type Answers = ReadonlyMap<SessionPartition, ReadReply>;
 
 export const fetch: ApiHandler<FetchRequest, FetchResponse> = {
   api: FETCH,
-  access: (request) =>
-    request.topics.map(({ topic }) => ({
-      operation: "read",
-      resourceType: "topic",
-      resourceName: topic,
-    })),
+  // Whoever reads is refused partition by partition, as sessions name them once only.
+  access: (request) => replicaId(request) >= 0 ? CLUSTER_ACTION : [],
   replicaId,
   handle(call) {
     if (isMetadataFetch(call)) return fetchMetadataLog(call, fetch);
@@ -111,12 +109,17 @@ function run(call: FetchCall, context: Exclude<FetchContext, { kind: "refused" }
 }
 
 function findTarget(
-  { broker }: FetchCall,
+  { broker, allows }: FetchCall,
   { topicId, topic: name, partition, asked }: SessionPartition,
   followerId: number | undefined,
 ): FetchTarget {
   const byId = name === "";
   const topic = byId ? broker.image.topicById(topicId) : broker.image.topicByName(name);
+  const readName = byId ? topic?.name : name;
+  if (followerId === undefined && readName !== undefined) {
+    const error = ErrorCode.TOPIC_AUTHORIZATION_FAILED;
+    if (!allows(topicAccess("read", readName))) return { error };
+  }
   const held = topic && broker.partitions.find(topic.id, partition);
   if (topic !== undefined && held !== undefined && held !== OFFLINE) {
     if (followerId === undefined) return { partition: held, isThrottled: false };

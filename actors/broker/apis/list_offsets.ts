@@ -13,6 +13,7 @@ import {
   type ListOffsetsResponse,
 } from "../../../net/messages/list_offsets.ts";
 import type { ListOffsetReply } from "../../partition/messages.ts";
+import { topicAccess } from "../access.ts";
 import type { ApiHandler } from "../call.ts";
 import { askPartitions } from "../partition_questions.ts";
 
@@ -27,13 +28,9 @@ const DEBUGGING_REPLICA_ID = -2;
 
 export const listOffsets: ApiHandler<ListOffsetsRequest, ListOffsetsResponse> = {
   api: LIST_OFFSETS,
-  access: (request) =>
-    request.topics.map(({ name }) => ({
-      operation: "describe",
-      resourceType: "topic",
-      resourceName: name,
-    })),
+  access: (request) => request.topics.map(({ name }) => topicAccess("describe", name)),
   replicaId: ({ replicaId }) => replicaId,
+  elements: { of: ["topics"], results: "topics" },
   handle(call) {
     const { request } = call;
     const { replicaId } = request;

@@ -19,6 +19,7 @@ import {
   type MetadataResponseTopic,
 } from "../../../net/messages/metadata.ts";
 import type { PartitionImage, TopicImage } from "../../controller/cluster_image.ts";
+import { type Access, maybeTopicAccess, topicAccess } from "../access.ts";
 import type { ApiHandler, Call } from "../call.ts";
 import { askController } from "../controller_questions.ts";
 import { controllerOf, reachableBrokers } from "../reachable_brokers.ts";
@@ -29,19 +30,28 @@ const NO_OPERATIONS = -2147483648;
 
 /** The first version that tells a leader without the listener used from none. */
 const LISTENER_ERRORS = 6;
+const CREATE_IN_CLUSTER: Access = {
+  operation: "create",
+  resourceType: "cluster",
+  resourceName: "kafka-cluster",
+};
 const NO_NODES: readonly NodeId[] = [];
 
 export const metadata: ApiHandler<MetadataRequest, MetadataResponse> = {
   api: METADATA,
-  access: (request) =>
-    (request.topics ?? []).map(({ name, topicId }) => ({
-      operation: "describe",
-      resourceType: "topic",
-      resourceName: name ?? topicId,
-    })),
+  access: (request, image) =>
+    (request.topics ?? []).map(({ name, topicId }) =>
+      maybeTopicAccess("describe", name ?? image.topicById(topicId)?.name)
+    ),
+  elements: { of: ["topics"], results: "topics" },
   handle(call) {
-    const missing = missingTopics(call);
-    if (missing.length === 0) return call.reply(response(call, new Map()));
+    const absent = missingTopics(call);
+    const missing = absent.filter((name) => mayCreate(call, name));
+    const refused = new Map<string, number>(
+      absent.filter((name) => !mayCreate(call, name))
+        .map((name) => [name, ErrorCode.TOPIC_AUTHORIZATION_FAILED]),
+    );
+    if (missing.length === 0) return call.reply(response(call, refused));
     const { requestTimeoutMs } = call.broker.config;
     const creation = {
       topics: missing.map(newTopic),
@@ -49,8 +59,9 @@ export const metadata: ApiHandler<MetadataRequest, MetadataResponse> = {
       validateOnly: false,
     };
     askController(call, CREATE_TOPICS, creation, requestTimeoutMs, {
-      answered: (created) => call.reply(response(call, creationErrors(created))),
-      failed: () => call.reply(response(call, sameError(missing))),
+      answered: (created) =>
+        call.reply(response(call, new Map([...refused, ...creationErrors(created)]))),
+      failed: () => call.reply(response(call, new Map([...refused, ...sameError(missing)]))),
     });
   },
   failed: (request, errorCode) => ({
@@ -70,6 +81,11 @@ function missingTopics({ request, broker }: MetadataCall): string[] {
   if (!request.allowAutoTopicCreation || !broker.config.autoCreateTopicsEnable) return [];
   const names = (request.topics ?? []).flatMap(({ name }) => name === null ? [] : [name]);
   return [...new Set(names)].filter((name) => broker.image.topicByName(name) === undefined);
+}
+
+/** As in Kafka, whoever may create topics of the cluster may create each. */
+function mayCreate(call: MetadataCall, name: string): boolean {
+  return call.allows(CREATE_IN_CLUSTER) || call.allows(topicAccess("create", name));
 }
 
 function newTopic(name: string) {
@@ -94,6 +110,7 @@ function response(call: MetadataCall, errors: ReadonlyMap<string, number>): Meta
   const { image } = broker;
   const all = request.topics === null || version === 0 && request.topics.length === 0;
   const brokers = reachableBrokers(image, listener);
+  const mayDescribe = ({ name }: TopicImage) => call.allows(topicAccess("describe", name));
   const cluster: Reachable = { ids: new Set(brokers.map(({ id }) => id)), broker, version };
   return {
     throttleTimeMs: 0,
@@ -101,7 +118,7 @@ function response(call: MetadataCall, errors: ReadonlyMap<string, number>): Meta
     clusterId: broker.clusterId,
     controllerId: controllerOf(brokers, broker.nodeId),
     topics: all
-      ? [...image.topics.values()].map((topic) => describe(cluster, topic))
+      ? [...image.topics.values()].filter(mayDescribe).map((topic) => describe(cluster, topic))
       : (request.topics ?? []).map((topic) => describeAsked(cluster, topic, errors)),
     clusterAuthorizedOperations: NO_OPERATIONS,
   };

@@ -12,6 +12,7 @@ import {
   type OffsetForLeaderPartition,
 } from "../../../net/messages/offset_for_leader_epoch.ts";
 import type { EndOfEpochReply } from "../../partition/messages.ts";
+import { topicAccess } from "../access.ts";
 import type { ApiHandler } from "../call.ts";
 import { askPartitions } from "../partition_questions.ts";
 
@@ -20,13 +21,9 @@ export const offsetForLeaderEpoch: ApiHandler<
   OffsetForLeaderEpochResponse
 > = {
   api: OFFSET_FOR_LEADER_EPOCH,
-  access: (request) =>
-    request.topics.map(({ topic }) => ({
-      operation: "describe",
-      resourceType: "topic",
-      resourceName: topic,
-    })),
+  access: (request) => request.topics.map(({ topic }) => topicAccess("describe", topic)),
   replicaId: ({ replicaId }) => replicaId,
+  elements: { of: ["topics"], results: "topics" },
   handle(call) {
     const { request } = call;
     askPartitions<OffsetForLeaderPartition, EndOfEpochReply, EpochEndOffset>(call, {

@@ -18,6 +18,7 @@ import {
 } from "../../../net/messages/produce.ts";
 import type { AppendReply, PartitionRequest, RequiredAcks } from "../../partition/messages.ts";
 import type { AskResult } from "../../runtime/actor.ts";
+import { topicAccess } from "../access.ts";
 import type { ApiHandler, Call } from "../call.ts";
 import { Gather } from "../gather.ts";
 import { namedLeader, NO_LEADER } from "../named_leader.ts";
@@ -30,12 +31,8 @@ const ACKS: ReadonlyMap<number, RequiredAcks> = new Map([[0, "none"], [1, "leade
 
 export const produce: ApiHandler<ProduceRequest, ProduceResponse> = {
   api: PRODUCE,
-  access: (request) =>
-    request.topicData.map(({ name }) => ({
-      operation: "write",
-      resourceType: "topic",
-      resourceName: name,
-    })),
+  access: (request) => request.topicData.map(({ name }) => topicAccess("write", name)),
+  elements: { of: ["topicData"], results: "responses" },
   handle(call) {
     const { request } = call;
     const acks = ACKS.get(request.acks);

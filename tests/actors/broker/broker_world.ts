@@ -4,6 +4,7 @@
  */
 
 import { assertEquals } from "@std/assert";
+import type { Authorizer } from "../../../actors/broker/access.ts";
 import { parseBrokerConfig } from "../../../actors/config/broker_config.ts";
 import { type BootedNode, bootNode } from "../../../actors/node.ts";
 import { Simulation } from "../../../actors/sim/simulation.ts";
@@ -37,6 +38,8 @@ export interface BrokerWorldOptions {
   readonly properties?: Readonly<Record<string, string>>;
   readonly world?: Partial<WorldOptions>;
   readonly seed?: number;
+  /** Who may do what; everybody everything when absent. */
+  readonly authorizer?: Authorizer;
   /** Puts something before the node's disk. */
   readonly wrapDisk?: (disk: Disk) => Disk;
 }
@@ -56,12 +59,14 @@ export class BrokerWorld {
   readonly #node: SimulatedNode;
   readonly #properties: Record<string, string>;
   readonly #wrapDisk: (disk: Disk) => Disk;
+  readonly #authorizer: Authorizer | undefined;
   #booted: BootedNode | undefined;
   #ready = false;
 
   constructor(options: BrokerWorldOptions = {}) {
     this.#properties = { ...options.properties };
     this.#wrapDisk = options.wrapDisk ?? ((disk) => disk);
+    this.#authorizer = options.authorizer;
     this.simulation = new Simulation({
       seed: options.seed ?? 1,
       world: { ...CALM_WORLD, ...options.world },
@@ -105,6 +110,7 @@ export class BrokerWorld {
         native: { host: NODE, port: PORT },
         config: parseBrokerConfig(this.#properties),
         environment: { ...environment, disk: this.#wrapDisk(environment.disk) },
+        authorizer: this.#authorizer,
         probe: (actor, message) => {
           const { kind = "" } = message as { readonly kind?: string };
           if (this.throwsAt?.(actor.address.path, kind) === true) throw new Error("Thrown by test");
