@@ -1,7 +1,10 @@
 /** Who may do what: each element is decided by itself where Kafka does so. */
 
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import type { Access } from "../../../actors/broker/access.ts";
+import { deleteTopics } from "../../../actors/broker/apis/delete_topics.ts";
+import { authorize } from "../../../actors/broker/authorization.ts";
+import { ClusterImage } from "../../../actors/controller/cluster_image.ts";
 import type { NodeUsage } from "../../../actors/booted_node.ts";
 import { ALTER_CONFIGS } from "../../../net/messages/alter_configs.ts";
 import { CREATE_PARTITIONS } from "../../../net/messages/create_partitions.ts";
@@ -18,6 +21,7 @@ import { METADATA } from "../../../net/messages/metadata.ts";
 import { OFFSET_FOR_LEADER_EPOCH } from "../../../net/messages/offset_for_leader_epoch.ts";
 import { PRODUCE } from "../../../net/messages/produce.ts";
 import { UPDATE_FEATURES } from "../../../net/messages/update_features.ts";
+import { ZERO_UUID } from "../../../storage/bytes/ids.ts";
 import { batchOf, BrokerWorld } from "./broker_world.ts";
 
 const { NONE, TOPIC_AUTHORIZATION_FAILED: DENIED } = ErrorCode;
@@ -225,4 +229,26 @@ Deno.test("authorization: topics are deleted one by one, by name or by id", () =
   );
   const left = world.ask(client, METADATA, { topics: [{ name: "secret" }] });
   assertEquals(left.topics[0]!.errorCode, DENIED);
+});
+
+Deno.test("authorization: elements are counted through all lists of a request", () => {
+  const { access, elements, failed } = deleteTopics;
+  const handler = { access, elements, failed } as typeof deleteTopics;
+  const request = {
+    timeoutMs: 0,
+    topics: ["a", "secret"].map((name) => ({ name, topicId: ZERO_UUID })),
+    topicNames: ["secret", "b"],
+  };
+  const authorized = authorize(
+    handler,
+    request,
+    new ClusterImage(),
+    ({ resourceName }) => resourceName !== "secret",
+  );
+  assert(authorized.kind === "part");
+  assertEquals(authorized.request, {
+    ...request,
+    topics: [request.topics[0]],
+    topicNames: ["b"],
+  });
 });
