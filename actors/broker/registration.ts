@@ -67,11 +67,16 @@ export type RegistrationMessage =
     readonly result: AskResult<Committed<BrokerHeartbeatResponse>>;
   }
   | { readonly kind: "communicate" }
-  | { readonly kind: "shutdown-overdue" };
+  | { readonly kind: "shutdown-overdue" }
+  | { readonly kind: "unheard" };
 
 /** Waits after failures double from the one to the other. */
 const BACKOFF_MIN_MS = 20;
 const BACKOFF_MAX_MS = 1000;
+/** A broker that stops does not wait longer than this for a controller that says nothing. */
+const UNHEARD_MAX_MS = 2000;
+/** What lasts no longer than so many attempts is the usual coming and going. */
+const QUIET_FAILURES = 6;
 /** The next heartbeat of a broker that waits to be unfenced, or let go. */
 const IMPATIENT_MS = 50;
 
@@ -101,8 +106,6 @@ export class Registration {
   #lastError = "";
   /** Told when the broker may stop; set while it wants to. */
   #letGo: (() => void) | undefined;
-  /** When the controller answered last, or the broker began to wait for that; monotonic. */
-  #heardAt = 0;
   #ended = false;
 
   constructor(context: ActorContext<RegistrationMessage>, options: RegistrationOptions) {
@@ -136,6 +139,9 @@ export class Registration {
       case "shutdown-overdue":
         this.#log("warn", "controlled shutdown given up");
         return this.#end();
+      case "unheard":
+        this.#log("info", "no controller to hand over to");
+        return this.#end();
     }
   }
 
@@ -165,10 +171,9 @@ export class Registration {
     if (!mayHandOver || !controlledShutdownEnable || !this.#isRegistered || this.#isFenced) {
       return this.#end();
     }
-    this.#heardAt = this.#now;
-    this.#context.startTimer("shutdown-overdue", brokerSessionTimeoutMs, {
-      kind: "shutdown-overdue",
-    });
+    const message = { kind: "shutdown-overdue" } as const;
+    this.#context.startTimer("shutdown-overdue", brokerSessionTimeoutMs, message);
+    this.#awaitController();
     this.#hurry();
   }
 
@@ -182,10 +187,12 @@ export class Registration {
     this.#ended = true;
     this.#context.cancelTimer("communicate");
     this.#context.cancelTimer("shutdown-overdue");
+    this.#context.cancelTimer("unheard");
   }
 
-  get #now(): number {
-    return this.#context.environment.clock.monotonic();
+  /** Where there is no controller any more, as when a whole cluster stops, nobody takes over. */
+  #awaitController(): void {
+    this.#context.startTimer("unheard", UNHEARD_MAX_MS, { kind: "unheard" });
   }
 
   #end(): void {
@@ -299,7 +306,7 @@ export class Registration {
       return this.#failed("no heartbeat", answer.reason);
     }
     const { isFenced, shouldShutDown } = answer.response;
-    this.#heardAt = this.#now;
+    if (this.#letGo !== undefined) this.#awaitController();
     this.#failures = 0;
     this.#lastError = "";
     if (this.#letGo !== undefined && shouldShutDown) return this.#end();
@@ -312,17 +319,12 @@ export class Registration {
   }
 
   #failed(event: string, reason: string): void {
-    // The same again is no news.
-    if (reason !== this.#lastError) this.#log("warn", event, { reason });
-    this.#lastError = reason;
-    // Where there is no controller any more, as when a whole cluster stops, nobody takes over.
-    const { brokerSessionTimeoutMs } = this.#options.config;
-    if (this.#letGo !== undefined && this.#now - this.#heardAt > brokerSessionTimeoutMs / 3) {
-      this.#log("warn", "controlled shutdown given up", { reason });
-      return this.#end();
-    }
-    this.#communicateIn(Math.min(BACKOFF_MAX_MS, BACKOFF_MIN_MS * 2 ** this.#failures));
     this.#failures = Math.min(this.#failures + 1, 16);
+    // The same again is no news, until it has lasted.
+    if (this.#failures === QUIET_FAILURES) this.#log("warn", event, { reason });
+    else if (reason !== this.#lastError) this.#log("info", event, { reason });
+    this.#lastError = reason;
+    this.#communicateIn(Math.min(BACKOFF_MAX_MS, BACKOFF_MIN_MS * 2 ** (this.#failures - 1)));
   }
 
   #communicateIn(delayMs: number): void {

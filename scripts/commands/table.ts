@@ -9,6 +9,7 @@ import { chaos } from "./chaos.ts";
 import { CLUSTER } from "./cluster.ts";
 import type { Command } from "./command.ts";
 import { consume } from "./consume.ts";
+import { dev } from "./dev.ts";
 import { logDump } from "./log_dump.ts";
 import { node } from "./node.ts";
 import { produce } from "./produce.ts";
@@ -17,6 +18,7 @@ import { TOPICS } from "./topics.ts";
 
 export const COMMANDS: readonly Command[] = [
   node,
+  dev,
   ...TOPICS,
   ...CLUSTER,
   produce,

@@ -1,0 +1,70 @@
+import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { join } from "@std/path";
+import { spawnStrom, strom, temporaryFolder } from "./strom_process.ts";
+
+/** A port from which on three, in steps of a hundred, are free now. */
+function freePort(): number {
+  for (;;) {
+    const first = listen(0);
+    const { port } = first.addr;
+    try {
+      if (port + 200 > 65_535) continue;
+      for (const next of [port + 100, port + 200]) listen(next).close();
+      return port;
+    } catch (error) {
+      if (!(error instanceof Deno.errors.AddrInUse)) throw error;
+    } finally {
+      first.close();
+    }
+  }
+}
+
+function listen(port: number): Deno.TcpListener {
+  return Deno.listen({ hostname: "127.0.0.1", port }) as Deno.TcpListener;
+}
+
+Deno.test("strom dev: runs a cluster, a process a node, and stops all of it in order", async () => {
+  using folder = temporaryFolder();
+  const port = freePort();
+  const process = spawnStrom(["dev", "--data", folder.path, "--port", String(port)]);
+  const errors = new Response(process.stderr).text();
+  const stdout = process.stdout.pipeThrough(new TextDecoderStream()).getReader();
+  let printed = "";
+  while (!printed.includes("All ")) {
+    const { value, done } = await stdout.read();
+    if (done) throw new Error(`It ended before it was ready: ${await errors}`);
+    printed += value;
+  }
+  const bootstrap = [0, 1, 2].map((index) => `127.0.0.1:${port + 100 * index}`).join();
+  for (const id of [1, 2, 3]) {
+    const data = join(folder.path, String(id));
+    assertMatch(
+      printed,
+      new RegExp(`^Strom node ${id} is ready: native \\S+, data ${data}, `, "m"),
+    );
+  }
+  assertStringIncludes(printed, `All 3 nodes are ready: --bootstrap ${bootstrap}\n`);
+  const topic = ["--topic", "t", "--bootstrap", bootstrap];
+  const created = await strom(["topics", "create", ...topic, "--replication-factor", "3"]);
+  assertEquals([created.code, created.stderr], [0, ""]);
+  const produced = await strom(["produce", ...topic], "one\ntwo\n");
+  assertEquals([produced.code, produced.stderr], [0, ""]);
+  process.kill("SIGTERM");
+  for (let read = await stdout.read(); !read.done; read = await stdout.read());
+  assertEquals((await process.status).code, 0);
+  assertEquals(await errors, "");
+  for (const id of [1, 2, 3]) {
+    const data = join(folder.path, String(id));
+    assertEquals(Deno.statSync(join(data, ".kafka_cleanshutdown")).isFile, true);
+    assertEquals(Deno.statSync(join(data, "t-0")).isDirectory, true);
+  }
+});
+
+Deno.test("strom dev: a node that cannot start ends the others, and says why", async () => {
+  using folder = temporaryFolder();
+  const port = freePort();
+  using _taken = listen(port + 100);
+  const { code, stderr } = await strom(["dev", "--data", folder.path, "--port", String(port)]);
+  assertEquals(code, 1);
+  assertStringIncludes(stderr, "Node 2 ended with code 1: strom node: Cannot listen on");
+});
