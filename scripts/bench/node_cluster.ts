@@ -1,5 +1,6 @@
 /** A cluster of three nodes, each in a process of its own. */
 
+import { freePorts } from "../chaos/free_ports.ts";
 import type { Bench } from "./bench.ts";
 import type { RoleProcess } from "./role_process.ts";
 
@@ -43,15 +44,4 @@ export async function startNodeCluster(
       await Promise.all(left.map((process) => process.end()));
     },
   };
-}
-
-/** Voters must know each other's ports before any of them runs. */
-export function freePorts(count: number): number[] {
-  const listeners = Array.from(
-    { length: count },
-    () => Deno.listen({ hostname: "127.0.0.1", port: 0 }),
-  );
-  const ports = listeners.map(({ addr }) => addr.port);
-  for (const listener of listeners) listener.close();
-  return ports;
 }

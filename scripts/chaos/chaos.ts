@@ -50,9 +50,12 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
   const nodes = makeNodes(options, ids, links, folder);
   let disks: FullDisks | undefined;
   let isSound = false;
+  const giveUp = () => nodes.forEach((node) => node.kill());
+  options.stopping.addEventListener("abort", giveUp);
   try {
     disks = await FullDisks.make(nodes);
     await Promise.all(nodes.map((node) => node.start()));
+    options.stopping.removeEventListener("abort", giveUp);
     const result = await hurt(options, nodes, links, disks);
     isSound = result.verdict.violations.length === 0;
     return { ...result, folder: isSound ? undefined : folder };
@@ -85,7 +88,6 @@ function makeNodes(
       place: links.place(id),
       voters,
       properties,
-      started: (address) => links.started(id, address),
     })
   );
 }

@@ -8,7 +8,7 @@ import { fromFileUrl, join } from "@std/path";
 import type { NodePlace } from "./links.ts";
 
 const ROOT = fromFileUrl(new URL("../..", import.meta.url));
-const READY = /native (\S+), .* pid (\d+)/;
+const READY = / is ready: .* pid (\d+)/;
 const START_TIMEOUT_MS = 60_000;
 
 export interface ChaosNodeOptions {
@@ -19,8 +19,6 @@ export interface ChaosNodeOptions {
   readonly voters: string;
   /** Broker configs. */
   readonly properties: Readonly<Record<string, string>>;
-  /** Told where it listens, each time it is ready. */
-  started(address: string): void;
 }
 
 /** One node; its folder outlives its processes. */
@@ -88,9 +86,8 @@ export class ChaosNode {
       START_TIMEOUT_MS,
     );
     try {
-      const [, address, pid] = READY.exec(await ready) ?? [];
+      const [, pid] = READY.exec(await ready) ?? [];
       this.#pid = Number(pid);
-      this.#options.started(address!);
     } finally {
       clearTimeout(timer);
     }

@@ -27,14 +27,14 @@ export class CutProxy {
   /** Where everybody is to reach the node. */
   readonly port: number;
   readonly #listener: Deno.TcpListener;
-  readonly #target: () => number | undefined;
+  readonly #target: number;
   readonly #passages = new Set<Passage>();
   /** Connections of those who are cut: they hear nothing. */
   readonly #hanging = new Map<Deno.Conn, Comer>();
   readonly #cut = new Set<Comer>();
 
   /** @param target the port that the node listens on, while it runs */
-  constructor(target: () => number | undefined) {
+  constructor(target: number) {
     this.#target = target;
     this.#listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
     this.port = this.#listener.addr.port;
@@ -75,11 +75,9 @@ export class CutProxy {
       this.#hanging.set(connection, comer);
       return;
     }
-    const port = this.#target();
-    if (port === undefined) return closeQuietly(connection);
     let node: Deno.TcpConn;
     try {
-      node = await Deno.connect({ hostname: "127.0.0.1", port });
+      node = await Deno.connect({ hostname: "127.0.0.1", port: this.#target });
     } catch {
       return closeQuietly(connection);
     }

@@ -6,6 +6,7 @@
  */
 
 import { CutProxy } from "./cut_proxy.ts";
+import { freePorts } from "./free_ports.ts";
 
 /** Where a node listens and where others reach it. */
 export interface NodePlace {
@@ -19,8 +20,6 @@ export interface NodePlace {
 export interface ChaosLinks {
   readonly kind: "proxy" | "namespaces";
   place(id: number): NodePlace;
-  /** Where the process of a node listens now, once it is ready. */
-  started(id: number, address: string): void;
   /** Nothing passes between the two nodes. */
   cut(first: number, second: number): Promise<void>;
   /** Everything passes. */
@@ -35,16 +34,18 @@ export class ProxyLinks implements ChaosLinks {
   readonly #ports = new Map<number, number>();
 
   constructor(ids: readonly number[]) {
-    for (const id of ids) this.#proxies.set(id, new CutProxy(() => this.#ports.get(id)));
+    // Nodes are reached while they start, so their ports must be known before.
+    const ports = freePorts(ids.length);
+    ids.forEach((id, index) => {
+      const port = ports[index]!;
+      this.#ports.set(id, port);
+      this.#proxies.set(id, new CutProxy(port));
+    });
   }
 
   place(id: number): NodePlace {
     const advertised = `127.0.0.1:${this.#proxy(id).port}`;
-    return { launcher: [], listen: "127.0.0.1:0", advertised };
-  }
-
-  started(id: number, address: string): void {
-    this.#ports.set(id, Number(address.slice(address.lastIndexOf(":") + 1)));
+    return { launcher: [], listen: `127.0.0.1:${this.#ports.get(id)}`, advertised };
   }
 
   cut(first: number, second: number): Promise<void> {
@@ -116,8 +117,6 @@ export class NamespaceLinks implements ChaosLinks {
       advertised: address,
     };
   }
-
-  started(): void {}
 
   async cut(first: number, second: number): Promise<void> {
     for (const [from, to] of [[first, second], [second, first]] as const) {

@@ -5,9 +5,9 @@
 
 import { Admin, Consumer, Producer, textDeserializer } from "../../../mod.ts";
 import { ChaosNode } from "../../chaos/chaos_node.ts";
+import { freePorts } from "../../chaos/free_ports.ts";
 import type { Bench, Part } from "../bench.ts";
 import { atMost } from "../figure.ts";
-import { freePorts } from "../node_cluster.ts";
 import { sleep } from "../node_process.ts";
 
 interface Way {
@@ -105,7 +105,6 @@ function makeNodes(folder: string, sessionMs: number): PlacedNode[] {
         "broker.session.timeout.ms": String(sessionMs),
         "broker.heartbeat.interval.ms": String(Math.floor(sessionMs / 4)),
       },
-      started: () => {},
     }),
   }));
 }
