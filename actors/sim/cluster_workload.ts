@@ -168,7 +168,8 @@ export class ClusterWorkload {
       },
       outOfOrder: (topicId, batch) => {
         const track = this.#track(topicId, partition);
-        if (track === undefined || track.isDeleted || track.givenUpFrom < Infinity) return;
+        // A topic that was made anew does not know those that were under way.
+        if (track === undefined || topic.isVolatile || track.givenUpFrom < Infinity) return;
         this.violations.push({
           rule: "out-of-order-sequence",
           message: `${track.name}: the first batch in flight was refused, producer ` +

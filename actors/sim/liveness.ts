@@ -111,6 +111,8 @@ export interface Candidates extends Core {
   /** Those whose process runs, and has since its registration. */
   readonly running: ReadonlySet<NodeId>;
   readonly minInsyncReplicas: number;
+  /** Topics that must be there, or be made, for which all brokers may be needed. */
+  readonly topics: readonly string[];
   /** Draws an order. */
   order(ids: readonly NodeId[]): readonly NodeId[];
 }
@@ -133,9 +135,13 @@ export function chooseCore(checker: ClusterChecker, candidates: Candidates): Cor
 
 function isEnough(
   checker: ClusterChecker,
-  { running, minInsyncReplicas }: Candidates,
+  { running, minInsyncReplicas, topics, brokers: all }: Candidates,
   brokers: readonly NodeId[],
 ): boolean {
+  const { image } = checker.metadata;
+  if (topics.some((name) => image.topicByName(name) === undefined)) {
+    return brokers.length === all.length;
+  }
   for (const { truth, isDeleted } of checker.tracks.partitions.values()) {
     if (truth === undefined || isDeleted) continue;
     const members = truth.replicas.filter((id) => brokers.includes(id));
@@ -147,6 +153,5 @@ function isEnough(
     const enough = Math.min(minInsyncReplicas, truth.replicas.length);
     if (!isAll && (!leads || isMoving || members.length < enough)) return false;
   }
-  // A topic that is yet to be made needs as many as it has replicas.
-  return brokers.length > 0;
+  return true;
 }

@@ -131,9 +131,13 @@ export class SimulatedCluster {
     const isFull = stream.chance(1, 2);
     const { minInsyncReplicas } = run;
     const running = new Set(this.members.brokers.filter((id) => this.#isSettled(id)));
-    const core = isFull
-      ? this.members
-      : chooseCore(this.checker, { ...this.members, running, minInsyncReplicas, order });
+    const core = isFull ? this.members : chooseCore(this.checker, {
+      ...this.members,
+      running,
+      minInsyncReplicas,
+      topics: run.topics.map(({ name }) => name),
+      order,
+    });
     for (const [name, id] of this.#ids) {
       if (core.voters.includes(id) || core.brokers.includes(id)) continue;
       this.#dead.add(name);

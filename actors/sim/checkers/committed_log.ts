@@ -42,6 +42,8 @@ export class CommittedLog {
     if (highWatermark <= from) return this.contradiction(holder, highWatermark) ?? [];
     const contradiction = this.contradiction(holder, from);
     if (contradiction !== undefined) return contradiction;
+    // A log that begins later says nothing of what comes before: another will.
+    if (holder.startOffset > from && from > 0) return [];
     const added = holder.batches.slice(holder.countBelow(from), holder.countBelow(highWatermark));
     for (const batch of added) this.#log.append(batch);
     this.#endOffset = highWatermark;

@@ -66,6 +66,11 @@ export class LogTrack {
     this.#isInDoubt = false;
   }
 
+  /** A replica was taken from the node, or its disk emptied: what is found next may be anything. */
+  mayVanish(): void {
+    this.#ended = "damaged";
+  }
+
   /** Between a power cut and the next opening: only what was durable is surely there. */
   get isInDoubt(): boolean {
     return this.#isInDoubt;
@@ -115,6 +120,10 @@ export class LogTrack {
 
   #grown(view: LogView): LogChange {
     const appended = view.batchesFrom(this.shadow.endOffset);
+    // A snapshot was made, or loaded, of what came in the same event.
+    if (appended.length === 0 && view.logStartOffset > this.shadow.endOffset) {
+      return this.#cut(view, false);
+    }
     for (const batch of appended) {
       const { last } = this.shadow;
       const fits = last === undefined ||
@@ -142,7 +151,10 @@ export class LogTrack {
     if (cut !== undefined) {
       this.#durable = Math.min(this.#durable, cut.baseOffset);
     }
-    this.shadow.replace(now, view.logEndOffset);
+    // What went from the beginning was there: it is remembered, unless the log starts anew.
+    const gone = before.filter(({ nextOffset }) => nextOffset <= first);
+    const follows = gone[gone.length - 1]?.nextOffset === first;
+    this.shadow.replace(follows ? [...gone, ...now] : now, view.logEndOffset);
     this.#took(view);
     this.checkShape();
     return { reopened, removed, appended };

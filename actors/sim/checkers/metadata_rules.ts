@@ -128,6 +128,9 @@ export class MetadataRules {
           `${image.partitionEpoch}`;
       });
       this.#count(partition, before, image);
+      for (const id of before.replicas) {
+        if (!image.replicas.includes(id)) partition.replicas.get(id)?.log.mayVanish();
+      }
     }
     partition.history[image.partitionEpoch] = image;
     partition.truth = image;
