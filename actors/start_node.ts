@@ -43,6 +43,11 @@ export interface NodeOptions {
   readonly properties?: Readonly<Record<string, string>>;
   /** The world to live in; Deno's when absent. */
   readonly environment?: Environment;
+  /**
+   * Gives up, in order, a start that has not led to a serving node yet, as where the cluster has no
+   * controller; the start is then rejected with the signal's reason.
+   */
+  readonly signal?: AbortSignal;
 }
 
 /** A node that serves. */
@@ -93,7 +98,8 @@ export async function startNode(options: NodeOptions): Promise<Node> {
   checkLoopback(native.host);
   const environment = options.environment ??
     denoEnvironment({ dataRoot: options.data, openFilesMax });
-  return await launch(options.data, { nodeId: config.nodeId, native, config, environment });
+  const { data, signal } = options;
+  return await launch(data, { nodeId: config.nodeId, native, config, environment }, signal);
 }
 
 /**
@@ -103,7 +109,9 @@ export async function startNode(options: NodeOptions): Promise<Node> {
 export async function launch(
   data: string,
   options: Omit<BootOptions, "ready" | "failed">,
+  signal?: AbortSignal,
 ): Promise<LaunchedNode> {
+  signal?.throwIfAborted();
   const { nodeId } = options;
   const ready = Promise.withResolvers<void>();
   const failed = Promise.withResolvers<string>();
@@ -115,7 +123,9 @@ export async function launch(
       ready.reject(new Error(`Cannot start node ${nodeId}: ${reason}`));
     },
   });
-  await ready.promise;
+  const giveUp = () => booted.close(() => ready.reject(signal?.reason));
+  signal?.addEventListener("abort", giveUp, { once: true });
+  await ready.promise.finally(() => signal?.removeEventListener("abort", giveUp));
   let closed: Promise<void> | undefined;
   const close = (options?: CloseOptions) =>
     closed ??= new Promise<void>((resolve, reject) => {

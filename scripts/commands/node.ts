@@ -48,7 +48,9 @@ export const node = command({
     const properties = readProperties(options.config, options.set);
     const nodeId = nodeIdOf(options.id, properties);
     const data = options.data ?? `./data/${nodeId}`;
+    const stopped = `Strom node ${nodeId} has stopped in order: everything is flushed`;
     const node = await start({
+      signal: terminal.stopping,
       nodeId,
       data,
       properties,
@@ -60,14 +62,18 @@ export const node = command({
         roles: options.roles?.split(",") as ("broker" | "controller")[] | undefined,
         rack: options.rack,
       }),
+    }).catch((error) => {
+      if (terminal.stopping.aborted && error === terminal.stopping.reason) return undefined;
+      throw error;
     });
+    if (node === undefined) return terminal.output.writeLine(stopped);
     terminal.output.writeLine(readyLine(node));
     // A node does not depend on somebody reading what it prints.
     await terminal.output.flush().catch(ignoreClosedOutput);
     const failure = await Promise.race([node.failed, aborted(terminal.stopping)]);
     if (failure !== undefined) throw new Error(`Node ${nodeId} has failed: ${failure}`);
     await node.close();
-    terminal.output.writeLine(`Strom node ${nodeId} has stopped in order: everything is flushed`);
+    terminal.output.writeLine(stopped);
     await terminal.output.flush().catch(ignoreClosedOutput);
   },
 });

@@ -1,6 +1,6 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import { join } from "@std/path";
-import { NodeProcess, strom, temporaryFolder } from "./strom_process.ts";
+import { NodeProcess, spawnStrom, strom, temporaryFolder } from "./strom_process.ts";
 
 Deno.test("strom node: prints one line when it is ready, and says so when it has stopped", async () => {
   using folder = temporaryFolder();
@@ -89,3 +89,61 @@ Deno.test("strom node: a port in use is a failure in one line", async () => {
   assertEquals([code, stdout, stderr.trim().split("\n").length], [1, "", 1]);
   assertMatch(stderr, new RegExp(`^strom node: .*${native}`));
 });
+
+Deno.test("strom node: one whose cluster has no controller is stopped in order as well", async () => {
+  using folder = temporaryFolder();
+  // Nobody answers at port 1.
+  const voters = "1@127.0.0.1:1,2@127.0.0.2:1";
+  const process = spawnStrom(
+    ["node", "--data", folder.path, "--native", ":0", "--voters", voters],
+  );
+  const quorumState = join(folder.path, "__cluster_metadata-0");
+  while (!exists(quorumState)) await new Promise((resolve) => setTimeout(resolve, 20));
+  process.kill("SIGTERM");
+  const { code, stdout } = await process.output();
+  assertEquals(code, 0);
+  assertMatch(new TextDecoder().decode(stdout), /^Strom node 1 has stopped in order/);
+});
+
+Deno.test("strom node: a folder of another cluster is refused, and both are named", async () => {
+  using folder = temporaryFolder();
+  const node = await NodeProcess.start(folder.path);
+  node.kill("SIGTERM");
+  await node.finished();
+  const voters = "1@127.0.0.1:1,2@127.0.0.2:1";
+  const { code, stderr } = await strom(
+    ["node", "--data", folder.path, "--native", ":0", "--voters", voters],
+  );
+  assertEquals(code, 1);
+  assertMatch(
+    stderr,
+    /^strom node: Cannot start node 1 in cluster \S{22}: the folder is of cluster \S{22}\n$/,
+  );
+});
+
+Deno.test("strom node: roles, voters and addresses that cannot be read are usage errors", async () => {
+  for (
+    const [args, problem] of [
+      [["--roles", "boss"], "process.roles=boss is not broker, controller, or both"],
+      [
+        ["--roles", "broker"],
+        "process.roles=broker has no controller: controller.quorum.voters or",
+      ],
+      [["--voters", "1@here"], "controller.quorum.voters: here is no host:port"],
+      [["--controllers", "here"], "controller.quorum.bootstrap.servers: here is no host:port"],
+      [["--native", "0.0.0.0:0"], "cannot listen on 0.0.0.0"],
+    ] as const
+  ) {
+    const { code, stderr } = await strom(["node", "--data", "./never-made", ...args]);
+    assertEquals([code, stderr.slice(12, 12 + problem.length)], [2, problem]);
+  }
+});
+
+function exists(path: string): boolean {
+  try {
+    Deno.statSync(path);
+    return true;
+  } catch {
+    return false;
+  }
+}
