@@ -59,12 +59,12 @@ export interface ControllerDefaults {
   readonly properties: Readonly<Record<string, string>>;
 }
 
-/** Why a part of a request is refused; caught by the decision it is part of. */
-export class Refusal extends Error {
-  override readonly name = "Refusal";
-  constructor(readonly code: ErrorCode, message: string) {
-    super(message);
-  }
+/**
+ * Why a part of a request is refused; caught by the decision it is part of. No `Error`: a request
+ * may have 25,000 parts to refuse, and what an error notes of its stack costs more than all else.
+ */
+export class Refusal {
+  constructor(readonly code: ErrorCode, readonly message: string) {}
 }
 
 /** Runs one part of a request; a refusal becomes what `refused` makes of it. */

@@ -2,6 +2,7 @@
  * A controller without a log: what is decided is replayed at once. For tests of decisions.
  */
 import { parseBrokerConfig } from "../../../actors/config/broker_config.ts";
+import { Refusal } from "../../../actors/controller/decision.ts";
 import { ClusterImage, type PartitionImage } from "../../../actors/controller/cluster_image.ts";
 import {
   ControllerDecisions,
@@ -183,4 +184,15 @@ export class DecisionWorld {
 /** Leader, ISR and ELR of a partition, as one line: `1 [1,2] (3)`. */
 export function standing({ leader, isr, elr }: PartitionImage): string {
   return `${leader} [${isr}] (${elr})`;
+}
+
+/** What a decision is refused with. */
+export function refusalOf(decide: () => unknown): Refusal {
+  try {
+    decide();
+  } catch (error) {
+    if (error instanceof Refusal) return error;
+    throw error;
+  }
+  throw new Error("Nothing was refused");
 }

@@ -1,10 +1,11 @@
-import { assertEquals, assertThrows } from "@std/assert";
+import { assertEquals } from "@std/assert";
 import fc from "fast-check";
-import { Refusal } from "../../../actors/controller/decision.ts";
+import { ErrorCode } from "../../../net/messages/errors.ts";
 import { checkPlacement, placeReplicas } from "../../../actors/controller/placement.ts";
 import { SeededStream } from "../../../actors/runtime/random_stream.ts";
 import { ControllerRules } from "../../../actors/controller/controller_rules.ts";
 import type { ClusterImage } from "../../../actors/controller/cluster_image.ts";
+import { refusalOf } from "./decision_world.ts";
 import { brokerRecord, imageOf } from "./images.ts";
 
 const rules = new ControllerRules();
@@ -45,7 +46,8 @@ Deno.test("placement: a fenced broker gets nothing", () => {
   const image = imageOf(brokerRecord(1), brokerRecord(2, 5, { fenced: true }));
   const placed = place(image, new SeededStream(1, 2, 3), 4, 1);
   assertEquals(placed, [[1], [1], [1], [1]]);
-  assertThrows(() => place(image, new SeededStream(1, 2, 3), 1, 2), Refusal);
+  const { code } = refusalOf(() => place(image, new SeededStream(1, 2, 3), 1, 2));
+  assertEquals(code, ErrorCode.INVALID_REPLICATION_FACTOR);
 });
 
 Deno.test("placement: the same chance places the same", () => {
@@ -57,7 +59,8 @@ Deno.test("placement: one made by hand needs replicas, each once, on brokers tha
   const image = brokers(3);
   checkPlacement(image, [3, 1]);
   for (const replicas of [[], [1, 1], [4]]) {
-    assertThrows(() => checkPlacement(image, replicas), Refusal);
+    const { code } = refusalOf(() => checkPlacement(image, replicas));
+    assertEquals(code, ErrorCode.INVALID_REPLICA_ASSIGNMENT);
   }
 });
 
