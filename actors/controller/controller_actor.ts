@@ -39,6 +39,7 @@ import { ControllerFeed, MetadataFeed } from "./metadata_feed.ts";
 import { recordsOf } from "./image_records.ts";
 import { MetadataLog } from "./metadata_log.ts";
 import type { MetadataRecord } from "./metadata_record.ts";
+import { observed } from "./observed_controller.ts";
 import type { ObservedController } from "./observer.ts";
 import { answerQuorumRequest, decideOnQuorum } from "./quorum_apis.ts";
 import type { QuorumPorts } from "./quorum_context.ts";
@@ -160,7 +161,13 @@ class ControllerActor implements Actor<ControllerMessage> {
     this.#controllers = new ControllerFeed(this.#controllerNow());
     this.#image.apply(this.#log.readSnapshotRecords());
     this.#committed = this.#log.startOffset;
-    this.#observed = this.#observe();
+    this.#observed = observed({
+      nodeId,
+      quorum: this.#quorum,
+      log: this.#log,
+      image: this.#image.image,
+      isActive: () => this.#isActive,
+    });
     options.observer?.controllerStarted(this.#observed);
     this.#quorum.start(this.#now);
     this.#settle();
@@ -481,56 +488,5 @@ class ControllerActor implements Actor<ControllerMessage> {
     } catch (error) {
       return error instanceof Error ? error.message : String(error);
     }
-  }
-
-  #observe(): ObservedController {
-    const { nodeId } = this.#options;
-    const quorum = this.#quorum;
-    const log = this.#log;
-    const { image } = this.#image;
-    const isActive = () => this.#isActive;
-    return {
-      nodeId,
-      image,
-      get role() {
-        return quorum.state.role;
-      },
-      get epoch() {
-        return quorum.state.epoch;
-      },
-      get leaderId() {
-        return quorum.state.leaderId;
-      },
-      get votedId() {
-        return quorum.state.voted?.id ?? NONE;
-      },
-      get voters() {
-        return quorum.voters.ids;
-      },
-      get isActive() {
-        return isActive();
-      },
-      get logStartOffset() {
-        return log.startOffset;
-      },
-      get logEndOffset() {
-        return log.endOffset;
-      },
-      get flushedOffset() {
-        return log.flushedOffset;
-      },
-      get truncations() {
-        return log.truncations;
-      },
-      get highWatermark() {
-        return quorum.highWatermark;
-      },
-      get epochEntries() {
-        return log.epochEntries;
-      },
-      get snapshotId() {
-        return log.snapshotId;
-      },
-    };
   }
 }
