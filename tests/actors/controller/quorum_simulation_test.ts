@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import { QuorumRules } from "../../../actors/controller/quorum_rules.ts";
-import { BROKEN_RULES } from "./broken_rules.ts";
+import { BROKEN_RULES } from "../../../scripts/canaries/broken_quorum_rules.ts";
 import { QuorumViolation } from "./quorum_checker.ts";
 import {
   addressOf,

@@ -2,15 +2,15 @@
  * The quorum's rules, each broken on purpose: whoever checks a quorum must catch every one.
  */
 
-import type { Epoch, Offset, OffsetAndEpoch } from "../../../storage/bytes/ids.ts";
-import type { QuorumLog } from "../../../actors/controller/quorum_log.ts";
+import type { Epoch, Offset, OffsetAndEpoch } from "../../storage/bytes/ids.ts";
+import type { QuorumLog } from "../../actors/controller/quorum_log.ts";
 import {
   type FetchVerdict,
   QuorumRules,
   type VoteFacts,
-} from "../../../actors/controller/quorum_rules.ts";
-import type { PersistedQuorumState, QuorumBoot } from "../../../actors/controller/quorum_state.ts";
-import type { ReplicaKey } from "../../../actors/controller/voters.ts";
+} from "../../actors/controller/quorum_rules.ts";
+import type { PersistedQuorumState, QuorumBoot } from "../../actors/controller/quorum_state.ts";
+import type { ReplicaKey } from "../../actors/controller/voters.ts";
 
 export const BROKEN_RULES: Readonly<Record<string, typeof QuorumRules>> = {
   /** B21: vote and epoch leave the node before they are durable. */
