@@ -5,11 +5,12 @@
  * @module
  */
 
-import { ErrorCode } from "../../net/messages/errors.ts";
+import type { ErrorCode } from "../../net/messages/errors.ts";
 import type { Api } from "../../net/schema.ts";
 import { type Committed, type Decide, decide } from "../controller/messages.ts";
 import type { BrokerRequest, MetadataApplied } from "./broker_actor.ts";
 import type { ApiHandler, Call } from "./call.ts";
+import { decisionError } from "./quorum_questions.ts";
 
 /** What becomes of a question to the controller: one of the two is called, once. */
 export interface ControllerAnswer<Response> {
@@ -31,7 +32,7 @@ export function askController<Request, Response>(
     timeoutMs,
     (replyTo) => decide(api, request, replyTo),
     (result) => {
-      if (result.kind !== "reply") return failed(unanswered(result.kind), null);
+      if (result.kind !== "reply") return failed(decisionError(result), null);
       const { response, error, errorMessage, endOffset } = result.reply;
       if (response === undefined) return failed(error, errorMessage);
       call.ask<BrokerRequest, MetadataApplied>(
@@ -60,8 +61,4 @@ export function decidedByController<Request, Response>(
     answered: reply,
     failed: (error, message) => reply(handler.failed(request, error, message)),
   });
-}
-
-function unanswered(kind: "timed-out" | "terminated" | "refused"): ErrorCode {
-  return kind === "timed-out" ? ErrorCode.REQUEST_TIMED_OUT : ErrorCode.NOT_CONTROLLER;
 }
