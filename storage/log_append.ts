@@ -126,6 +126,7 @@ export class LogAppender {
       const producers = state.producers(context.now);
       if (!active.cutIsDurable) this.#sync(() => active.syncLog());
       this.#write(active, batches);
+      if (context.origin === "follower") this.#dropEmptyEpochs();
       this.#takeIn(batches, active, producers);
       if (state.unflushedSince < 0) state.unflushedSince = context.now;
       return {
@@ -260,7 +261,8 @@ export class LogAppender {
     const length = batches.length;
     if (length === 0) return refuse("INVALID_RECORD", "there is no batch");
     let expected = state.logEndOffset;
-    let epoch = state.epochs.latestEpoch;
+    // Not the latest: a leader that appended nothing may follow one of an earlier epoch's records.
+    let epoch = state.epochs.epochForOffset(expected - 1);
     this.#maxTimestamp = -1;
     this.#hasProducers = false;
     for (let position = 0, size = 0; position < length; position += size) {
@@ -329,6 +331,13 @@ export class LogAppender {
     const first = active.firstTimestamp ?? -1;
     const waited = first >= 0 ? this.#maxTimestamp - first : now - active.createdAt;
     return waited > config.segmentMs - jitter * Math.min(config.segmentJitterMs, config.segmentMs);
+  }
+
+  /** An epoch in which this replica led and appended nothing has no place among others' records. */
+  #dropEmptyEpochs(): void {
+    const { epochs, logEndOffset } = this.#state;
+    if (epochs.latestStartOffset < logEndOffset) return;
+    if (epochs.truncateFromEnd(logEndOffset)) this.#state.epochChanges++;
   }
 
   /** The batches are written: the log's state follows. */

@@ -39,11 +39,11 @@ export class TruncationFromAnyEpoch extends Unfenced {
   }
 }
 
-/** m2: records are given to followers of any epoch. */
-export class FetchFromAnyEpoch extends Unfenced {
-  protected unfenced({ lastFetchedEpoch, fetchOffset }: FollowerFetch): FetchVerdict | undefined {
-    return this.divergence(lastFetchedEpoch, fetchOffset) ??
-      (fetchOffset <= this.log.logEndOffset ? { kind: "served" } : undefined);
+/** m2: a fetch is served whatever leader epoch it is made in. */
+export class FetchFromAnyEpoch extends Replica {
+  protected override checkFetch({ replicaId }: FollowerFetch): ErrorCode {
+    if (this.role !== "leader") return ErrorCode.NOT_LEADER_OR_FOLLOWER;
+    return this.followers.has(replicaId) ? ErrorCode.NONE : ErrorCode.UNKNOWN_LEADER_EPOCH;
   }
 }
 
@@ -134,6 +134,10 @@ export class RollBackUnknown extends Replica {
 
 /** B8: an answer counts although metadata that are newer have come. */
 export class TakeStaleAnswers extends Replica {
+  override isPending(): boolean {
+    return true;
+  }
+
   protected override isStaleAnswer(): boolean {
     return false;
   }

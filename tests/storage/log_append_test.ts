@@ -304,3 +304,13 @@ Deno.test("append: settings changed live count from the next append", () => {
   assertEquals(readValues(log).length, 6);
   assert(log.segmentCount === 3);
 });
+
+Deno.test("append: a leader that appended nothing takes records of earlier epochs from the next", () => {
+  const log = openLog(new MemoryDisk());
+  expectAppended(log.append(replicatedBatch(0, 0), follower(0)));
+  log.assignEpoch(5);
+  expectAppended(log.append(replicatedBatch(1, 3), follower(6)));
+  assertEquals(log.epochEntries, [{ epoch: 0, startOffset: 0 }, { epoch: 3, startOffset: 1 }]);
+  expectAppended(log.append(replicatedBatch(2, 3), follower(6)));
+  assertEquals(errorOf(log.append(replicatedBatch(3, 2), follower(6))), "UNEXPECTED_LEADER_EPOCH");
+});

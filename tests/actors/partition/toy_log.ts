@@ -45,6 +45,12 @@ export class ToyLog implements ReplicaLog {
     this.records.push(record);
   }
 
+  /** As a follower: an epoch in which this replica led and wrote nothing is no more. */
+  appendFetched(record: ToyRecord): void {
+    this.epochs.truncateFromEnd(this.logEndOffset);
+    this.append(record);
+  }
+
   truncateTo(offset: Offset): void {
     if (offset >= this.logEndOffset) return;
     this.records.length = offset;
