@@ -115,7 +115,8 @@ type BrokerMessage =
   | RegistrationMessage
   | ReplicaManagerMessage
   | DirectoryFailed
-  | { readonly kind: "controller-ended" }
+  /** A part that the broker cannot do without has failed. */
+  | { readonly kind: "part-ended"; readonly part: string }
   | { readonly kind: "session-ended" }
   | { readonly kind: "checkpoint" }
   | { readonly kind: "maintain" };
@@ -164,7 +165,9 @@ class BrokerActor implements Actor<BrokerMessage> {
       },
     };
     options.observer?.brokerStarted(this.#observed);
-    context.watch(quorum, { kind: "controller-ended" });
+    this.#need(quorum, "controller");
+    this.#need(options.controller, "way to the controller");
+    this.#need(this.#services.producerIds, "source of producer ids");
     quorum.tell({ kind: "subscribe", subscriber: context.self });
     if (registration === undefined) this.#serve();
     else registration.start();
@@ -244,6 +247,7 @@ class BrokerActor implements Actor<BrokerMessage> {
         timeoutMs: Math.ceil(config.brokerSessionTimeoutMs / 2),
       }),
     );
+    this.#need(isrChanges, "keeper of in-sync replicas");
     return new ReplicaManager(this.#context as ActorContext<ReplicaManagerMessage>, {
       nodeId,
       metrics: this.#metrics,
@@ -277,6 +281,11 @@ class BrokerActor implements Actor<BrokerMessage> {
     });
   }
 
+  /** Nobody answers for a part that is gone: the node must not live on half. */
+  #need(part: Ref<never>, name: string): void {
+    this.#context.watch(part, { kind: "part-ended", part: name });
+  }
+
   #drawId(): Uuid {
     return this.#context.environment.random.stream("broker").uuid();
   }
@@ -308,8 +317,8 @@ class BrokerActor implements Actor<BrokerMessage> {
         return this.#maintain();
       case "directory-failed":
         return this.#fail(message.reason);
-      case "controller-ended":
-        return this.#fail("The controller has failed");
+      case "part-ended":
+        return this.#fail(`The ${message.part} has failed`);
       case "close":
         return this.#leave(message.replyTo, message.handOver);
       default:

@@ -68,3 +68,122 @@ Deno.test("cluster: when a leader is killed another leads, and nothing acknowled
   await world.settled(producer.close());
   await world.settled(admin.close());
 });
+
+for (const part of ["/controller-channel", "/broker/isr-changes"]) {
+  Deno.test(`cluster: a node whose ${part} fails does not live on half`, async () => {
+    let throws = false;
+    const world = ClusterWorld.serving({
+      throwsAt: (id, path) => throws && id === 3 && path === part,
+    });
+    const admin = await world.admin();
+    await world.settled(admin.createTopics([{ name: "t", assignments: [[3, 1, 2]] }]));
+    world.crash(2);
+    world.until(() => world.partition(1, "t")?.isr.length === 2, "node 2 is out of sync");
+    // Both are needed: for heartbeats, and to let node 2 in again.
+    throws = true;
+    world.start(2);
+    world.until(() => world.node(3).failure !== undefined, "node 3 ends");
+    throws = false;
+    world.crash(3);
+    world.start(3);
+    const producer = await world.producer();
+    world.until(() => world.partition(1, "t")!.isr.length === 3, "all are in sync again");
+    await world.settled(producer.send({ topic: "t", value: "v" }));
+    await world.settled(producer.close());
+    await world.settled(admin.close());
+  });
+}
+
+Deno.test("cluster: a broker that stops in order hands over first, and is not missed", async () => {
+  const world = ClusterWorld.serving();
+  const admin = await world.admin();
+  await world.settled(admin.createTopics([{ name: "t", assignments: [[2, 3, 1]] }]));
+  const producer = await world.producer();
+  await world.settled(producer.send({ topic: "t", value: "before" }));
+  const stoppedAt = world.simulation.nowMs;
+  world.stop(2);
+  assertEquals(world.node(2).closeFailures, []);
+  assert(world.simulation.nowMs - stoppedAt < 2000, "it took long");
+  const { leader, isr } = world.partition(1, "t")!;
+  assertEquals([leader, isr], [3, [3, 1]]);
+  await world.settled(producer.send({ topic: "t", value: "meanwhile" }));
+  world.start(2);
+  world.until(() => world.node(2).isReady, "it serves again");
+  // Nothing was lost, so it need not wait for anything, and its epoch is another.
+  world.until(() => world.partition(1, "t")!.isr.length === 3, "it is in sync again");
+  assertEquals(await world.consume("t", 2), ["before", "meanwhile"]);
+  await world.settled(producer.close());
+  await world.settled(admin.close());
+});
+
+Deno.test("cluster: all nodes that stop at once end in order, and soon", () => {
+  const world = ClusterWorld.serving();
+  let stopped = 0;
+  const since = world.simulation.nowMs;
+  for (const { name } of world.nodes) world.simulation.node(name).stop(() => stopped++);
+  world.until(() => stopped === 3, "all have stopped");
+  assertEquals(world.nodes.map(({ closeFailures }) => closeFailures), [[], [], []]);
+  assert(world.simulation.nowMs - since < 5000, `it took ${world.simulation.nowMs - since} ms`);
+  for (const { id } of world.nodes) world.start(id);
+  world.until(() => world.nodes.every(({ isReady }) => isReady), "all serve again");
+});
+
+Deno.test("cluster: a node joins by the address of another, and by its own folder ever after", () => {
+  const world = new ClusterWorld({
+    nodes: 4,
+    voters: [1, 2, 3],
+    propertiesOf: (id) =>
+      id < 4 ? {} : {
+        "controller.quorum.voters": "",
+        "controller.quorum.bootstrap.servers": "node-2:9192",
+        "process.roles": "broker",
+      },
+  });
+  // It is there before the cluster is.
+  world.start(4);
+  world.pass(3000);
+  assertEquals(world.node(4).booted?.clusterId, "");
+  for (const id of [1, 2, 3]) world.start(id);
+  world.until(() => world.nodes.every(({ isReady }) => isReady), "all serve");
+  assertEquals(world.node(4).booted?.clusterId, world.node(1).booted?.clusterId);
+  world.until(() => world.node(1).broker!.image.brokers.get(4)?.fenced === false, "it is known");
+  world.crash(4);
+  world.start(4);
+  world.until(() => world.node(4).isReady, "it serves again");
+});
+
+Deno.test("cluster: a node of another cluster that is told to join ends, and names both", () => {
+  const world = new ClusterWorld({
+    nodes: 2,
+    voters: [1],
+    propertiesOf: (id) => id === 2 ? { "controller.quorum.voters": "" } : {},
+  });
+  for (const { id } of world.nodes) world.start(id);
+  world.until(() => world.nodes.every(({ isReady }) => isReady), "each is a cluster of its own");
+  const ids = world.nodes.map(({ booted }) => booted!.clusterId);
+  assert(ids[0] !== ids[1]);
+  world.stop(2);
+  world.start(2, { "controller.quorum.bootstrap.servers": "node-1:9192" });
+  world.until(() => world.node(2).failure !== undefined, "it ends");
+  assertEquals(
+    world.node(2).failure,
+    `the folder is of cluster ${ids[1]}, and node-1:9192 is of cluster ${ids[0]}`,
+  );
+});
+
+Deno.test("cluster: a controller that is no broker serves, and holds no records", async () => {
+  const world = ClusterWorld.serving({
+    voters: [1],
+    nodes: 2,
+    propertiesOf: (id) => ({ "process.roles": id === 1 ? "controller" : "broker" }),
+  });
+  world.until(() => world.node(1).broker!.image.brokers.size > 0, "the broker is known");
+  assertEquals([...world.node(1).broker!.image.brokers.keys()], [2]);
+  const admin = await world.admin();
+  await world.settled(admin.createTopics([{ name: "t" }]));
+  const producer = await world.producer();
+  await world.settled(producer.send({ topic: "t", value: "v" }));
+  assertEquals(await world.consume("t", 1), ["v"]);
+  await world.settled(producer.close());
+  await world.settled(admin.close());
+});

@@ -36,6 +36,8 @@ export interface ClusterWorldOptions {
   readonly versionLimitsOf?: (nodeId: number) => VersionLimits | undefined;
   readonly world?: Partial<WorldOptions>;
   readonly protocol?: Partial<Protocol>;
+  /** Asked for each message before its actor handles it: the handler throws where this is true. */
+  readonly throwsAt?: (nodeId: number, path: string) => boolean;
   /** Takes a line for each event. */
   readonly trace?: (line: string) => void;
 }
@@ -127,7 +129,12 @@ export class ClusterWorld {
         native: { host: node.name, port: PORT },
         config,
         environment,
-        probe: this.simulation.node(node.name).probe,
+        probe: (actor, message) => {
+          if (this.#options.throwsAt?.(id, actor.address.path) === true) {
+            throw new Error("Thrown by test");
+          }
+          this.simulation.node(node.name).probe(actor, message);
+        },
         observer: observerOf(node),
         protocol: this.#options.protocol,
         versionLimits: this.#options.versionLimitsOf?.(id),
