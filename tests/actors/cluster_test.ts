@@ -187,3 +187,23 @@ Deno.test("cluster: a controller that is no broker serves, and holds no records"
   await world.settled(producer.close());
   await world.settled(admin.close());
 });
+
+Deno.test("cluster: a leader that lost its power leads no more in the epoch in which it lost records", async () => {
+  // Its session is not over when it is back: nobody else has been made the leader.
+  const world = ClusterWorld.serving({ properties: { "broker.session.timeout.ms": "20000" } });
+  const admin = await world.admin();
+  await world.settled(admin.createTopics([{ name: "t", assignments: [[2, 3, 1]] }]));
+  const producer = await world.producer();
+  const values = Array.from({ length: 20 }, (_, i) => `value ${i}`);
+  await world.settled(producer.sendBatch("t", values.map((value) => ({ value }))));
+  world.crash(2, true);
+  world.start(2);
+  const leads = () => [...world.node(2).replicas].some(({ state }) => state.role === "leader");
+  world.until(() => {
+    assert(!leads() || world.partition(2, "t")!.leaderEpoch > 0, "it leads as before");
+    return world.node(2).isReady;
+  }, "it serves again");
+  assertEquals(await world.consume("t", 20), values);
+  await world.settled(producer.close());
+  await world.settled(admin.close());
+});

@@ -123,6 +123,7 @@ export class ClusterWorld {
     node.isReady = false;
     node.failure = undefined;
     node.closeFailures = undefined;
+    node.replicas.clear();
     this.simulation.node(node.name).start((environment) => {
       const booted = bootNode({
         nodeId: id,
@@ -156,9 +157,9 @@ export class ClusterWorld {
     });
   }
 
-  /** kill -9. */
-  crash(id: number): void {
-    this.simulation.node(this.node(id).name).crash();
+  /** kill -9, or a power cut. */
+  crash(id: number, powerLoss = false): void {
+    this.simulation.node(this.node(id).name).crash({ powerLoss });
     this.node(id).isReady = false;
   }
 
