@@ -135,8 +135,10 @@ Deno.test("offset for leader epoch: where each epoch ends, found again after a c
   };
   client.close();
   assertEquals(endOf(0), [0, 0, 6]);
-  assertEquals(endOf(1), [0, 1, 7]);
-  assertEquals(endOf(2), [0, -1, -1]);
-  assertEquals(endOf(1, 0), [ErrorCode.FENCED_LEADER_EPOCH, -1, -1]);
-  assertEquals(endOf(1, 2), [ErrorCode.UNKNOWN_LEADER_EPOCH, -1, -1]);
+  // In epoch 1 nobody led.
+  assertEquals(endOf(1), [0, 0, 6]);
+  assertEquals(endOf(2), [0, 2, 7]);
+  assertEquals(endOf(3), [0, -1, -1]);
+  assertEquals(endOf(2, 0), [ErrorCode.FENCED_LEADER_EPOCH, -1, -1]);
+  assertEquals(endOf(2, 3), [ErrorCode.UNKNOWN_LEADER_EPOCH, -1, -1]);
 });
