@@ -47,6 +47,7 @@ export class ClusterChecker implements ViewSink {
   readonly #brokers = new Map<NodeId, BrokerView>();
   readonly #controllers = new Map<NodeId, ControllerTrack>();
   readonly #fullScanEvery: number;
+  readonly #flushBeforeAck: boolean;
   #events = 0;
 
   constructor(options: ClusterCheckerOptions) {
@@ -54,8 +55,9 @@ export class ClusterChecker implements ViewSink {
     this.#verdicts = verdicts;
     this.tracks = new Tracks(verdicts);
     const { tracks, vacuity } = this;
-    const membership = new MembershipRules(tracks, verdicts, options.flushBeforeAck);
+    const membership = new MembershipRules(tracks, verdicts);
     this.#membership = membership;
+    this.#flushBeforeAck = options.flushBeforeAck;
     const minInsyncReplicas = options.minInsyncReplicas ?? 1;
     this.metadata = new MetadataRules({
       tracks,
@@ -175,7 +177,8 @@ export class ClusterChecker implements ViewSink {
     if (how === "clean") return;
     node.endedUncleanly = true;
     if (how === "power-lost" || how === "damaged") {
-      node.isLossy = true;
+      // Where nothing counts as held before it is durable, no power cut excuses anything.
+      node.isLossy ||= how === "damaged" || !this.#flushBeforeAck;
       this.#recovering.add(nodeId);
       for (const { partition } of node.replicas.values()) this.#lost(partition);
     }

@@ -22,13 +22,10 @@ export function eligibleOf(image: PartitionImage): readonly NodeId[] {
 export class MembershipRules {
   readonly #tracks: Tracks;
   readonly #verdicts: Verdicts;
-  /** Whether nothing counts as held before it is durable: then no power cut excuses anything. */
-  readonly #flushBeforeAck: boolean;
 
-  constructor(tracks: Tracks, verdicts: Verdicts, flushBeforeAck: boolean) {
+  constructor(tracks: Tracks, verdicts: Verdicts) {
     this.#tracks = tracks;
     this.#verdicts = verdicts;
-    this.#flushBeforeAck = flushBeforeAck;
   }
 
   /** P3 of one that believes to lead. */
@@ -42,7 +39,7 @@ export class MembershipRules {
       if (member === leader.node.id) continue;
       const held = partition.replicas.get(member);
       if (this.#isExempt(member)) continue;
-      if (!this.#flushBeforeAck && partitionEpoch < (partition.returned.get(member) ?? 0)) continue;
+      if (partitionEpoch < (partition.returned.get(member) ?? 0)) continue;
       const theirs = held?.log.shadow.lastBelow(highWatermark);
       const later = held !== undefined && held.log.shadow.startOffset >= mine.nextOffset;
       const holds = held !== undefined && held.log.heldOffset >= mine.nextOffset &&
@@ -131,6 +128,6 @@ export class MembershipRules {
   }
 
   #isExempt(member: NodeId): boolean {
-    return !this.#flushBeforeAck && this.#tracks.node(member).isLossy;
+    return this.#tracks.node(member).isLossy;
   }
 }

@@ -162,8 +162,8 @@ export class MetadataRules {
     const node = tracks.node(id);
     if (node.endedUncleanly) {
       vacuity.count("brokers registered after an unclean end");
-      for (const { truth, name } of tracks.partitions.values()) {
-        if (truth === undefined) continue;
+      for (const { truth, name, isDeleted } of tracks.partitions.values()) {
+        if (truth === undefined || isDeleted) continue;
         // The last one of the ISR stays where nobody else could be elected; it must not lead.
         const isLast = truth.isr.length === 1 && truth.leader === -1;
         const counts = truth.isr.includes(id) && !isLast || eligibleOf(truth).includes(id);
