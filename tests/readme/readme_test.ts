@@ -9,24 +9,31 @@ function codeBlocks(language: string): string[] {
   return [...README.matchAll(pattern)].map(([, code]) => code ?? "");
 }
 
+const PRINTED = [
+  /^record 0 of partition \d\n0 paid\n$/,
+  /^record 1, on another leader\n$/,
+];
+
 Deno.test("readme: its TypeScript runs as written", async () => {
-  const [example] = codeBlocks("ts");
-  assert(example !== undefined);
-  const data = await Deno.makeTempDir();
-  const program = new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", "--check", "--ext=ts", "-"],
-    cwd: ROOT,
-    stdin: "piped",
-    stdout: "piped",
-    stderr: "piped",
-  }).spawn();
-  const writer = program.stdin.getWriter();
-  await writer.write(new TextEncoder().encode(example.replace("./data/example", data)));
-  await writer.close();
-  const { code, stdout, stderr } = await program.output();
-  await Deno.remove(data, { recursive: true });
-  assertEquals(code, 0, new TextDecoder().decode(stderr));
-  assertMatch(new TextDecoder().decode(stdout), /^record 0 of partition \d\n0 paid\n$/);
+  const examples = codeBlocks("ts");
+  assertEquals(examples.length, PRINTED.length);
+  for (const [index, example] of examples.entries()) {
+    const data = await Deno.makeTempDir();
+    const program = new Deno.Command(Deno.execPath(), {
+      args: ["run", "-A", "--check", "--ext=ts", "-"],
+      cwd: ROOT,
+      stdin: "piped",
+      stdout: "piped",
+      stderr: "piped",
+    }).spawn();
+    const writer = program.stdin.getWriter();
+    await writer.write(new TextEncoder().encode(example.replace("./data/example", data)));
+    await writer.close();
+    const { code, stdout, stderr } = await program.output();
+    await Deno.remove(data, { recursive: true });
+    assertEquals(code, 0, new TextDecoder().decode(stderr));
+    assertMatch(new TextDecoder().decode(stdout), PRINTED[index]!);
+  }
 });
 
 Deno.test("readme: each task that it names is a task", async () => {
