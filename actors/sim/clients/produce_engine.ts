@@ -57,6 +57,8 @@ export interface ProducedBatch {
 }
 
 interface Batch extends ProducedBatch {
+  /** Counts the batches that were made. */
+  readonly number: number;
   readonly topicId: Uuid;
   readonly values: readonly number[];
   readonly records: Uint8Array;
@@ -69,6 +71,9 @@ interface Batch extends ProducedBatch {
   mayBeStored: boolean;
   done: boolean;
 }
+
+/** Of one producer, by each log. */
+const REMEMBERED_BATCHES = 5;
 
 const ACKS = { idempotent: -1, all: -1, leader: 1, none: 0 } as const;
 
@@ -104,6 +109,7 @@ export class ProduceEngine {
   #asking = false;
   #topicId: Uuid | undefined;
   #generation = 0;
+  #made = 0;
 
   constructor(options: ProduceEngineOptions) {
     this.#options = options;
@@ -133,6 +139,9 @@ export class ProduceEngine {
     if (known === undefined) return this.#link.refresh();
     if (known.id !== this.#topicId) this.#begin(known.id);
     if (this.#batches.length >= (this.#isIdempotent ? inFlightMax : 1)) return;
+    // Brokers remember so many batches: what is repeated must be among them.
+    const first = this.#batches[0]?.number ?? this.#made;
+    if (this.#made - first >= REMEMBERED_BATCHES) return;
     if (this.#isIdempotent && this.#producerId < 0) return this.#askForId();
     this.#batches.push(this.#newBatch(known.id));
     this.#pump();
@@ -164,6 +173,7 @@ export class ProduceEngine {
     const key = historyKey(topic.name, topicId, partition);
     const process = `${name}.${this.#generation}`;
     const batch: Batch = {
+      number: this.#made++,
       topicId,
       partition,
       producerId: this.#producerId,
