@@ -117,6 +117,8 @@ class PartitionActor implements Actor<PartitionMessage> {
   /** What arrived while the log was not open. */
   #waiting: PartitionRequest[] = [];
   #openers: Ref<Opened>[] = [];
+  /** Whether the log could not be opened, and may be later. */
+  #awaitsDisk = false;
   /** Whether it stopped in the middle of something. */
   #hasFailed = false;
   #endsInOrder = false;
@@ -183,7 +185,7 @@ class PartitionActor implements Actor<PartitionMessage> {
         return message.run();
       default:
         if (this.#log !== undefined) return this.#serve(message, this.#log);
-        if (message.kind === "maintain" || message.kind === "check-lag") return;
+        if (message.kind === "maintain" || message.kind === "check-lag") return this.#openAgain();
         if (this.#waiting.length >= WAITING_MAX) {
           return refuse(message, ErrorCode.NOT_LEADER_OR_FOLLOWER);
         }
@@ -377,14 +379,20 @@ class PartitionActor implements Actor<PartitionMessage> {
     if (started === "nothing to do") this.#opened(log);
   }
 
-  /** Tried again when somebody asks, if the disk may recover; else the partition is offline. */
+  /** Tried again now and then, if the disk may recover; else the partition is offline. */
   #cannotOpen(failure: DiskError): void {
     if (!mayRecover(failure)) throw this.#offline(failure.message);
     this.#opening = undefined;
+    this.#awaitsDisk = true;
     this.#tellOpeners(failure.message);
     const waiting = this.#waiting;
     this.#waiting = [];
     for (const message of waiting) refuse(message, ErrorCode.KAFKA_STORAGE_ERROR);
+  }
+
+  /** Nobody asks a follower for anything: it has to come back by itself. */
+  #openAgain(): void {
+    if (this.#awaitsDisk) this.#startOpening();
   }
 
   #offline(reason: string): Error {
@@ -395,6 +403,7 @@ class PartitionActor implements Actor<PartitionMessage> {
   #opened(log: Log): void {
     const { directory } = this.#options;
     this.#opening = undefined;
+    this.#awaitsDisk = false;
     this.#log = log;
     const { highWatermark } = directory.progress(this.#folder);
     this.#replica.opened(log, highWatermark);

@@ -48,7 +48,10 @@ export class PartitionReader {
       case "served":
         return this.#read(message, log.logEndOffset, log, replica);
       case "refused":
-        return void message.replyTo.tell(readFailure(verdict.error, log, replica));
+        return void message.replyTo.tell({
+          ...readFailure(verdict.error, log, replica),
+          logEndOffset: log.logEndOffset,
+        });
       case "diverging": {
         const { epoch, endOffset } = verdict;
         const reply = readFailure(ErrorCode.NONE, log, replica);
