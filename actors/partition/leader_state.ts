@@ -240,16 +240,16 @@ export abstract class LeaderState implements ReplicaState {
   }
 
   /** Knows other brokers from now on. */
-  brokersChanged(brokers: BrokerStandings): void {
+  brokersChanged(brokers: BrokerStandings, now: number): void {
     this.brokers = brokers;
-    this.maybeExpandIsr(true);
+    this.maybeExpandIsr(true, now);
   }
 
   /** Time to see who lags behind. */
   checkLag(now: number): void {
     if (this.known.role !== "leader") return;
     this.maybeProposeRecovered();
-    this.maybeExpandIsr(true);
+    this.maybeExpandIsr(true, now);
     if (this.isProposalPending) return;
     const kept = this.isr.filter((id) => id === this.nodeId || !this.hasFallenBehind(id, now));
     if (kept.length < this.isr.length) this.propose(kept);
@@ -280,16 +280,17 @@ export abstract class LeaderState implements ReplicaState {
     this.known.partitionEpoch = answer.partitionEpoch;
     this.known.recoveryState = answer.leaderRecoveryState;
     this.isrState.commit(answer.isr);
-    this.maybeExpandIsr(false);
+    // First the mark: whoever has just left may still have reached the one before.
     this.maybeAdvanceHighWatermark(now);
+    this.maybeExpandIsr(false, now);
     return false;
   }
 
   #rollBack({ newIsr }: IsrProposal, now: number): void {
     this.isrState.rollBack();
     this.#refused = newIsr.map(({ brokerId }) => brokerId);
-    this.maybeExpandIsr(false);
     this.maybeAdvanceHighWatermark(now);
+    this.maybeExpandIsr(false, now);
   }
 
   // The rules.
@@ -342,12 +343,14 @@ export abstract class LeaderState implements ReplicaState {
    * Looks for one that may join: who has caught up is not heard of again while nothing happens.
    * One that was refused is tried again only where something has changed.
    */
-  protected maybeExpandIsr(withRefused: boolean): void {
+  protected maybeExpandIsr(withRefused: boolean, now: number): void {
     if (withRefused) this.#refused = [];
     if (this.known.role !== "leader" || this.isProposalPending) return;
     for (const id of this.progress.keys()) {
-      if (this.isr.includes(id) || this.#refused.includes(id) || !this.mayJoin(id)) continue;
-      return this.propose([...this.isr, id]);
+      if (this.isr.includes(id) || this.#refused.includes(id)) continue;
+      if (this.mayJoin(id) && !this.hasFallenBehind(id, now)) {
+        return this.propose([...this.isr, id]);
+      }
     }
   }
 

@@ -174,7 +174,9 @@ class PartitionActor implements Actor<PartitionMessage> {
       case "assign":
         return this.#assign(message.assignment);
       case "brokers":
-        return this.#withMark(() => this.#replica.brokersChanged(message.brokers));
+        return this.#withMark(() =>
+          this.#replica.brokersChanged(message.brokers, this.#monotonic())
+        );
       case "configure":
         return this.#configure(message.config);
       case "close":
@@ -261,7 +263,7 @@ class PartitionActor implements Actor<PartitionMessage> {
   #makeReplica(): Replica {
     const { nodeId, config, replicaLagTimeMaxMs, brokers, failedInEpoch } = this.#options;
     const replica = new (this.#options.Replica ?? Replica)(nodeId, config, replicaLagTimeMaxMs);
-    if (brokers !== undefined) replica.brokersChanged(brokers);
+    if (brokers !== undefined) replica.brokersChanged(brokers, 0);
     if (failedInEpoch !== undefined) replica.failedIn(failedInEpoch);
     return replica;
   }

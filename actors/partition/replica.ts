@@ -112,8 +112,8 @@ export class Replica extends LeaderState {
     if (newEpoch) this.known.leaderEpochStartOffset = this.log.logEndOffset;
     this.progress = this.followersOnAssign(reset, this.progress, now);
     this.maybeProposeRecovered();
-    this.maybeExpandIsr(true);
     this.maybeAdvanceHighWatermark(now);
+    this.maybeExpandIsr(true, now);
     const epochStart = newEpoch && this.notesEpochStart()
       ? this.known.leaderEpochStartOffset
       : undefined;

@@ -208,11 +208,11 @@ Deno.test("replica: who is to leave holds the mark back until the controller has
 Deno.test("replica: a follower that has just caught up holds the mark back until it has joined", () => {
   const stage = new Stage(ALONE, [0]);
   stage.replica.appended(stage.now);
-  stage.replica.brokersChanged(standings({ fenced: true }));
+  stage.replica.brokersChanged(standings({ fenced: true }), stage.now);
   stage.fetch(2, 1);
   assertEquals(stage.proposed(), undefined);
   assertEquals(stage.append(), true, "a fenced one cannot join");
-  stage.replica.brokersChanged(standings({}));
+  stage.replica.brokersChanged(standings({}), stage.now);
   assertEquals(stage.append(), false);
   stage.now += LAG_MAX_MS + 1;
   assertEquals(stage.append(), true, "it has fallen behind");
@@ -225,7 +225,7 @@ function standings(change: Partial<BrokerStanding>): Map<number, BrokerStanding>
 Deno.test("replica: one lets in who has the high watermark and this epoch's start, and is up", () => {
   const joins = (offset: number, standing: Partial<BrokerStanding> = {}, brokerEpoch = 7) => {
     const stage = new Stage({ ...ALONE, leaderEpoch: 4 }, [0, 0, 0, 1, 1]);
-    stage.replica.brokersChanged(standings(standing));
+    stage.replica.brokersChanged(standings(standing), stage.now);
     stage.fetch(2, offset, { brokerEpoch });
     return stage.proposed() !== undefined;
   };
@@ -305,10 +305,10 @@ Deno.test("replica: one that had everything is not late with what came just now"
 
 Deno.test("replica: who has caught up joins when it may, without being heard of again", () => {
   const stage = new Stage(ALONE, [0]);
-  stage.replica.brokersChanged(standings({ fenced: true }));
+  stage.replica.brokersChanged(standings({ fenced: true }), stage.now);
   stage.fetch(2, 1, { brokerEpoch: 7 });
   assertEquals(stage.proposed(), undefined);
-  stage.replica.brokersChanged(standings({}));
+  stage.replica.brokersChanged(standings({}), stage.now);
   const first = stage.replica.takeProposal()!;
   stage.fetch(3, 1);
   stage.answer(first);
@@ -318,6 +318,21 @@ Deno.test("replica: who has caught up joins when it may, without being heard of 
   assertEquals(stage.proposed(), undefined, "it was refused, and nothing has changed");
   stage.replica.checkLag(stage.now);
   assertEquals(stage.proposed(), [1, 2, 3]);
+});
+
+Deno.test("replica: one that went for lagging comes back only by a fetch", () => {
+  const stage = new Stage({ replicas: [1, 2], isr: [1, 2] });
+  stage.append(3);
+  stage.fetch(2, 2);
+  stage.append();
+  stage.now += LAG_MAX_MS + 1;
+  stage.replica.checkLag(stage.now);
+  stage.answer(stage.replica.takeProposal()!);
+  assertEquals([stage.replica.highWatermark, stage.proposed()], [4, undefined]);
+  stage.replica.checkLag(stage.now);
+  assertEquals(stage.proposed(), undefined);
+  stage.fetch(2, 4);
+  assertEquals(stage.proposed(), [1, 2]);
 });
 
 Deno.test("replica: what happened between two assignments may have been another life of a replica", () => {
