@@ -1,6 +1,6 @@
 /**
- * The in-sync replicas as a leader knows them: what the controller has committed, and the one change
- * that may be under way (KIP-497).
+ * The in-sync replicas as a leader knows them: what the controller has committed, and the one
+ * change that may be under way (KIP-497).
  *
  * Invariant: the maximal ISR holds every replica that the controller may take for in sync now.
  *
