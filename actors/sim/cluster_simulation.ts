@@ -173,7 +173,6 @@ class ClusterRun {
     const core = this.#cluster.mend();
     simulation.run({ forMs: CALM_MS, until: () => this.#isBroken });
     this.#workload.stopSending();
-    this.#workload.forgetEnds();
     const deadline = simulation.nowMs + CONVERGE_MS;
     const reason = () => this.#cluster.pending(core) ?? this.#workload.pending();
     while (simulation.nowMs < deadline && !this.#isBroken) {

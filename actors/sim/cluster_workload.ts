@@ -116,17 +116,19 @@ export class ClusterWorkload {
     this.#stopped = true;
   }
 
-  forgetEnds(): void {
-    for (const consumer of this.#allConsumers()) consumer.forgetEnd();
-  }
-
   /** Why the clients are not done: a batch of unknown outcome, a partition not read to its end. */
   pending(): string | undefined {
     for (const [host, producers] of this.#producers) {
       const open = producers.reduce((sum, producer) => sum + producer.open, 0);
       if (open > 0) return `${open} sends of ${host} are not answered`;
     }
-    for (const consumer of this.#allConsumers()) if (!consumer.isDrained) return consumer.status;
+    for (const consumer of this.#allConsumers()) {
+      const { topicId, offset } = consumer.position;
+      const track = topicId === undefined ? undefined : this.#track(topicId, consumer.partition);
+      if (track === undefined || track.isDeleted) return `${consumer.name} has found no partition`;
+      const { endOffset } = track.committed;
+      if (offset < endOffset) return `${consumer.name} is at ${offset} of ${endOffset}`;
+    }
     return undefined;
   }
 

@@ -158,10 +158,9 @@ export class SimulatedCluster {
   /** Whether a broker has run ever since it registered, and is not about to stop. */
   #isSettled(id: NodeId): boolean {
     const { state, isStopping } = this.#options.simulation.node(nodeName(id));
-    const { endedUncleanly } = this.checker.tracks.node(id);
     const registered = this.checker.metadata.image.brokers.get(id);
-    return state !== "down" && !isStopping && !endedUncleanly &&
-      registered?.fenced === false && registered.epoch === this.checker.broker(id)?.brokerEpoch;
+    return state !== "down" && !isStopping && registered?.fenced === false &&
+      registered.epoch === this.checker.broker(id)?.brokerEpoch;
   }
 
   /** Why the core does not do all that it is for; undefined when it does. */

@@ -66,6 +66,7 @@ Deno.test("cluster checker: a good run breaks no rule, and every rule is held ag
   failOver(cluster);
   cluster.append(6, [2, 3]);
   cluster.advance(6, 2);
+  cluster.start(1);
   cluster.commit(registered(1, 50));
   cluster.restart(1);
   cluster.assign(1);
@@ -208,6 +209,7 @@ const BAD: readonly [rule: string, what: string, spoil: (cluster: FakeCluster) =
   }],
   ["P15", "a broker that comes back from an unclean end and is still in the ISR", (cluster) => {
     cluster.checker.processEnded(3, "killed");
+    cluster.start(3);
     cluster.commit(registered(3, 50));
   }],
   ["P16", "a broker that applied what is not committed", (cluster) => {
@@ -317,6 +319,7 @@ Deno.test("cluster checker: a power cut excuses what was not durable until the n
   cluster.look();
   cluster.checker.checkAll();
   assertEquals(cluster.broken, []);
+  cluster.start(3);
   cluster.commit(registered(3, 50), ...change(cluster, { isr: [1, 2], leader: 1 }));
   assertEquals(cluster.broken, []);
   cluster.change({ isr: [1, 2, 3] });

@@ -192,8 +192,14 @@ export class FakeCluster {
     this.look();
   }
 
+  /** Another process of a node begins. */
+  start(id: number): void {
+    this.checker.brokerStarted(this.brokers[id - 1]!);
+  }
+
   /** Node `id` is back, as it was, but for what the others have committed since. */
   restart(id: number): void {
+    this.start(id);
     this.checker.controllerStarted(this.controller(id));
     this.checker.replicaStarted(this.replica(id));
     this.look();
@@ -308,7 +314,7 @@ export function registered(id: number, epoch = id): MetadataRecord {
       brokerId: id,
       brokerEpoch: epoch,
       fenced: false,
-      incarnationId: TOPIC_ID,
+      incarnationId: `${id}-${epoch}`.padEnd(22, "A"),
     }),
   };
 }

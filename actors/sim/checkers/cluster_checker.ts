@@ -17,7 +17,7 @@ import { MembershipRules } from "./membership_rules.ts";
 import { MetadataRules } from "./metadata_rules.ts";
 import { type ControllerTrack, QuorumChecks } from "./quorum_rules.ts";
 import { ReplicaRules } from "./replica_rules.ts";
-import { nothingSeen, partitionKey, type PartitionTrack, Tracks } from "./tracks.ts";
+import { isLossy, nothingSeen, partitionKey, type PartitionTrack, Tracks } from "./tracks.ts";
 import { Vacuity } from "./vacuity.ts";
 import { Verdicts } from "./verdicts.ts";
 
@@ -121,6 +121,8 @@ export class ClusterChecker implements ViewSink {
   }
 
   brokerStarted(view: BrokerView): void {
+    const node = this.tracks.node(view.nodeId);
+    node.startedUncleanly[++node.process] = node.endedUncleanly;
     this.#brokers.set(view.nodeId, view);
   }
 
@@ -149,7 +151,7 @@ export class ClusterChecker implements ViewSink {
   get recovering(): ReadonlySet<NodeId> {
     for (const id of this.#recovering) {
       const node = this.tracks.node(id);
-      if (node.isLossy) continue;
+      if (isLossy(node)) continue;
       const behind = [...this.tracks.partitions.values()].some(({ truth, isDeleted }) =>
         truth !== undefined && !isDeleted && truth.replicas.includes(id) &&
         !truth.isr.includes(id)
@@ -174,11 +176,11 @@ export class ClusterChecker implements ViewSink {
       replica.log.detach(ended);
     }
     node.live = [];
+    node.endedUncleanly = how !== "clean";
     if (how === "clean") return;
-    node.endedUncleanly = true;
     if (how === "power-lost" || how === "damaged") {
       // Where nothing counts as held before it is durable, no power cut excuses anything.
-      node.isLossy ||= how === "damaged" || !this.#flushBeforeAck;
+      if (how === "damaged" || !this.#flushBeforeAck) node.lostIn = node.process;
       this.#recovering.add(nodeId);
       for (const { partition } of node.replicas.values()) this.#lost(partition);
     }
@@ -187,7 +189,7 @@ export class ClusterChecker implements ViewSink {
   /** The disk of a node that is down was emptied. */
   diskWiped(nodeId: NodeId): void {
     const node = this.tracks.node(nodeId);
-    node.isLossy = true;
+    node.lostIn = node.process;
     node.endedUncleanly = true;
     this.#recovering.add(nodeId);
     this.quorum.wiped(nodeId);
@@ -222,7 +224,8 @@ export class ClusterChecker implements ViewSink {
 
   /** P13: a reader was given a batch, as its header says. */
   read(partition: PartitionTrack, baseOffset: Offset, epoch: Epoch, hash: number): void {
-    if (partition.uncleanEpoch !== undefined || baseOffset >= partition.givenUpFrom) return;
+    const { uncleanEpoch, givenUpFrom, isDeleted } = partition;
+    if (uncleanEpoch !== undefined || baseOffset >= givenUpFrom || isDeleted) return;
     const batch = partition.committed.at(baseOffset);
     const holds = batch?.hash === hash && batch.epoch === epoch;
     this.#verdicts.hold("P13 consistent-read", holds, () => {

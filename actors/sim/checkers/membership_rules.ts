@@ -11,7 +11,7 @@
 import type { NodeId } from "../../../storage/bytes/ids.ts";
 import type { PartitionImage } from "../../controller/cluster_image.ts";
 import { describeBatch, isSame } from "./shadow_log.ts";
-import type { PartitionTrack, ReplicaTrack, Tracks } from "./tracks.ts";
+import { isLossy, type PartitionTrack, type ReplicaTrack, type Tracks } from "./tracks.ts";
 import type { StateRule, Verdicts } from "./verdicts.ts";
 
 /** The eligible leader replicas (KIP-966). */
@@ -128,6 +128,6 @@ export class MembershipRules {
   }
 
   #isExempt(member: NodeId): boolean {
-    return this.#tracks.node(member).isLossy;
+    return isLossy(this.#tracks.node(member));
   }
 }

@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { NodeId, Offset } from "../../../storage/bytes/ids.ts";
+import type { NodeId, Offset, Uuid } from "../../../storage/bytes/ids.ts";
 import {
   ClusterImage,
   CONFIG_RESOURCE,
@@ -15,7 +15,7 @@ import type { MetadataRecord } from "../../controller/metadata_record.ts";
 import type { BrokerView } from "../cluster_view.ts";
 import { eligibleOf, type MembershipRules } from "./membership_rules.ts";
 import type { ObservedBatch } from "./shadow_log.ts";
-import { partitionKey, type PartitionTrack, type Tracks } from "./tracks.ts";
+import { isLossy, partitionKey, type PartitionTrack, type Tracks } from "./tracks.ts";
 import type { Vacuity } from "./vacuity.ts";
 import type { Verdicts } from "./verdicts.ts";
 
@@ -34,11 +34,15 @@ interface Touched {
   readonly registered: Set<NodeId>;
 }
 
+type Registration = Extract<MetadataRecord, { readonly kind: "RegisterBrokerRecord" }>["value"];
+
 export class MetadataRules {
   /** The fold of everything committed. */
   readonly image = new ClusterImage();
   readonly #options: MetadataRulesOptions;
   #endOffset: Offset = 0;
+  /** The process of each incarnation that has asked to be registered. */
+  readonly #processes = new Map<Uuid, number>();
   /** Set once a record could not be folded: nothing is known of the metadata any more. */
   #broken = false;
 
@@ -49,6 +53,22 @@ export class MetadataRules {
   /** Where the committed metadata end. */
   get endOffset(): Offset {
     return this.#endOffset;
+  }
+
+  /** A leader has appended a batch, which may never be committed. */
+  appended(records: readonly MetadataRecord[]): void {
+    for (const record of records) {
+      if (record.kind === "RegisterBrokerRecord") this.#processOf(record.value);
+    }
+  }
+
+  /** Which process of its node a registration is of: the one that ran when it was first seen. */
+  #processOf({ brokerId, incarnationId }: Registration): number {
+    const known = this.#processes.get(incarnationId);
+    if (known !== undefined) return known;
+    const { process } = this.#options.tracks.node(brokerId);
+    this.#processes.set(incarnationId, process);
+    return process;
   }
 
   /** A batch of the metadata log was committed. */
@@ -107,8 +127,10 @@ export class MetadataRules {
         }
         return;
       case "broker":
-        if (record.kind === "RegisterBrokerRecord") touched.registered.add(change.id);
-        else if (before?.fenced === false && this.image.brokers.get(change.id)?.fenced === true) {
+        if (record.kind === "RegisterBrokerRecord") {
+          this.#processOf(record.value);
+          touched.registered.add(change.id);
+        } else if (before?.fenced === false && this.image.brokers.get(change.id)?.fenced === true) {
           vacuity.count("brokers fenced");
         }
     }
@@ -158,26 +180,32 @@ export class MetadataRules {
 
   /** P15: whoever comes back after an unclean end counts for nothing until it has caught up. */
   #registered(id: NodeId): void {
-    const { tracks, verdicts, vacuity } = this.#options;
+    const { tracks, vacuity } = this.#options;
     const node = tracks.node(id);
-    if (node.endedUncleanly) {
+    const process = this.#processes.get(this.image.brokers.get(id)!.incarnationId) ?? node.process;
+    if (process > node.registeredIn && node.startedUncleanly[process] === true) {
       vacuity.count("brokers registered after an unclean end");
-      for (const { truth, name, isDeleted } of tracks.partitions.values()) {
-        if (truth === undefined || isDeleted) continue;
-        // The last one of the ISR stays where nobody else could be elected; it must not lead.
-        const isLast = truth.isr.length === 1 && truth.leader === -1;
-        const counts = truth.isr.includes(id) && !isLast || eligibleOf(truth).includes(id);
-        verdicts.hold("P15 unclean-exclusion", !counts, () => {
-          return `${name}: ${id} registered after an unclean end and is in the ISR ` +
-            `[${truth.isr}] or ELR [${eligibleOf(truth)}] with leader ${truth.leader}`;
-        });
-      }
+      this.#checkExclusion(id);
     }
-    node.endedUncleanly = false;
-    if (!node.isLossy) return;
-    node.isLossy = false;
+    const wasLossy = isLossy(node);
+    node.registeredIn = Math.max(node.registeredIn, process);
+    if (!wasLossy || isLossy(node)) return;
     for (const partition of tracks.partitions.values()) {
       partition.returned.set(id, partition.truth?.partitionEpoch ?? 0);
+    }
+  }
+
+  #checkExclusion(id: NodeId): void {
+    const { tracks, verdicts } = this.#options;
+    for (const { truth, name, isDeleted } of tracks.partitions.values()) {
+      if (truth === undefined || isDeleted) continue;
+      // The last one of the ISR stays where nobody else could be elected; it must not lead.
+      const isLast = truth.isr.length === 1 && truth.leader === -1;
+      const counts = truth.isr.includes(id) && !isLast || eligibleOf(truth).includes(id);
+      verdicts.hold("P15 unclean-exclusion", !counts, () => {
+        return `${name}: ${id} registered after an unclean end and is in the ISR ` +
+          `[${truth.isr}] or ELR [${eligibleOf(truth)}] with leader ${truth.leader}`;
+      });
     }
   }
 

@@ -9,7 +9,7 @@ import type { Offset } from "../../../storage/bytes/ids.ts";
 import type { LogChange } from "./log_track.ts";
 import { eligibleOf, type MembershipRules } from "./membership_rules.ts";
 import { describeBatch } from "./shadow_log.ts";
-import type { PartitionTrack, ReplicaTrack } from "./tracks.ts";
+import { isLossy, type PartitionTrack, type ReplicaTrack } from "./tracks.ts";
 import type { Vacuity } from "./vacuity.ts";
 import type { Verdicts } from "./verdicts.ts";
 
@@ -109,7 +109,7 @@ export class ReplicaRules {
       return `${log.name}: cut at ${cutTo}, below its own HW ${own}`;
     });
     const { truth, committed } = partition;
-    const isMember = truth !== undefined && !node.isLossy &&
+    const isMember = truth !== undefined && !isLossy(node) &&
       (truth.isr.includes(node.id) || eligibleOf(truth).includes(node.id));
     const gone = committed.at(cutTo);
     if (!isMember) return;

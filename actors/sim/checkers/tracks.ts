@@ -61,10 +61,21 @@ export interface NodeTrack {
   readonly replicas: Map<string, ReplicaTrack>;
   /** Those that have an actor. */
   live: ReplicaTrack[];
-  /** It may have lost data, and has not registered since. */
-  isLossy: boolean;
-  /** Whether its process ended otherwise than in order, and has not registered since. */
+  /** Counts the processes that were started. */
+  process: number;
+  /** Whether the last process that ended did so in another way than in order. */
   endedUncleanly: boolean;
+  /** By process: whether the one before it ended otherwise than in order. */
+  readonly startedUncleanly: boolean[];
+  /** The process in which data were lost last, or after which; -1 if none ever were. */
+  lostIn: number;
+  /** The process of the registration that is in force; -1 before the first. */
+  registeredIn: number;
+}
+
+/** Whether a node may have lost data, and has not registered since. */
+export function isLossy({ lostIn, registeredIn }: NodeTrack): boolean {
+  return lostIn >= 0 && registeredIn <= lostIn;
 }
 
 /** The initial state of a replica's actor. */
@@ -98,8 +109,16 @@ export class Tracks {
   node(id: NodeId): NodeTrack {
     let node = this.nodes.get(id);
     if (node === undefined) {
-      const fresh = { replicas: new Map(), live: [], isLossy: false, endedUncleanly: false };
-      node = { id, ...fresh };
+      node = {
+        id,
+        replicas: new Map(),
+        live: [],
+        process: 0,
+        endedUncleanly: false,
+        startedUncleanly: [],
+        lostIn: -1,
+        registeredIn: -1,
+      };
       this.nodes.set(id, node);
     }
     return node;

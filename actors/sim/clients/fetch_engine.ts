@@ -44,8 +44,6 @@ export class FetchEngine {
   #topicId: Uuid | undefined;
   #position: Offset = 0;
   #incarnation = 0;
-  /** The high watermark that a leader told last, in answer to a fetch since `forgetEnd`. */
-  #end: Offset = -1;
 
   constructor(options: FetchEngineOptions) {
     this.#options = options;
@@ -54,18 +52,17 @@ export class FetchEngine {
     this.#askForEnd();
   }
 
-  /** Whether everything was read up to the end that was told since `forgetEnd`. */
-  get isDrained(): boolean {
-    return this.#end >= 0 && this.#position >= this.#end;
+  /** Which log it reads, and how far it is. */
+  get position(): { readonly topicId: Uuid | undefined; readonly offset: Offset } {
+    return { topicId: this.#topicId, offset: this.#position };
   }
 
-  /** How far it is, for people. */
-  get status(): string {
-    return `${this.#options.name} is at ${this.#position} of ${this.#end}`;
+  get partition(): number {
+    return this.#options.partition;
   }
 
-  forgetEnd(): void {
-    this.#end = -1;
+  get name(): string {
+    return this.#options.name;
   }
 
   get #process(): string {
@@ -97,7 +94,6 @@ export class FetchEngine {
     const { topic, partition, history } = this.#options;
     this.#topicId = topicId;
     this.#position = position;
-    this.#end = -1;
     this.#incarnation++;
     history.assign(this.#process, [historyKey(topic.name, topicId, partition)]);
   }
@@ -136,8 +132,7 @@ export class FetchEngine {
     if (!sent) this.#again(RETRY_MS);
   }
 
-  #take(topicId: Uuid, { records, highWatermark }: PartitionData): void {
-    this.#end = highWatermark;
+  #take(topicId: Uuid, { records }: PartitionData): void {
     if (records === null || records.length === 0) return;
     const { topic, partition, history, read, corrupt } = this.#options;
     const found: { offset: Offset; value: number }[] = [];

@@ -106,6 +106,8 @@ export class ProduceEngine {
   #producerId: ProducerId = -1;
   #producerEpoch = -1;
   #sequence = 0;
+  /** Whether a batch of this epoch is stored. */
+  #isKnown = false;
   #asking = false;
   #topicId: Uuid | undefined;
   #generation = 0;
@@ -209,19 +211,26 @@ export class ProduceEngine {
       this.#producerId = this.#lastProducerId = response.producerId;
       this.#producerEpoch = response.producerEpoch;
       this.#sequence = 0;
+      this.#isKnown = false;
       this.#generation++;
     });
   }
   #lastProducerId: ProducerId = -1;
 
-  /** Sends what is due, in the order of its sequences. */
+  /**
+   * Sends what is due, in the order of its sequences. A log takes any sequence of whom it does not
+   * know: so a second batch of an epoch is not sent before the first is stored.
+   */
   #pump(): void {
     const { now } = this.#link;
+    const alone = this.#isIdempotent && !this.#isKnown;
     for (const batch of this.#batches) {
-      if (batch.inFlight) continue;
-      if (batch.deadline <= now) return this.#giveUp();
-      if (batch.notBefore > now) return;
-      if (!this.#send(batch)) return;
+      if (!batch.inFlight) {
+        if (batch.deadline <= now) return this.#giveUp();
+        if (batch.notBefore > now) return;
+        if (!this.#send(batch)) return;
+      }
+      if (alone) return;
     }
   }
 
@@ -267,6 +276,7 @@ export class ProduceEngine {
   #answered(batch: Batch, code: number | undefined, baseOffset: number): void {
     if (code === ErrorCode.NONE || code === ErrorCode.DUPLICATE_SEQUENCE_NUMBER) {
       this.#options.acknowledged(batch);
+      this.#isKnown = true;
       this.#end(batch, "ok", baseOffset >= 0 ? baseOffset : undefined);
       return this.#pump();
     }
