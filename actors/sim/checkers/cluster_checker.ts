@@ -122,6 +122,7 @@ export class ClusterChecker implements ViewSink {
 
   brokerStarted(view: BrokerView): void {
     const node = this.tracks.node(view.nodeId);
+    node.isRunning = true;
     node.startedUncleanly[++node.process] = node.endedUncleanly;
     this.#brokers.set(view.nodeId, view);
   }
@@ -176,7 +177,9 @@ export class ClusterChecker implements ViewSink {
       replica.log.detach(ended);
     }
     node.live = [];
-    node.endedUncleanly = how !== "clean";
+    // One that ends before it has a broker leaves everything as the one before it did.
+    if (node.isRunning) node.endedUncleanly = how !== "clean";
+    node.isRunning = false;
     if (how === "clean") return;
     if (how === "power-lost" || how === "damaged") {
       // Where nothing counts as held before it is durable, no power cut excuses anything.

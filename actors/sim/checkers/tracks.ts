@@ -63,6 +63,8 @@ export interface NodeTrack {
   live: ReplicaTrack[];
   /** Counts the processes that were started. */
   process: number;
+  /** Whether the last process has a broker and has not ended. */
+  isRunning: boolean;
   /** Whether the last process that ended did so in another way than in order. */
   endedUncleanly: boolean;
   /** By process: whether the one before it ended otherwise than in order. */
@@ -114,6 +116,7 @@ export class Tracks {
         replicas: new Map(),
         live: [],
         process: 0,
+        isRunning: false,
         endedUncleanly: false,
         startedUncleanly: [],
         lostIn: -1,
