@@ -172,6 +172,9 @@ export class MetadataRules {
       }
     } else if (eligibleOf(before).includes(image.leader)) {
       vacuity.count("elections from the ELR");
+    } else if (before.lastKnownElr.includes(image.leader) && isComplete(partition, image.leader)) {
+      // It led when everything was there, and has lost nothing since.
+      vacuity.count("elections of last known leaders");
     } else {
       vacuity.count("unclean elections");
       partition.uncleanEpoch = image.leaderEpoch;
@@ -241,6 +244,12 @@ export class MetadataRules {
       if (isZombie) vacuity.count("fenced zombies");
     }
   }
+}
+
+/** Whether a replica has been in sync since it lost data last, if it ever has. */
+function isComplete({ returned, history }: PartitionTrack, id: NodeId): boolean {
+  const from = returned.get(id);
+  return from === undefined || history.slice(from).some((image) => image?.isr.includes(id));
 }
 
 /** Everything about topics and brokers that must be equal, as text. */

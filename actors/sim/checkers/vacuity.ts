@@ -14,6 +14,7 @@ export const VACUITY = [
   "elections from the ISR",
   "elections from the ELR",
   "elections of preferred leaders",
+  "elections of last known leaders",
   "unclean elections",
   "leaderless partitions",
   "leaders replaced",
