@@ -59,7 +59,10 @@ export interface FetchOperationOptions {
  */
 const FETCH_BYTES_MIN = 64 * 1024;
 
-type HasRoom = "has-room";
+/** A follower that was answered with records so short a time ago gets the next ones gathered. */
+const BUSY_MS = 10;
+
+type Go = "go";
 
 /** A partition that is read in this round. */
 interface Slot {
@@ -91,6 +94,8 @@ export class FetchOperation {
   /** There is something to be told at once that is no records. */
   #urgent = false;
   #expired = false;
+  /** This round only tells partitions what a follower holds. */
+  #tellsOnly = false;
   /** Ends the wait that is under way, if any. */
   #stopWaiting: (() => void) | undefined;
   #cancelTimer: (() => void) | undefined;
@@ -108,7 +113,23 @@ export class FetchOperation {
     this.#call.onCancel(() => this.#cancel());
     this.#session.attach(this.#call);
     this.#session.hurry = () => this.#expire();
+    this.#tellsOnly = this.#isBusy;
     this.#readDue();
+  }
+
+  /**
+   * Whether records come to a follower one after the other. Then it is first told to each partition
+   * what the follower holds, and records are read when the node has taken in what its connections
+   * have brought meanwhile: a few large answers cost both sides less than many small ones. Where
+   * records are few and far between, none waits.
+   */
+  get #isBusy(): boolean {
+    return this.#limits.follower !== undefined && !this.#options.isFull &&
+      this.#now() - this.#session.answeredAt < BUSY_MS;
+  }
+
+  #now(): number {
+    return this.#call.broker.environment.clock.monotonic();
   }
 
   /** Answers now, with what there is. */
@@ -169,7 +190,8 @@ export class FetchOperation {
     const { follower, readCommitted } = this.#limits;
     // Only the first may exceed the budget, so that a batch larger than it is ever given (KIP-74).
     const isFirst = this.#bytes === 0 && this.#underWay === 0 && this.#room() > 0;
-    const maxBytes = isThrottled ? 0 : allowed;
+    const isRead = !isThrottled && !this.#tellsOnly;
+    const maxBytes = isRead ? allowed : 0;
     this.#underWay++;
     this.#budget -= maxBytes;
     this.#reserved += maxBytes;
@@ -181,7 +203,7 @@ export class FetchOperation {
         kind: "read",
         fetchOffset: asked.fetchOffset,
         maxBytes,
-        atLeastOneBatch: isFirst && !isThrottled,
+        atLeastOneBatch: isFirst && isRead,
         currentLeaderEpoch: asked.currentLeaderEpoch,
         readCommitted,
         ...(follower === undefined ? undefined : {
@@ -259,7 +281,7 @@ export class FetchOperation {
 
   /** Reads the first partition whose next batch alone is larger than it was allowed, if any. */
   #readOversized(): boolean {
-    if (this.#triedOversized || this.#room() === 0) return false;
+    if (this.#triedOversized || this.#room() === 0 || this.#tellsOnly) return false;
     this.#triedOversized = true;
     const slot = this.#round.find((slot) =>
       this.#hasMore(slot) && "partition" in slot.target && !slot.target.isThrottled &&
@@ -285,20 +307,23 @@ export class FetchOperation {
       reply?.release();
       if (reply?.records === null) this.#answers.set(partition, reply);
     }
-    this.#round = [];
     this.#call.setWaiting(true);
     // Room comes while others run; it is taken in the turn of this call.
-    const notice = this.#call.adapt<HasRoom>(() => this.#wake());
-    const hasRoom = () => void notice.tell("has-room");
+    const notice = this.#call.adapt<Go>(() => this.#wake());
+    const hasRoom = () => void notice.tell("go");
     this.#stopWaiting = () => {
       this.#stopWaiting = undefined;
       this.#session.wake = undefined;
       fetchedBytes.forget(hasRoom);
       this.#call.setWaiting(false);
     };
-    this.#session.wake = () => this.#wake();
+    this.#session.wake = () => this.#readable();
+    const isReadable = this.#tellsOnly && this.#round.some((slot) => this.#hasMore(slot));
+    this.#tellsOnly = false;
+    this.#round = [];
     if (this.#starved) fetchedBytes.wait(hasRoom);
     this.#cancelTimer ??= this.#call.after(this.#limits.maxWaitMs, () => this.#expire());
+    if (isReadable) this.#readable();
     return true;
   }
 
@@ -308,6 +333,14 @@ export class FetchOperation {
     const seenHighWatermark = reply.highWatermark;
     if (seenEndOffset <= partition.asked.fetchOffset) this.#session.settled(partition);
     this.#session.watch(partition, target.partition, { seenEndOffset, seenHighWatermark, bytes });
+  }
+
+  /** There is something to read. */
+  #readable(): void {
+    if (!this.#isBusy) return this.#wake();
+    this.#session.wake = undefined;
+    const notice = this.#call.adapt<Go>(() => this.#wake());
+    this.#call.broker.environment.dispatcher.afterIo(() => void notice.tell("go"));
   }
 
   #wake(): void {
@@ -320,6 +353,7 @@ export class FetchOperation {
 
   #finish(): void {
     this.#cancelTimer?.();
+    if (this.#bytes > 0) this.#session.answeredAt = this.#now();
     for (const slot of this.#round) {
       const { partition, reply } = slot;
       if (reply === undefined) continue;

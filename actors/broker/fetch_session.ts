@@ -75,6 +75,8 @@ export class FetchSession {
   /** Fetches behind the one that runs. */
   readonly #queue: (() => void)[] = [];
   #isRunning = false;
+  /** When it was answered with records last, in monotonic ms. */
+  answeredAt = -Infinity;
   /** Called when there is something to read. */
   wake: (() => void) | undefined;
   /** Has the fetch that runs answer at once. */

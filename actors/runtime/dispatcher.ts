@@ -47,6 +47,7 @@ export class FifoDispatcher implements Dispatcher {
   #head = 0;
   #waiting = 0;
   #atEnd: (() => void)[] = [];
+  #afterIo: (() => void)[] = [];
   /** A turn runs or is scheduled. */
   #awake = false;
   /** When the first turn began since I/O was let in; -1 when none has. */
@@ -74,6 +75,16 @@ export class FifoDispatcher implements Dispatcher {
   atEndOfTurn(run: () => void): void {
     this.#atEnd.push(run);
     this.#wake();
+  }
+
+  afterIo(run: () => void): void {
+    this.#afterIo.push(run);
+    if (this.#afterIo.length > 1) return;
+    this.#options.afterIo(() => {
+      const runs = this.#afterIo;
+      this.#afterIo = [];
+      for (const run of runs) this.atEndOfTurn(run);
+    });
   }
 
   #wake(): void {

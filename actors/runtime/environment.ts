@@ -96,6 +96,12 @@ export interface Dispatcher {
    * is taken in. For gathering what a turn produced into one write.
    */
   atEndOfTurn(run: () => void): void;
+
+  /**
+   * Runs once after what connections have received by then was taken in and handled. For gathering
+   * what many bring: where nothing else is to be done, a tenth of a millisecond later.
+   */
+  afterIo(run: () => void): void;
 }
 
 /** All that an actor may use of the outside. */

@@ -26,6 +26,8 @@ export interface DispatcherHost {
 
 /** Empty lanes kept for use again. */
 const SPARE_LANES = 256;
+/** What connections bring is taken in within this time. */
+const AFTER_IO_US = 50;
 /** The place of a lane that is not among the ready ones. */
 const HELD = -1;
 
@@ -137,6 +139,10 @@ export class SimulatedDispatcher implements Dispatcher {
     if (this.ended) return;
     this.#atEnd.push(run);
     this.#scheduleNext();
+  }
+
+  afterIo(run: () => void): void {
+    this.#host.schedule(AFTER_IO_US, "after I/O", 1, () => this.atEndOfTurn(run));
   }
 
   /** Messages that wait. */

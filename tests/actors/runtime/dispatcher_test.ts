@@ -264,3 +264,22 @@ Deno.test("dispatcher: a throw out of a delivery is reported, and the turn goes 
   assertEquals(got, [2, 3]);
   assertEquals(crank.failures.length, 1);
 });
+
+Deno.test("runtime 2.8: work after I/O runs once, in order, at the end of a turn after I/O", () => {
+  const crank = new Crank();
+  const seen: string[] = [];
+  const mailbox = crank.mailbox(() => void seen.push("message"));
+  crank.dispatcher.afterIo(() => void seen.push("first"));
+  crank.dispatcher.afterIo(() => void seen.push("second"));
+  assertEquals([crank.soon.length, crank.later.length, crank.afterIo.length], [0, 0, 1]);
+  // What came in meanwhile.
+  mailbox.push(0, 1);
+  crank.afterIo.shift()!();
+  assertEquals(seen, []);
+  crank.soon.shift()!();
+  assertEquals(seen, ["message", "first", "second"]);
+  crank.dispatcher.afterIo(() => void seen.push("third"));
+  crank.afterIo.shift()!();
+  crank.soon.shift()!();
+  assertEquals(seen.slice(3), ["third"]);
+});

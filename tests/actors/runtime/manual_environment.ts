@@ -199,6 +199,10 @@ class ChoosingDispatcher implements Dispatcher {
     this.#world.soon(() => this.#step());
   }
 
+  afterIo(run: () => void): void {
+    this.atEndOfTurn(run);
+  }
+
   #step(): void {
     const lanes = this.#mailboxes.flatMap((mailbox) =>
       mailbox.lanes.map((lane) => ({ mailbox, lane }))
