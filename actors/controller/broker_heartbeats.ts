@@ -79,7 +79,7 @@ export class BrokerHeartbeats {
     return session === undefined ? Infinity : this.#runningMs - session.lastContactMs;
   }
 
-  /** In how long the first of these sessions is over, or the next look is due, if that is sooner. */
+  /** In how long the first of these sessions is over, or sooner: the next look is due. */
   nextLookMs(brokers: Iterable<NodeId>, sessionTimeoutMs: number): number {
     let next = this.intervalMs;
     for (const id of brokers) next = Math.min(next, sessionTimeoutMs - this.silentMs(id) + 1);
