@@ -100,7 +100,7 @@ export class ControllerRules {
     return inSync >= minInsyncReplicas;
   }
 
-  /** Whether a replica has all that is committed: it is in the ISR, or eligible while that is empty. */
+  /** Whether a replica has all that is committed: in the ISR, or eligible while that is empty. */
   isElectable(replica: NodeId, isr: readonly NodeId[], elr: readonly NodeId[]): boolean {
     return isr.length === 0 ? elr.includes(replica) : isr.includes(replica);
   }

@@ -5,8 +5,9 @@
  * Owns the order of the steps; the rules are `ControllerRules`. Does not own why a change is
  * wanted.
  *
- * Invariants: a leader is in the ISR; ISR and eligible leader replicas (ELR) are disjoint, and parts
- * of the replicas; as many in sync as `min.insync.replicas` demands leave nobody eligible (KIP-966).
+ * Invariants: a leader is in the ISR; ISR and eligible leader replicas (ELR) are disjoint parts of
+ * the replicas; as many in sync as `min.insync.replicas` demands leave nobody eligible
+ * (KIP-966).
  *
  * @module
  */

@@ -28,7 +28,7 @@ export interface PartitionImage {
   readonly leader: NodeId;
   readonly leaderEpoch: Epoch;
   readonly partitionEpoch: number;
-  /** Out of sync, but with all that was committed: they may lead once the ISR is empty (KIP-966). */
+  /** Out of sync, but with all that is committed: may lead once the ISR is empty (KIP-966). */
   readonly elr: readonly NodeId[];
   /** Who led last, where nobody does and the ISR is empty. */
   readonly lastKnownElr: readonly NodeId[];

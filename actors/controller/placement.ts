@@ -67,7 +67,7 @@ function followOn(
   return chosen.map(({ id }) => id);
 }
 
-/** The brokers so that neighbours stand in different racks as long as there are some: a1 b1 c1 a2… */
+/** The brokers so that neighbours stand in different racks while there are some: a1 b1 c1 a2… */
 function rackByRack(brokers: readonly BrokerImage[]): BrokerImage[] {
   const racks = new Map<string | null, BrokerImage[]>();
   for (const broker of brokers.toSorted((a, b) => a.id - b.id)) {
