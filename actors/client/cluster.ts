@@ -19,7 +19,7 @@ import type { Environment, RandomStream, Timer } from "../runtime/environment.ts
 import { NodeConnection } from "../link/node_connection.ts";
 import type { NodeLink } from "../link/node_link.ts";
 import type { ClientSettings } from "./configs.ts";
-import { BrokerNotAvailableError, type ClientError } from "./errors.ts";
+import { BrokerNotAvailableError, type ClientError, DisconnectedError } from "./errors.ts";
 import { Metadata } from "./metadata.ts";
 
 export interface ClusterOptions {
@@ -304,7 +304,8 @@ export class Cluster {
     for (const [node, { connection }] of this.#nodes) {
       if (this.metadata.brokers.has(node)) continue;
       this.#nodes.delete(node);
-      connection.close();
+      // It may be back soon, and others may answer: what was asked of it is asked again.
+      connection.close(new DisconnectedError(`Broker ${node} is not in the cluster now`));
     }
     this.#found?.(undefined);
     this.#observer?.metadataUpdated();

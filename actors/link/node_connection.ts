@@ -214,10 +214,11 @@ export class NodeConnection implements NodeLink {
     this.#flushSoon();
   }
 
-  /** Ends it for good, after what was written has left; what is unanswered fails. */
-  close(): void {
+  /** Ends it for good, after what was written has left; what is unanswered fails, for `reason`. */
+  close(reason?: ClientError): void {
     if (this.#state === "closed") return;
-    this.#reason = new ClosedError(`Closed the connection to ${formatAddress(this.address)}`);
+    this.#reason = reason ??
+      new ClosedError(`Closed the connection to ${formatAddress(this.address)}`);
     this.#state = "closed";
     this.#timer?.cancel();
     const framed = this.#framed;
