@@ -7,6 +7,7 @@
 import { NONE, ZERO_UUID } from "../../storage/bytes/ids.ts";
 import { MalformedFileError, readSmallText, replaceSmallFile } from "../../storage/checkpoint.ts";
 import type { Disk } from "../../storage/disk.ts";
+import { folderOf } from "../../storage/disk_path.ts";
 import { METADATA_FOLDER } from "./metadata_topic.ts";
 import type { PersistedQuorumState } from "./quorum_state.ts";
 
@@ -45,7 +46,10 @@ export function readQuorumState(disk: Disk): PersistedQuorumState | undefined {
 /** Durable when it returns, unless `durable` is false. @throws {DiskError} */
 export function writeQuorumState(disk: Disk, state: PersistedQuorumState, durable = true): void {
   const text = JSON.stringify({ ...state, data_version: DATA_VERSION });
+  const isFirst = disk.status(PATH) === undefined;
   replaceSmallFile(disk, PATH, text, { sync: durable });
+  // A vote may be given before the folder itself has got a durable name.
+  if (isFirst && durable) disk.syncDirectory(folderOf(METADATA_FOLDER));
 }
 
 function isWhole(value: unknown): value is number {
