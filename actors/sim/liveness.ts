@@ -74,8 +74,11 @@ function partitionsPending(checker: ClusterChecker, core: Core): string | undefi
 function partitionPending(partition: PartitionTrack, core: Core): string | undefined {
   const { isr, leader, leaderEpoch, replicas, adding, removing } = partition.truth!;
   if (leader < 0) return `it has no leader; ISR [${isr}], ELR [${eligibleOf(partition.truth!)}]`;
-  if (adding.length + removing.length > 0) return `a reassignment to [${replicas}] goes on`;
   const members = replicas.filter((id) => core.brokers.includes(id));
+  // One to a node that has failed for ever goes on for ever.
+  if (adding.length + removing.length > 0 && members.length === replicas.length) {
+    return `a reassignment to [${replicas}] goes on`;
+  }
   const missing = members.filter((id) => !isr.includes(id));
   if (missing.length > 0) return `[${missing}] of [${replicas}] are not in the ISR [${isr}]`;
   const leading = partition.replicas.get(leader);
