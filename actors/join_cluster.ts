@@ -24,11 +24,12 @@ export interface ClusterSearch {
 
 /**
  * Asks the nodes at these addresses, again and again, until one says which cluster it is of; then
- * calls `found`, once, later.
+ * calls `found`, once, later. They are shown the secret, unless it is empty.
  */
 export function findCluster(
   environment: Environment,
   servers: readonly SocketAddress[],
+  secret: string,
   found: (clusterId: string, address: SocketAddress) => void,
 ): ClusterSearch {
   const { logger } = environment;
@@ -49,6 +50,7 @@ export function findCluster(
       address,
       settings: {
         clientId: "join",
+        secret: secret === "" ? undefined : secret,
         requestTimeoutMs: ATTEMPT_MS,
         socketConnectionSetupTimeoutMs: ATTEMPT_MS,
         reconnectBackoff: BACKOFF,

@@ -35,13 +35,14 @@ export class JoiningNode implements BootedNode {
     environment: Environment,
     listener: BoundListener,
     servers: readonly SocketAddress[],
+    secret: string,
     open: OpenNode,
     failed: (reason: string) => void,
   ) {
     this.#environment = environment;
     this.#listener = listener;
     this.address = listener.address;
-    this.#search = findCluster(environment, servers, (clusterId) => {
+    this.#search = findCluster(environment, servers, secret, (clusterId) => {
       if (this.#isOver) return;
       try {
         this.#node = open(clusterId, listener);

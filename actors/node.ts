@@ -35,6 +35,7 @@ export function bootNode(options: BootOptions): BootedNode {
     environment,
     options.listener ?? new BoundListener(environment.network, native),
     plan.bootstrapServers,
+    config.nativeSharedSecret,
     (clusterId, listener) => openNode({ ...options, listener }, plan, clusterId),
     options.failed,
   );

@@ -9,7 +9,7 @@ import { DiskError } from "../storage/disk.ts";
 import { formatAddress, type SocketAddress } from "../net/network.ts";
 import { ConfigError } from "./config/definition.ts";
 import { parseVoters } from "./config/quorum_voters.ts";
-import { parseBrokerConfig } from "./config/broker_config.ts";
+import { type BrokerConfig, parseBrokerConfig } from "./config/broker_config.ts";
 import type { BootedNode, BootOptions, CloseOptions } from "./booted_node.ts";
 import { bootNode } from "./node.ts";
 import { denoEnvironment } from "./runtime/deno_environment.ts";
@@ -95,7 +95,7 @@ export async function startNode(options: NodeOptions): Promise<Node> {
     host: options.native?.host ?? own?.address.host ?? "127.0.0.1",
     port: options.native?.port ?? own?.address.port ?? 9192,
   };
-  checkLoopback(native.host);
+  checkReach(native.host, config);
   const environment = options.environment ??
     denoEnvironment({ dataRoot: options.data, openFilesMax });
   const { data, signal } = options;
@@ -177,10 +177,11 @@ function boot(data: string, options: BootOptions): BootedNode {
   }
 }
 
-/** Nobody is asked who he is yet, so nobody from elsewhere may connect. */
-function checkLoopback(host: string): void {
+/** Where nobody is asked for a secret, nobody from elsewhere may connect. */
+function checkReach(host: string, { nativeSharedSecret }: BrokerConfig): void {
+  if (nativeSharedSecret !== "") return;
   if (host === "localhost" || host === "::1" || /^127\.\d+\.\d+\.\d+$/.test(host)) return;
   throw new ConfigError([
-    `Cannot listen on ${host}: clients are not authenticated, so only loopback is allowed`,
+    `Cannot listen on ${host}: without native.shared.secret only loopback is allowed`,
   ]);
 }

@@ -194,7 +194,9 @@ export class WiredNode implements BootedNode {
   /** A folder from elsewhere, or an address of elsewhere: said as soon as somebody answers. */
   #checkCluster(servers: readonly SocketAddress[]): ClusterSearch | undefined {
     if (servers.length === 0) return undefined;
-    return findCluster(this.#options.environment, servers, (clusterId, server) => {
+    const { environment, config } = this.#options;
+    const secret = config.nativeSharedSecret;
+    return findCluster(environment, servers, secret, (clusterId, server) => {
       if (clusterId === this.clusterId || this.#closing !== undefined) return;
       const found = `${formatAddress(server)} is of cluster ${clusterId}`;
       this.#fail(`the folder is of cluster ${this.clusterId}, and ${found}`);

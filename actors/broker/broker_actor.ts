@@ -266,6 +266,7 @@ class BrokerActor implements Actor<BrokerMessage> {
           nodeId,
           clusterId: directory.clusterId,
           purpose: "fetcher",
+          secret: config.nativeSharedSecret,
           requestTimeoutMs: config.requestTimeoutMs,
           retryBackoffMs: RECONNECT_BACKOFF_MS,
           retryBackoffMaxMs: config.replicaFetchBackoffMs,

@@ -317,6 +317,7 @@ class ControllerChannel implements Actor<ChannelMessage> {
         nodeId,
         clusterId,
         purpose: "controller",
+        secret: config.nativeSharedSecret,
         requestTimeoutMs: config.controllerQuorumRequestTimeoutMs,
         retryBackoffMs: config.controllerQuorumRetryBackoffMs,
         retryBackoffMaxMs: config.controllerQuorumRetryBackoffMs,

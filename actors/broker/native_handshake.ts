@@ -12,6 +12,7 @@ import {
   servedVersions,
 } from "../../net/handshake.ts";
 import { ErrorCode, errorMessage } from "../../net/messages/errors.ts";
+import { NONE } from "../../storage/bytes/ids.ts";
 import type { BrokerServices } from "./services.ts";
 
 /** What this software calls itself. */
@@ -30,6 +31,12 @@ export function answerHandshake(
       ErrorCode.UNSUPPORTED_VERSION,
       `native protocol ${protocolVersion} is not supported: this is ${NATIVE_PROTOCOL_VERSION}`,
     );
+  }
+  if (!knowsSecret(request, services)) {
+    // Who is not let in learns nothing more: neither how near it was, nor whom it has asked.
+    const reason = "the secret is missing or wrong";
+    const refused = refusal(services, ErrorCode.SASL_AUTHENTICATION_FAILED, reason);
+    return { ...refused, clusterId: "", nodeId: NONE };
   }
   const role = roleOf(request);
   if (role === undefined) {
@@ -54,6 +61,25 @@ export function answerHandshake(
 export function roleOf({ role, nodeId }: NativeHandshakeRequest): PeerRole | undefined {
   if (role === PeerRole.CLIENT) return PeerRole.CLIENT;
   return role === PeerRole.NODE && nodeId >= 0 ? PeerRole.NODE : undefined;
+}
+
+/** Whether no secret is asked for, or the peer shows it. */
+function knowsSecret({ secret }: NativeHandshakeRequest, { config }: BrokerServices): boolean {
+  const { nativeSharedSecret } = config;
+  if (nativeSharedSecret === "") return true;
+  return isEqualInConstantTime(
+    secret ?? new Uint8Array(),
+    new TextEncoder().encode(nativeSharedSecret),
+  );
+}
+
+/** The time it takes depends on the length of what was shown, and on nothing of the secret. */
+function isEqualInConstantTime(shown: Uint8Array, secret: Uint8Array): boolean {
+  let difference = shown.length ^ secret.length;
+  for (let i = 0; i < shown.length; i++) {
+    difference |= (shown[i] as number) ^ (secret[i % secret.length] as number);
+  }
+  return difference === 0;
 }
 
 function refusal(

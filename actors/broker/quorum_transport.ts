@@ -93,6 +93,7 @@ export class NodeQuorumTransport implements QuorumTransport {
         nodeId,
         clusterId,
         purpose: "quorum",
+        secret: config.nativeSharedSecret,
         requestTimeoutMs: config.controllerQuorumRequestTimeoutMs,
         retryBackoffMs: config.controllerQuorumRetryBackoffMs,
         retryBackoffMaxMs: config.controllerQuorumRetryBackoffMs,

@@ -19,6 +19,7 @@ import {
   int,
   long,
   parseConfig,
+  password,
   string,
   unknownConfig,
 } from "./definition.ts";
@@ -142,6 +143,11 @@ const BROKER_CONFIGS = {
     { min: 1024 },
   ),
 
+  nativeSharedSecret: password(
+    "native.shared.secret",
+    "",
+    "What clients and other nodes must show to be let in; empty asks for nothing (Strom's own)",
+  ),
   brokerRack: string("broker.rack", "", "Where the broker stands: replicas are spread over racks"),
   advertisedListeners: string(
     "advertised.listeners",

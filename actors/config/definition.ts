@@ -132,6 +132,16 @@ export function string<Value extends string = string>(
   return define(name, "string", defaultValue, documentation, options);
 }
 
+/** A text that is shown to nobody. */
+export function password(
+  name: string,
+  defaultValue: string,
+  documentation: string,
+  options: ConfigOptions = {},
+): ConfigDefinition<string> {
+  return define(name, "password", defaultValue, documentation, options);
+}
+
 /** Items parted by commas. */
 export function list(
   name: string,
@@ -156,7 +166,7 @@ function define<Value>(
     documentation,
     dynamic: "read-only",
     ...options,
-    isSensitive: false,
+    isSensitive: type === "password",
   };
 }
 

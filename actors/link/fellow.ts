@@ -16,6 +16,8 @@ export interface FellowOptions {
   readonly clusterId: string;
   /** For the logs of the other. */
   readonly purpose: string;
+  /** `native.shared.secret`; empty where nodes ask each other for none. */
+  readonly secret: string;
   /** How long the connection may take, and the answer to its greeting. */
   readonly requestTimeoutMs: number;
   /** The first wait before a lost connection is made again, and the longest. */
@@ -38,7 +40,7 @@ const ALL_APIS: readonly Api[] = [...APIS, ...NODE_APIS];
 
 /** As a node of the cluster. */
 export function asFellow(options: FellowOptions): Fellow {
-  const { nodeId, clusterId, purpose, requestTimeoutMs, versionLimits } = options;
+  const { nodeId, clusterId, purpose, secret, requestTimeoutMs, versionLimits } = options;
   return {
     role: PeerRole.NODE,
     nodeId,
@@ -46,6 +48,7 @@ export function asFellow(options: FellowOptions): Fellow {
     apis: limitApis(ALL_APIS, versionLimits),
     settings: {
       clientId: `node-${nodeId}-${purpose}`,
+      secret: secret === "" ? undefined : secret,
       requestTimeoutMs,
       socketConnectionSetupTimeoutMs: requestTimeoutMs,
       reconnectBackoff: { initialMs: options.retryBackoffMs, maxMs: options.retryBackoffMaxMs },

@@ -9,7 +9,7 @@ import { Admin } from "../../mod.ts";
 import { ConsumeRunner } from "../bench/load/consume.ts";
 import { type Latencies, ProbeReceiver, ProbeSender } from "../bench/load/end_to_end.ts";
 import { ProduceRunner, type Throughput } from "../bench/load/produce.ts";
-import { bootstrap } from "./client_options.ts";
+import { access, cluster, type ClusterOptions } from "./client_options.ts";
 import type { Command, Terminal } from "./command.ts";
 import { command } from "./command.ts";
 import { choice, flag, integer, textOr } from "./option.ts";
@@ -55,10 +55,10 @@ const produce = command({
     compression,
     topic,
     json,
-    bootstrap,
+    ...cluster,
   },
   async run({ options, terminal }) {
-    await makeTopic(options.bootstrap, options.topic, options.partitions);
+    await makeTopic(options, options.topic, options.partitions);
     await using runner = await ProduceRunner.connect({
       bootstrap: options.bootstrap,
       topic: options.topic,
@@ -66,6 +66,7 @@ const produce = command({
       recordSize: options.recordSize ?? DEFAULT_RECORD_BYTES,
       config: {
         clientId: "strom-bench",
+        ...access(options),
         acks: acksOf(options.acks),
         compression: options.compression,
       },
@@ -83,17 +84,17 @@ const consume = command({
     mode: choice(["records", "batches"], "records", "Record by record, or undecoded batches"),
     topic,
     json,
-    bootstrap,
+    ...cluster,
   },
   async run({ options, terminal }) {
     const wanted = options.records ?? DEFAULT_RECORDS;
-    await checkEnough(options.bootstrap, options.topic, wanted);
+    await checkEnough(options, options.topic, wanted);
     await using runner = await ConsumeRunner.connect({
       bootstrap: options.bootstrap,
       topic: options.topic,
       mode: options.mode,
       from: "last",
-      config: { clientId: "strom-bench" },
+      config: { clientId: "strom-bench", ...access(options) },
     });
     printThroughput(await inSteps(runner, wanted, "consumed", terminal), options.json, terminal);
   },
@@ -113,10 +114,10 @@ const endToEnd = command({
     compression,
     topic,
     json,
-    bootstrap,
+    ...cluster,
   },
   async run({ options, terminal }) {
-    await makeTopic(options.bootstrap, options.topic, options.partitions);
+    await makeTopic(options, options.topic, options.partitions);
     const recordsPerSecond = options.rate ?? DEFAULT_RATE;
     const load = {
       bootstrap: options.bootstrap,
@@ -125,10 +126,11 @@ const endToEnd = command({
       recordsPerSecond,
       producer: {
         clientId: "strom-bench",
+        ...access(options),
         acks: acksOf(options.acks),
         compression: options.compression,
       },
-      consumer: { clientId: "strom-bench", from: "latest" as const },
+      consumer: { clientId: "strom-bench", ...access(options), from: "latest" as const },
     };
     await using receiver = await ProbeReceiver.connect(load);
     await using sender = await ProbeSender.connect(load);
@@ -145,18 +147,18 @@ function acksOf(text: "all" | "1" | "0"): "all" | 1 | 0 {
 }
 
 async function makeTopic(
-  bootstrap: string,
+  options: ClusterOptions,
   name: string,
   partitions = DEFAULT_PARTITIONS,
 ): Promise<void> {
-  await using admin = await Admin.connect(bootstrap);
+  await using admin = await Admin.connect(options.bootstrap, access(options));
   if ((await admin.listTopics()).includes(name)) return;
   await admin.createTopics([{ name, partitions }]);
 }
 
 /** @throws {Error} where the topic would make a consumer wait for ever */
-async function checkEnough(bootstrap: string, name: string, wanted: number): Promise<void> {
-  await using admin = await Admin.connect(bootstrap);
+async function checkEnough(options: ClusterOptions, name: string, wanted: number): Promise<void> {
+  await using admin = await Admin.connect(options.bootstrap, access(options));
   const [topic] = await admin.describeTopics([name]);
   const partitions = topic?.partitions.map(({ partition }) => partition) ?? [];
   const offsetsAt = (at: "earliest" | "latest") =>

@@ -10,16 +10,16 @@ import {
   type QuorumDescription,
   type Reassignment,
 } from "../../mod.ts";
-import { bootstrap, json } from "./client_options.ts";
+import { access, cluster, type ClusterOptions, json } from "./client_options.ts";
 import { command, type Terminal } from "./command.ts";
 import { address, flag, integer, requiredText, text, texts, UsageError } from "./option.ts";
 
 const describe = command({
   name: "cluster describe",
   summary: "Show the brokers, the controller quorum and what is being reassigned",
-  options: { json, bootstrap },
+  options: { json, ...cluster },
   async run({ options, terminal }) {
-    await using admin = await connect(options.bootstrap);
+    await using admin = await connect(options);
     const [cluster, quorum, reassignments] = await Promise.all([
       admin.describeCluster(),
       admin.describeQuorum(),
@@ -43,11 +43,11 @@ const elect = command({
     topic: requiredText("T", "Its name"),
     partition: texts("N", "Its partitions; all when absent"),
     unclean: flag("Any replica that lives may lead: records may be lost"),
-    bootstrap,
+    ...cluster,
   },
   async run({ options, terminal }) {
     const { topic, partition: named, unclean } = options;
-    await using admin = await connect(options.bootstrap);
+    await using admin = await connect(options);
     const [described] = await admin.describeTopics([topic]);
     const partitions = named.length > 0
       ? named.map(partitionNumber)
@@ -70,13 +70,13 @@ const reassign = command({
     replicas: text("P:IDS;…", "As 0:1,2,3;1:2,3,1: the replicas of each partition"),
     cancel: flag("Take back what is under way"),
     throttle: integer("B", "The most bytes a second that it may take of each broker", { min: 1 }),
-    bootstrap,
+    ...cluster,
   },
   exclusive: [["replicas", "cancel"]],
   async run({ options, terminal }) {
     const { topic, replicas, cancel, throttle } = options;
     if (replicas === undefined && !cancel) throw new UsageError("Give --replicas or --cancel");
-    await using admin = await connect(options.bootstrap);
+    await using admin = await connect(options);
     const wanted = replicas === undefined
       ? await underWay(admin, topic)
       : parseReplicas(topic, replicas);
@@ -93,12 +93,12 @@ const addVoter = command({
   options: {
     id: integer("N", "The node's id, which cluster describe shows as an observer", { min: 0 }),
     native: address("127.0.0.1:9292", "Where the node listens"),
-    bootstrap,
+    ...cluster,
   },
   async run({ options, terminal }) {
     const { id, native } = options;
     if (id === undefined) throw new UsageError("Give --id");
-    await using admin = await connect(options.bootstrap);
+    await using admin = await connect(options);
     const { observers } = await admin.describeQuorum();
     const observer = observers.find(({ nodeId }) => nodeId === id);
     if (observer === undefined) throw new Error(`Node ${id} does not follow the metadata`);
@@ -110,11 +110,11 @@ const addVoter = command({
 const removeVoter = command({
   name: "cluster remove-voter",
   summary: "Take a node out of those that vote",
-  options: { id: integer("N", "The node's id", { min: 0 }), bootstrap },
+  options: { id: integer("N", "The node's id", { min: 0 }), ...cluster },
   async run({ options, terminal }) {
     const { id } = options;
     if (id === undefined) throw new UsageError("Give --id");
-    await using admin = await connect(options.bootstrap);
+    await using admin = await connect(options);
     const { voters } = await admin.describeQuorum();
     const voter = voters.find(({ nodeId }) => nodeId === id);
     if (voter === undefined) throw new Error(`Node ${id} does not vote`);
@@ -125,8 +125,8 @@ const removeVoter = command({
 
 export const CLUSTER = [describe, elect, reassign, addVoter, removeVoter];
 
-function connect(bootstrap: string): Promise<Admin> {
-  return Admin.connect(bootstrap, { clientId: "strom-cluster" });
+function connect(options: ClusterOptions): Promise<Admin> {
+  return Admin.connect(options.bootstrap, { clientId: "strom-cluster", ...access(options) });
 }
 
 function partitionNumber(text: string): number {

@@ -11,7 +11,7 @@ import {
   type ConsumerConfig,
   UnknownTopicError,
 } from "../../mod.ts";
-import { bootstrap, json } from "./client_options.ts";
+import { access, cluster, type ClusterOptions, json } from "./client_options.ts";
 import { command, type Terminal } from "./command.ts";
 import { flag, instant, integer, requiredText, text } from "./option.ts";
 import { Rate } from "./rate.ts";
@@ -42,7 +42,7 @@ export const consume = command({
     timeoutMs: integer("N", "End when nothing came for so long", { min: 1, max: 0x7fffffff }),
     format: text("FORMAT", "How each record is printed, as '%p@%o %k=%v\\n'"),
     json,
-    bootstrap,
+    ...cluster,
   },
   exclusive: [["fromBeginning", "offset", "fromTime"], ["format", "json"]],
   async run({ options, terminal }) {
@@ -52,19 +52,20 @@ export const consume = command({
       : format === undefined
       ? printValue
       : parseFormat(format);
-    const partitions = await partitionsOf(topic, options.bootstrap);
+    const partitions = await partitionsOf(topic, options);
     if (partition !== undefined && partition >= partitions) {
       throw new Error(`Topic ${topic} has partitions 0 to ${partitions - 1}, and no ${partition}`);
     }
     const config: ConsumerConfig = {
       clientId: "strom-consume",
+      ...access(options),
       maxPollRecords: POLL_RECORDS,
       allowAutoCreateTopics: false,
       ...startOf(options),
       ...(partition !== undefined
         ? { assign: [{ topic, partition, ...(offset === undefined ? {} : { offset }) }] }
         : offset !== undefined
-        ? { assign: await offsetInEach(topic, partitions, offset, options.bootstrap) }
+        ? { assign: await offsetInEach(topic, partitions, offset, options) }
         : { topics: [topic] }),
     };
     const consumer = await Consumer.connect(options.bootstrap, config);
@@ -90,8 +91,12 @@ function startOf({ fromBeginning, offset, fromTime }: Start): Partial<ConsumerCo
   return offset === undefined ? { from: "latest" } : { from: "latest", autoOffsetReset: "none" };
 }
 
-async function partitionsOf(topic: string, bootstrap: string): Promise<number> {
-  await using admin = await Admin.connect(bootstrap, { clientId: "strom-consume" });
+function connectAdmin(options: ClusterOptions): Promise<Admin> {
+  return Admin.connect(options.bootstrap, { clientId: "strom-consume", ...access(options) });
+}
+
+async function partitionsOf(topic: string, options: ClusterOptions): Promise<number> {
+  await using admin = await connectAdmin(options);
   try {
     const [described] = await admin.describeTopics([topic]);
     return described?.partitions.length ?? 0;
@@ -109,11 +114,11 @@ async function offsetInEach(
   topic: string,
   partitions: number,
   offset: number,
-  bootstrap: string,
+  options: ClusterOptions,
 ): Promise<AssignedPartition[]> {
   const all = Array.from({ length: partitions }, (_, partition) => ({ topic, partition }));
   if (all.length === 1) return all.map((partition) => ({ ...partition, offset }));
-  await using admin = await Admin.connect(bootstrap, { clientId: "strom-consume" });
+  await using admin = await connectAdmin(options);
   const [starts, ends] = await Promise.all([
     admin.listOffsets(all.map((partition) => ({ ...partition, at: "earliest" as const }))),
     admin.listOffsets(all.map((partition) => ({ ...partition, at: "latest" as const }))),

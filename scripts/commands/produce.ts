@@ -5,7 +5,7 @@
  */
 
 import { Producer } from "../../mod.ts";
-import { bootstrap } from "./client_options.ts";
+import { access, cluster } from "./client_options.ts";
 import { command, type Terminal } from "./command.ts";
 import { LineSplitter, splitKey } from "./lines.ts";
 import { choice, integer, requiredText, text } from "./option.ts";
@@ -35,7 +35,7 @@ export const produce = command({
       "none",
       "How batches are compressed",
     ),
-    bootstrap,
+    ...cluster,
   },
   async run({ options, terminal }) {
     const { topic, partition, acks, compression } = options;
@@ -44,6 +44,7 @@ export const produce = command({
       : new TextEncoder().encode(unescape(options.keySeparator, "key-separator"));
     const producer = await Producer.connect(options.bootstrap, {
       clientId: "strom-produce",
+      ...access(options),
       acks: acks === "all" ? "all" : acks === "1" ? 1 : 0,
       compression,
       batchSize: BATCH_BYTES,

@@ -11,6 +11,7 @@ import {
   type PartitionOffsets,
   type TopicDescription,
 } from "../../mod.ts";
+import { access, type ClusterOptions } from "./client_options.ts";
 import type { Terminal } from "./command.ts";
 
 /** What is known of a topic; offsets by topic and partition. */
@@ -28,11 +29,12 @@ const UNKNOWN = { logStartOffset: -1, highWatermark: -1, logEndOffset: -1 };
 
 /** Where the logs of all partitions begin and end whose leaders answer. */
 export async function offsetsOf(
-  bootstrap: string,
+  options: ClusterOptions,
   topics: readonly TopicDescription[],
 ): Promise<ReadonlyMap<string, PartitionOffsets>> {
-  await using admin = await Admin.connect(bootstrap, {
+  await using admin = await Admin.connect(options.bootstrap, {
     clientId: "strom-topics",
+    ...access(options),
     defaultApiTimeoutMs: OFFSETS_TIMEOUT_MS,
   });
   const led = topics.flatMap(({ name, partitions }) =>

@@ -5,7 +5,7 @@
  */
 
 import { Admin } from "../../mod.ts";
-import { bootstrap, json } from "./client_options.ts";
+import { access, cluster, type ClusterOptions, json } from "./client_options.ts";
 import { command } from "./command.ts";
 import { flag, integer, pairs, requiredText, texts, UsageError } from "./option.ts";
 import { counted, offsetsOf, printTopic, shapeJson, topicJson } from "./topic_description.ts";
@@ -28,11 +28,11 @@ const create = command({
     }),
     config: pairs("A config of the topic, as retention.ms=3600000"),
     json,
-    bootstrap,
+    ...cluster,
   },
   async run({ options, terminal }) {
     const { topic, partitions, replicationFactor, config } = options;
-    await using admin = await connect(options.bootstrap);
+    await using admin = await connect(options);
     await admin.createTopics([{
       name: topic,
       ...(partitions === undefined ? {} : { partitions }),
@@ -55,10 +55,10 @@ const list = command({
   options: {
     internal: flag("Also those that brokers keep for themselves"),
     json,
-    bootstrap,
+    ...cluster,
   },
   async run({ options, terminal: { output } }) {
-    await using admin = await connect(options.bootstrap);
+    await using admin = await connect(options);
     const topics = (await admin.describeTopics()).filter(({ isInternal }) =>
       options.internal || !isInternal
     );
@@ -74,15 +74,15 @@ const describe = command({
   options: {
     topic: texts("T", "Its name; all topics when absent"),
     json,
-    bootstrap,
+    ...cluster,
   },
   async run({ options, terminal }) {
-    await using admin = await connect(options.bootstrap);
+    await using admin = await connect(options);
     const topics = await admin.describeTopics(options.topic.length > 0 ? options.topic : undefined);
     const described = await admin.describeConfigs(
       topics.map(({ name }) => ({ type: "topic", name })),
     );
-    const offsets = await offsetsOf(options.bootstrap, topics);
+    const offsets = await offsetsOf(options, topics);
     const shown = topics.map((topic, index) => ({
       topic,
       configs: described[index]?.configs ?? [],
@@ -104,7 +104,7 @@ const alter = command({
     }),
     config: pairs("A config to set, as retention.ms=3600000"),
     deleteConfig: texts("KEY", "A config that goes back to its default"),
-    bootstrap,
+    ...cluster,
   },
   async run({ options, terminal }) {
     const { topic, partitions, config, deleteConfig } = options;
@@ -114,7 +114,7 @@ const alter = command({
     }
     const both = deleteConfig.find((name) => config.has(name));
     if (both !== undefined) throw new UsageError(`--config and --delete-config both name ${both}`);
-    await using admin = await connect(options.bootstrap);
+    await using admin = await connect(options);
     if (changes > 0) {
       await admin.alterConfigs([{
         type: "topic",
@@ -135,10 +135,10 @@ const remove = command({
   summary: "Delete topics and all that is in them",
   options: {
     topic: { ...texts("T", "Its name"), isRequired: true },
-    bootstrap,
+    ...cluster,
   },
   async run({ options, terminal }) {
-    await using admin = await connect(options.bootstrap);
+    await using admin = await connect(options);
     await admin.deleteTopics(options.topic);
     for (const topic of options.topic) terminal.output.writeLine(`Topic ${topic} was deleted`);
   },
@@ -146,6 +146,6 @@ const remove = command({
 
 export const TOPICS = [create, list, describe, alter, remove];
 
-function connect(bootstrap: string): Promise<Admin> {
-  return Admin.connect(bootstrap, { clientId: "strom-topics" });
+function connect(options: ClusterOptions): Promise<Admin> {
+  return Admin.connect(options.bootstrap, { clientId: "strom-topics", ...access(options) });
 }

@@ -2,8 +2,11 @@
  * The command line against a node: commands run in this process, and as processes of their own
  * where streams and signals matter.
  */
-import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { assertEquals, assertMatch, assertRejects, assertStringIncludes } from "@std/assert";
+import { join } from "@std/path";
+import { ConfigError } from "../../actors/config/definition.ts";
 import { startNode } from "../../mod.ts";
+import { freePorts } from "../../scripts/chaos/free_ports.ts";
 import { runCommandLine } from "../../scripts/commands/run.ts";
 import { COMMANDS } from "../../scripts/commands/table.ts";
 import { type Finished, spawnStrom, strom, temporaryFolder } from "./strom_process.ts";
@@ -32,6 +35,58 @@ function chunksOf(text: string): Uint8Array[] {
   for (let at = 0; at < bytes.length; at += 65_536) chunks.push(bytes.subarray(at, at + 65_536));
   return chunks;
 }
+
+Deno.test("command line: a node that asks for a secret may be reached, and lets in who shows it", async () => {
+  using folder = temporaryFolder();
+  const properties = { "native.shared.secret": "open sesame" };
+  const native = { host: "0.0.0.0", port: 0 };
+  const advertisedNative = { host: "127.0.0.1", port: freePorts(1)[0]! };
+  const data = join(folder.path, "node");
+  await using node = await startNode({
+    data,
+    native: { ...native, port: advertisedNative.port },
+    advertisedNative,
+    properties,
+  });
+  const bootstrap = `127.0.0.1:${node.address.split(":").at(-1)}`;
+  const file = join(folder.path, "secret");
+  Deno.writeTextFileSync(file, "open sesame\n");
+  const run = async (words: string, input = "") => {
+    const terminal = testTerminal(chunksOf(input));
+    const args = [...words.split(" "), "--bootstrap", bootstrap];
+    const code = await runCommandLine(COMMANDS, args, terminal);
+    return { code, stdout: terminal.printed, stderr: terminal.notes.join("\n") };
+  };
+  for (
+    const words of [
+      "topics create --topic t",
+      "topics list",
+      "topics describe",
+      "topics alter --topic t --partitions 2",
+      "cluster describe",
+      "bench produce --records 10 --topic t",
+      "bench consume --records 5 --topic t",
+      "bench end-to-end --records 5 --rate 100 --topic t",
+      "topics delete --topic t",
+    ]
+  ) succeeded(await run(`${words} --secret-file ${file}`));
+  succeeded(await run(`produce --topic u --secret-file ${file}`, "a\nb\n"));
+  const read = "consume --topic u --from-beginning --max-messages 2";
+  assertEquals(succeeded(await run(`${read} --secret-file ${file}`)), "a\nb\n");
+  const refused = await run("topics list");
+  assertEquals(refused.code, 1);
+  assertStringIncludes(refused.stderr, "the secret is missing or wrong");
+  const missing = await run(`topics list --secret-file ${file}.gone`);
+  assertEquals(missing.code, 2);
+  assertStringIncludes(missing.stderr, "annot read --secret-file");
+});
+
+Deno.test("command line: without a secret a node listens on loopback only", async () => {
+  using folder = temporaryFolder();
+  const started = startNode({ data: folder.path, native: { host: "0.0.0.0", port: 0 } });
+  const error = await assertRejects(() => started, ConfigError);
+  assertStringIncludes(error.message, "without native.shared.secret only loopback is allowed");
+});
 
 function succeeded({ code, stdout, stderr }: Finished): string {
   assertEquals([code, stderr], [0, ""]);
