@@ -89,6 +89,8 @@ export class ConsumerEngine<K, V> {
       subscription,
       found: (states) => {
         for (const state of states) if (state.error !== undefined) this.#feed.arrived(state);
+        // The leader may have changed while they were looked up: then they must be validated.
+        this.#validation.wake();
         this.#fetcher.wake();
         this.#maybeStarted();
         this.#changed();
