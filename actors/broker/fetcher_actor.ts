@@ -74,6 +74,7 @@ export type FetcherRequest =
 type FetcherMessage =
   | FetcherRequest
   | { readonly kind: "send" }
+  | { readonly kind: "grace" | "grace-over" }
   | { readonly kind: "resume" }
   | { readonly kind: "fetched"; readonly number: number; readonly result: Held<FetchResponse> }
   | {
@@ -119,6 +120,7 @@ class Fetcher implements Actor<FetcherMessage> {
   /** The time that partitions had to take in what was fetched is over. */
   #isGraceOver = false;
   #isGraceTimed = false;
+  readonly #graceBegins: () => void;
   /** Nothing is sent before, in monotonic ms. */
   #restUntil = 0;
   #resumeDue = Infinity;
@@ -128,6 +130,7 @@ class Fetcher implements Actor<FetcherMessage> {
   constructor(context: ActorContext<FetcherMessage>, options: FetcherOptions) {
     this.#context = context;
     this.#options = options;
+    this.#graceBegins = context.callback(() => ({ kind: "grace" }));
     const { nodeId, fellow, leader, address, buffers, quota, config } = options;
     this.#state = new (options.FetchState ?? FetchState)({
       nodeId,
@@ -158,6 +161,14 @@ class Fetcher implements Actor<FetcherMessage> {
         return this.#planSend();
       case "send":
         this.#isSendPlanned = false;
+        return this.#maybeSend();
+      case "grace":
+        if (this.#state.takingCount === 0) this.#isGraceTimed = false;
+        else this.#context.startTimer("grace", TAKE_GRACE_MS, { kind: "grace-over" });
+        return;
+      case "grace-over":
+        this.#isGraceTimed = false;
+        this.#isGraceOver = true;
         return this.#maybeSend();
       case "resume":
         return this.#resume();
@@ -223,10 +234,11 @@ class Fetcher implements Actor<FetcherMessage> {
     this.#resumeAt(this.#state.nextDue);
   }
 
+  /** Most partitions are done within this turn; for the others a timer runs. */
   #startGrace(): void {
     if (this.#isGraceTimed) return;
     this.#isGraceTimed = true;
-    this.#context.startTimer("grace", TAKE_GRACE_MS, { kind: "resume" });
+    this.#context.environment.dispatcher.atEndOfTurn(this.#graceBegins);
   }
 
   /** Looks after what waits, at that time at the latest. */
@@ -239,10 +251,6 @@ class Fetcher implements Actor<FetcherMessage> {
 
   #resume(): void {
     const now = this.#now();
-    if (this.#isGraceTimed) {
-      this.#isGraceTimed = false;
-      this.#isGraceOver = true;
-    }
     if (now >= this.#resumeDue) this.#resumeDue = Infinity;
     this.#state.resume(now);
     for (const followed of this.#state.unplaced()) this.#askPosition(followed);
