@@ -5,7 +5,7 @@
  */
 
 import { join } from "@std/path";
-import { Admin } from "../../mod.ts";
+import { Admin, type ClientConfig } from "../../mod.ts";
 import { checkHistory, type HistoryVerdict } from "../../actors/sim/history_checker.ts";
 import type { HistoryCounts } from "../../actors/sim/history.ts";
 import { SeededRandom } from "../../actors/sim/random.ts";
@@ -37,38 +37,60 @@ export interface ChaosResult {
   readonly folder: string | undefined;
 }
 
+/** What nodes ask for that are reached from beyond loopback. */
+const SECRET = "chaos";
 const PARTITIONS = 6;
 const MIN_INSYNC = "2";
 
-/** Runs a cluster, hurts it, and says what came of it. @throws {Error} when it cannot be run */
+/**
+ * Runs a cluster, hurts it, and says what came of it; leaves nothing behind but the folder of a run
+ * that was not sound.
+ * @throws {Error} when it cannot be run, or was told to stop before it could judge
+ */
 export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
   const folder = await Deno.makeTempDir({ prefix: "strom-chaos-" });
   const ids = Array.from({ length: options.nodes }, (_, index) => index + 1);
-  const links = options.links === "proxy"
-    ? new ProxyLinks(ids)
-    : await NamespaceLinks.make(ids, Deno.pid % 200);
-  const nodes = makeNodes(options, ids, links, folder);
+  let links: ChaosLinks | undefined;
+  let nodes: readonly ChaosNode[] = [];
   let disks: FullDisks | undefined;
-  let isSound = false;
-  const giveUp = () => nodes.forEach((node) => node.kill());
-  options.stopping.addEventListener("abort", giveUp);
+  let keepsFolder = true;
   try {
-    disks = await FullDisks.make(nodes);
-    await Promise.all(nodes.map((node) => node.start()));
-    options.stopping.removeEventListener("abort", giveUp);
-    const result = await hurt(options, nodes, links, disks);
-    isSound = result.verdict.violations.length === 0;
-    return { ...result, folder: isSound ? undefined : folder };
+    links = options.links === "proxy"
+      ? new ProxyLinks(ids)
+      : await NamespaceLinks.make(ids, Deno.pid % 200);
+    nodes = makeNodes(options, ids, links, folder);
+    if (options.faults.includes("disk-full")) disks = await FullDisks.make(nodes);
+    const result = await orStopped(options.stopping, hurt(options, nodes, links, disks));
+    keepsFolder = result.verdict.violations.length > 0;
+    return { ...result, folder: keepsFolder ? folder : undefined };
+  } catch (error) {
+    if (options.stopping.aborted) {
+      keepsFolder = false;
+      throw new Error("Stopped before the end: nothing was judged");
+    }
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new Error(`${reason}; logs are in ${folder}`, { cause: error });
   } finally {
-    await Promise.all(nodes.map((node) => node.kill()));
-    await links.close();
+    // Whoever still works on a run that was stopped starts none of them again.
+    await Promise.all(nodes.map((node) => node.retire()));
+    await links?.close();
+    if (keepsFolder) await disks?.keep();
     await disks?.close();
-    if (isSound) await Deno.remove(folder, { recursive: true });
+    if (!keepsFolder) await Deno.remove(folder, { recursive: true });
   }
 }
 
+/** What `work` comes to, unless it is told to stop before; the work is left to itself then. */
+function orStopped<Result>(stopping: AbortSignal, work: Promise<Result>): Promise<Result> {
+  const { promise, reject } = Promise.withResolvers<never>();
+  const stop = () => reject(stopping.reason);
+  if (stopping.aborted) stop();
+  stopping.addEventListener("abort", stop);
+  return Promise.race([work, promise]).finally(() => stopping.removeEventListener("abort", stop));
+}
+
 function makeNodes(
-  { links: kind }: ChaosOptions,
+  options: ChaosOptions,
   ids: readonly number[],
   links: ChaosLinks,
   folder: string,
@@ -78,18 +100,14 @@ function makeNodes(
     "broker.session.timeout.ms": "3000",
     "broker.heartbeat.interval.ms": "500",
     "replica.lag.time.max.ms": "5000",
-    // Nodes that are reached from beyond loopback want to know each other.
-    ...(kind === "namespaces" ? { "native.shared.secret": "chaos" } : {}),
+    ...(isSecret(options) ? { "native.shared.secret": SECRET } : {}),
   };
-  return ids.map((id) =>
-    new ChaosNode({
-      id,
-      folder,
-      place: links.place(id),
-      voters,
-      properties,
-    })
-  );
+  return ids.map((id) => new ChaosNode({ id, folder, place: links.place(id), voters, properties }));
+}
+
+/** Nodes that are reached from beyond loopback want to know who comes. */
+function isSecret({ links }: ChaosOptions): boolean {
+  return links === "namespaces";
 }
 
 async function hurt(
@@ -99,14 +117,16 @@ async function hurt(
   disks: FullDisks | undefined,
 ): Promise<Omit<ChaosResult, "folder">> {
   const { seconds, seed, recordsPerSecond, note, stopping } = options;
+  await Promise.all(nodes.map((node) => node.start()));
+  const access = isSecret(options) ? { secret: SECRET } : {};
   const bootstrap = nodes.map(({ id }) => links.place(id).advertised).join(",");
-  await createTopic(bootstrap, Math.min(3, nodes.length));
+  await createTopic(bootstrap, access, Math.min(3, nodes.length));
   const ending = new AbortController();
   const end = () => ending.abort();
-  const timer = setTimeout(end, seconds * 1000);
   stopping.addEventListener("abort", end);
   const workload = new ChaosWorkload({
     bootstrap,
+    access,
     partitions: PARTITIONS,
     recordsPerSecond,
     producers: 2,
@@ -114,10 +134,11 @@ async function hurt(
   });
   const random = new SeededRandom(seed).stream("chaos");
   const driver = new FaultDriver({ nodes, links, disks, note }, random, options.faults);
+  let timer: ReturnType<typeof setTimeout> | undefined;
   try {
-    const clients = workload.run(ending.signal);
-    await driver.run(ending.signal);
-    await clients;
+    await workload.connect();
+    timer = setTimeout(end, seconds * 1000);
+    await Promise.all([workload.run(ending.signal), driver.run(ending.signal)]);
   } finally {
     clearTimeout(timer);
     ending.abort();
@@ -130,8 +151,12 @@ async function hurt(
   return { counts: history.counts, faults: driver.counts, verdict, longestSilenceMs };
 }
 
-async function createTopic(bootstrap: string, replicationFactor: number): Promise<void> {
-  await using admin = await Admin.connect(bootstrap);
+async function createTopic(
+  bootstrap: string,
+  access: ClientConfig,
+  replicationFactor: number,
+): Promise<void> {
+  await using admin = await Admin.connect(bootstrap, access);
   await admin.createTopics([{
     name: TOPIC,
     partitions: PARTITIONS,

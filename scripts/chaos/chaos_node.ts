@@ -30,6 +30,7 @@ export class ChaosNode {
   #pid = 0;
   #ended: Promise<unknown> = Promise.resolve();
   #isStopped = false;
+  #isRetired = false;
 
   constructor(options: ChaosNodeOptions) {
     this.id = options.id;
@@ -49,6 +50,7 @@ export class ChaosNode {
   /** Resolves when the node says that it is ready. */
   async start(): Promise<void> {
     const { id, place, voters, properties, folder } = this.#options;
+    if (this.#isRetired) throw new Error(`Cannot start node ${id}: the run is over`);
     const command = [...place.launcher, Deno.execPath(), "run", "-qA"];
     const [program, ...args] = [
       ...command,
@@ -91,6 +93,12 @@ export class ChaosNode {
     } finally {
       clearTimeout(timer);
     }
+  }
+
+  /** Ends the process at once, and lets no other begin. */
+  retire(): Promise<void> {
+    this.#isRetired = true;
+    return this.kill();
   }
 
   /** Ends the process at once. */

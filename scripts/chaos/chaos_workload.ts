@@ -6,6 +6,7 @@
  */
 
 import {
+  type ClientConfig,
   Consumer,
   type ConsumerRecord,
   Producer,
@@ -20,6 +21,8 @@ export const TOPIC = "chaos";
 
 export interface ChaosWorkloadOptions {
   readonly bootstrap: string;
+  /** What lets clients in. */
+  readonly access: ClientConfig;
   readonly partitions: number;
   /** Of all producers together. */
   readonly recordsPerSecond: number;
@@ -30,6 +33,7 @@ export interface ChaosWorkloadOptions {
 const TICK_MS = 20;
 const POLL_MS = 200;
 
+type NumberConsumer = Consumer<Uint8Array | null, number>;
 type NumberRecord = ConsumerRecord<Uint8Array | null, number>;
 
 /** What the clients of a run do. */
@@ -42,19 +46,33 @@ export class ChaosWorkload {
   longestSilenceMs = 0;
   #nextValue = 0;
 
+  readonly #producers: Producer<string, string>[] = [];
+  readonly #consumers: NumberConsumer[] = [];
+
   constructor(options: ChaosWorkloadOptions) {
     this.#options = options;
   }
 
+  /** Connects all clients: what is to be hurt is what goes on, not how it begins. */
+  async connect(): Promise<void> {
+    const { bootstrap, access, producers, consumers } = this.#options;
+    for (let index = 0; index < producers; index++) {
+      const clientId = `chaos-producer-${index}`;
+      const config = { ...access, acks: "all", clientId } as const;
+      this.#producers.push(await Producer.connect<string, string>(bootstrap, config));
+    }
+    for (let index = 0; index < consumers; index++) {
+      this.#consumers.push(await this.#connectConsumer());
+    }
+  }
+
   /** Sends and reads until the signal says to end; resolves when every send has ended. */
   async run(ending: AbortSignal): Promise<void> {
-    const { producers, consumers } = this.#options;
     this.#lastOk = performance.now();
     await Promise.all([
-      ...Array.from({ length: producers }, (_, index) => this.#produce(index, ending)),
-      ...Array.from(
-        { length: consumers },
-        (_, index) => this.#consume(`consumer-${index}`, ending),
+      ...this.#producers.map((producer, index) => this.#produce(producer, index, ending)),
+      ...this.#consumers.map((consumer, index) =>
+        this.#consume(consumer, `consumer-${index}`, ending)
       ),
     ]);
     await Promise.all(this.#open);
@@ -75,22 +93,24 @@ export class ChaosWorkload {
     while (!isRead()) this.#polled(process, await consumer.poll(POLL_MS));
   }
 
-  async #produce(index: number, ending: AbortSignal): Promise<void> {
-    const { bootstrap, partitions, producers, recordsPerSecond } = this.#options;
-    await using producer = await Producer.connect<string, string>(bootstrap, {
-      acks: "all",
-      clientId: `chaos-producer-${index}`,
-    });
-    const perTick = recordsPerSecond * TICK_MS / 1000 / producers;
-    let due = 0;
+  async #produce(
+    producer: Producer<string, string>,
+    index: number,
+    ending: AbortSignal,
+  ): Promise<void> {
+    const { partitions, producers, recordsPerSecond } = this.#options;
+    const perMs = recordsPerSecond / 1000 / producers;
+    const startedAt = performance.now();
+    let sent = 0;
     while (!ending.aborted) {
-      for (due += perTick; due >= 1; due--) {
+      // By the clock: a machine with much to do wakes us late.
+      for (const due = (performance.now() - startedAt) * perMs; sent < due; sent++) {
         const value = this.#nextValue++;
         this.#send(producer, `producer-${index}`, value % partitions, value);
       }
       await pause(TICK_MS, ending);
     }
-    await producer.flush();
+    await producer.close();
   }
 
   #send(
@@ -123,10 +143,14 @@ export class ChaosWorkload {
     this.#lastOk = now;
   }
 
-  async #consume(process: string, ending: AbortSignal): Promise<void> {
-    await using consumer = await this.#connectConsumer();
+  async #consume(
+    consumer: NumberConsumer,
+    process: string,
+    ending: AbortSignal,
+  ): Promise<void> {
     this.history.assign(process, this.#partitions().map(({ partition }) => name(partition)));
     while (!ending.aborted) this.#polled(process, await consumer.poll(POLL_MS));
+    await consumer.close();
   }
 
   #polled(process: string, records: readonly NumberRecord[]): void {
@@ -147,8 +171,10 @@ export class ChaosWorkload {
     );
   }
 
-  #connectConsumer(): Promise<Consumer<Uint8Array | null, number>> {
-    return Consumer.connect<Uint8Array | null, number>(this.#options.bootstrap, {
+  #connectConsumer(): Promise<NumberConsumer> {
+    const { bootstrap, access } = this.#options;
+    return Consumer.connect<Uint8Array | null, number>(bootstrap, {
+      ...access,
       assign: this.#partitions(),
       from: "earliest",
       valueDeserializer: (topic, bytes) => Number(textDeserializer(topic, bytes)),

@@ -55,9 +55,18 @@ export class FullDisks {
     await Deno.remove(join(data, "filler")).catch(() => {});
   }
 
+  /** Copies what is on them to where it stays when they are gone. */
+  async keep(): Promise<void> {
+    for (const folder of this.#mounted) {
+      await Deno.remove(join(folder, "filler")).catch(() => {});
+      await new Deno.Command("cp", { args: ["-a", folder, `${folder}-kept`] }).output();
+    }
+  }
+
   async close(): Promise<void> {
     for (const folder of this.#mounted.splice(0)) {
-      await new Deno.Command("umount", { args: [folder], stderr: "null" }).output();
+      // Lazily: somebody may be about to fill it.
+      await new Deno.Command("umount", { args: ["-l", folder], stderr: "null" }).output();
     }
   }
 }
