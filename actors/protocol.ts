@@ -5,6 +5,7 @@
  * @module
  */
 
+import { FetchState } from "./broker/fetch_state.ts";
 import { ControllerDecisions } from "./controller/decisions.ts";
 import { QuorumRules } from "./controller/quorum_rules.ts";
 import { Replica } from "./partition/replica.ts";
@@ -13,6 +14,8 @@ import { Replica } from "./partition/replica.ts";
 export interface Protocol {
   /** Replication of a partition. */
   readonly Replica: typeof Replica;
+  /** What a follower asks of its leader, and which answers count. */
+  readonly FetchState: typeof FetchState;
   /** The metadata quorum. */
   readonly QuorumRules: typeof QuorumRules;
   /** What the active controller decides. */
@@ -20,4 +23,4 @@ export interface Protocol {
 }
 
 /** The rules as they are meant. */
-export const PROTOCOL: Protocol = { Replica, QuorumRules, ControllerDecisions };
+export const PROTOCOL: Protocol = { Replica, FetchState, QuorumRules, ControllerDecisions };

@@ -186,6 +186,7 @@ export class WiredNode implements BootedNode {
         events: this.#supervisor,
         observer,
         Replica: protocol?.Replica,
+        FetchState: protocol?.FetchState,
       }),
       { mailboxLimit: Number.MAX_SAFE_INTEGER },
     );
