@@ -151,3 +151,26 @@ Deno.test("consumer: a leader that does not know its high watermark yet is asked
   assertEquals(consumer.position({ topic: "t", partition: 0 }), 3);
   await world.settled(consumer.close());
 });
+
+Deno.test("consumer: a position that is looked up while the leader changes is validated, and read from", async () => {
+  let asked = 0;
+  const setup = await setUp(undefined, (world) => {
+    storeEach(world, 0, 3);
+    world.cluster.intercept = (api) => {
+      // Nothing that the cluster says later helps.
+      if (api === METADATA && asked > 1) return { kind: "silence" };
+      if (api !== LIST_OFFSETS) return undefined;
+      const isFirst = asked++ === 0;
+      if (isFirst) partition(world).move(2, Infinity);
+      const answer = isFirst
+        ? { errorCode: ErrorCode.FENCED_LEADER_EPOCH }
+        : { errorCode: 0, timestamp: -1, offset: 0, leaderEpoch: 0 };
+      const partitions = [{ partitionIndex: 0, ...answer }];
+      return { kind: "reply", response: { topics: [{ name: "t", partitions }] } };
+    };
+  }, { brokers: 2 });
+  assertEquals(texts(await take(setup, 3)), ["0", "1", "2"]);
+  assert(asked > 1);
+  assert(setup.world.nowMs < 5_000, `${setup.world.nowMs} ms`);
+  await setup.world.settled(setup.consumer.close());
+});
