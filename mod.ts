@@ -171,6 +171,13 @@ export {
   type ClusterSimulationResult,
   simulateCluster,
 } from "./actors/sim/cluster_simulation.ts";
+export {
+  simulate,
+  type SimulatedWorld,
+  type SimulateOptions,
+  type SimulateResult,
+} from "./actors/sim/simulate.ts";
+export { History, type OpenOperation } from "./actors/sim/history.ts";
 export { CLUSTER_KINDS, type ClusterRunOptions } from "./actors/sim/cluster_options.ts";
 export type { AdminAction } from "./actors/sim/clients/admin_engine.ts";
 export type { ProduceMode, TopicPlan } from "./actors/sim/clients/topic_plan.ts";

@@ -219,9 +219,8 @@ export class SimulatedCluster {
     // A voter that forgets its vote and its log is declared lost, which is another story.
     if (wipes && ids.some((id) => this.members.voters.includes(id))) return false;
     if (flushBeforeAck && !wipes) return true;
-    const budget = Math.min(
-      ...topics.map(({ replicationFactor }) => Math.min(replicationFactor, minInsyncReplicas)),
-    ) - 1;
+    const factors = topics.map(({ replicationFactor }) => replicationFactor);
+    const budget = Math.min(minInsyncReplicas, ...factors) - 1;
     return new Set([...this.checker.recovering, ...ids]).size <= budget;
   }
 }

@@ -86,6 +86,7 @@ export class SimulatedDisk {
   /** Takes everything off it, durably, as if it were another. */
   wipe(): void {
     this.contents.killProcess();
+    this.heal();
     for (const { name } of this.contents.list("")) this.contents.remove(name);
     this.contents.syncDirectory("");
     this.contents.killProcess();

@@ -14,9 +14,11 @@ export class SimTotals {
   events = 0;
   virtualMs = 0;
   violations = 0;
+  /** Runs in which an unclean election gave something up. */
+  lossy = 0;
   readonly #faults: Sums = new Map();
   readonly #operations: Sums = new Map();
-  readonly #evaluations: Sums = new Map();
+  readonly evaluations: Sums = new Map();
   readonly #vacuity: Sums = new Map();
 
   add(result: ClusterSimulationResult): void {
@@ -24,6 +26,7 @@ export class SimTotals {
     this.events += result.events;
     this.virtualMs += result.virtualMs;
     this.violations += result.violations.length;
+    if ((result.vacuity["unclean elections"] ?? 0) > 0) this.lossy++;
     const { sends, polls, recordsRead } = result.operations;
     for (const [outcome, count] of Object.entries(sends)) {
       addTo(this.#operations, `send ${outcome}`, count);
@@ -36,7 +39,7 @@ export class SimTotals {
       addTo(this.#faults, kind, count);
     }
     for (const [rule, count] of Object.entries(result.evaluations)) {
-      addTo(this.#evaluations, rule, count);
+      addTo(this.evaluations, rule, count);
     }
     for (const [name, count] of Object.entries(result.vacuity)) {
       addTo(this.#vacuity, name, count);
@@ -54,7 +57,7 @@ export class SimTotals {
     const faults = sumOf(this.#faults);
     const operations = sumOf(this.#operations) - (this.#operations.get("records read") ?? 0);
     return [
-      `seeds        ${this.runs}`,
+      `seeds        ${this.runs}, of them lossy by an unclean election ${this.lossy}`,
       `events       ${this.events} (${Math.round(this.events / seconds)} a second)`,
       `time         ${Math.round(simulated)} s simulated (${
         Math.round(simulated / seconds)
@@ -65,9 +68,7 @@ export class SimTotals {
       `faults       ${list(this.#faults)}`,
       `operations   ${list(this.#operations)}`,
       "evaluations",
-      ...[...this.#evaluations].sort(byRule).map(([rule, count]) =>
-        `  ${rule.padEnd(28)} ${count}`
-      ),
+      ...[...this.evaluations].sort(byRule).map(([rule, count]) => `  ${rule.padEnd(28)} ${count}`),
       "what happened",
       ...[...this.#vacuity].map(([name, count]) => `  ${name.padEnd(40)} ${count}`),
       `violations   ${this.violations}`,

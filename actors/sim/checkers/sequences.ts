@@ -16,6 +16,7 @@ export class Sequences {
   readonly #name: string;
   readonly #verdicts: Verdicts;
   readonly #producers = new Map<ProducerId, { epoch: number; next: number }>();
+  #forgot = false;
 
   constructor(name: string, verdicts: Verdicts) {
     this.#name = name;
@@ -29,8 +30,8 @@ export class Sequences {
     const known = this.#producers.get(producerId);
     const next = (baseSequence + nextOffset - baseOffset) % SEQUENCES;
     const expected = known?.epoch === producerEpoch ? known.next : 0;
-    // Whoever is not known may begin in the middle, as in Kafka: its state may have expired.
-    const holds = known === undefined ||
+    const isBeginning = known === undefined && this.#forgot;
+    const holds = isBeginning ||
       baseSequence === expected && producerEpoch >= (known?.epoch ?? 0);
     this.#verdicts.hold("P26 sequences", holds, () => {
       return `${this.#name}: producer ${producerId}, epoch ${producerEpoch}: sequence ` +
@@ -43,5 +44,6 @@ export class Sequences {
   /** Records were given up: whatever comes next is taken as the beginning. */
   forget(): void {
     this.#producers.clear();
+    this.#forgot = true;
   }
 }

@@ -141,9 +141,11 @@ export class ProduceEngine {
     if (known === undefined) return this.#link.refresh();
     if (known.id !== this.#topicId) this.#begin(known.id);
     if (this.#batches.length >= (this.#isIdempotent ? inFlightMax : 1)) return;
+    const first = this.#batches[0];
+    // A broker that does not know a producer takes any sequence for its first (as in Kafka).
+    if (this.#isIdempotent && first?.sequence === 0) return;
     // Brokers remember so many batches: what is repeated must be among them.
-    const first = this.#batches[0]?.number ?? this.#made;
-    if (this.#made - first >= REMEMBERED_BATCHES) return;
+    if (this.#made - (first?.number ?? this.#made) >= REMEMBERED_BATCHES) return;
     if (this.#isIdempotent && this.#producerId < 0) return this.#askForId();
     this.#batches.push(this.#newBatch(known.id));
     this.#pump();

@@ -1,0 +1,86 @@
+/** Whole clusters in the simulated world: seeds that break nothing and are about something. */
+
+import { assert, assertEquals, assertGreater } from "@std/assert";
+import {
+  type ClusterSimulationOptions,
+  type ClusterSimulationResult,
+  simulateCluster,
+} from "../../actors/sim/cluster_simulation.ts";
+import { STATE_RULES } from "../../actors/sim/checkers/verdicts.ts";
+import { CANARIES } from "../../scripts/canaries/canaries.ts";
+import { SimTotals } from "../../scripts/sim/sim_totals.ts";
+
+const SEEDS = 200;
+const FAULTS_FOR_MS = 6000;
+
+/** What need not happen in so few and short runs. */
+const RARE: ReadonlySet<string> = new Set([
+  "divergences over several epochs",
+  "elections of last known leaders",
+  "unclean elections",
+  "reassignments completed",
+]);
+
+Deno.test("simulated cluster: no seed breaks a rule, and the runs are about something", () => {
+  const totals = new SimTotals();
+  for (let seed = 1; seed <= SEEDS; seed++) {
+    const result = simulateCluster({ seed, run: { faultsForMs: FAULTS_FOR_MS } });
+    assertEquals(result.violations, [], `deno task sim --seed ${seed} --seconds 6`);
+    totals.add(result);
+  }
+  assertEquals(totals.vacuous.filter((name) => !RARE.has(name)), []);
+  const { evaluations } = totals;
+  const unheld = Object.keys(STATE_RULES).filter((rule) => (evaluations.get(rule) ?? 0) === 0);
+  assertEquals(unheld, []);
+  for (const rule of ["lost-write", "inconsistent-offsets", "duplicate", "poll-skip", "unseen"]) {
+    assertGreater(evaluations.get(rule) ?? 0, SEEDS, rule);
+  }
+});
+
+const SAME = { seed: 11, run: { faultsForMs: 3000 } };
+
+Deno.test("simulated cluster: the same seed gives the same run, to the last bit", () => {
+  const first = simulateCluster(SAME);
+  assertEquals(simulateCluster(SAME), first);
+  assert(simulateCluster({ ...SAME, seed: 12 }).traceHash !== first.traceHash);
+});
+
+Deno.test("simulated cluster: a fresh process runs a seed to the same trace", async () => {
+  const script = new URL("./cluster_run.ts", import.meta.url);
+  const output = await new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", "--v8-flags=--jitless", script.pathname, JSON.stringify(SAME)],
+    stdout: "piped",
+    stderr: "inherit",
+  }).output();
+  const hash = new TextDecoder().decode(output.stdout).trim();
+  assertEquals(hash, simulateCluster(SAME).traceHash);
+});
+
+Deno.test("simulated cluster: explicit options and faults give the run that they were drawn for", () => {
+  const drawn = simulateCluster(SAME);
+  const { run, world, faults } = drawn;
+  const given: ClusterSimulationOptions = { seed: SAME.seed, run, world, faults };
+  assertEquals(simulateCluster(given).traceHash, drawn.traceHash);
+});
+
+/** Those that few seeds suffice for; `deno task canaries` has all. */
+const QUICK = ["old", "m5", "m8", "b7", "dedupe", "b15", "fsync", "half"];
+const QUICK_SEEDS = 10;
+
+for (const name of QUICK) {
+  Deno.test(`simulated cluster: the canary ${name} is caught`, () => {
+    const canary = CANARIES.find((canary) => canary.name === name)!;
+    const { aim, protocol, breaks } = canary;
+    const caught: ClusterSimulationResult[] = [];
+    for (let seed = 1; seed <= QUICK_SEEDS && caught.length === 0; seed++) {
+      const mend = breaks?.();
+      try {
+        const result = simulateCluster({ ...aim, seed, ...(protocol ? { protocol } : {}) });
+        if (result.violations.length > 0) caught.push(result);
+      } finally {
+        mend?.();
+      }
+    }
+    assertEquals(caught.length, 1, `${QUICK_SEEDS} seeds did not notice: ${canary.summary}`);
+  });
+}
