@@ -51,7 +51,7 @@ export interface Cluster extends AsyncDisposable {
   stop(id: NodeId): Promise<void>;
   /** Starts a node again over its data; kills it first where it runs. Resolves when it serves. */
   restart(id: NodeId): Promise<void>;
-  /** Cuts two nodes off from each other: connections break, and none is made. Clients reach both. */
+  /** Cuts two nodes off from each other: connections break, none is made. Clients reach both. */
   partition(a: NodeId, b: NodeId): void;
   /** Undoes all cuts. */
   heal(): void;

@@ -29,8 +29,8 @@ export interface NodeOptions {
   /** Where others reach it, if not where it listens: through a proxy, say. */
   readonly advertisedNative?: SocketAddress;
   /**
-   * The first voters of the cluster's metadata quorum, as `id@host:port`. A node whose folder is new
-   * and that is told of none is a cluster of its own, or joins that of `controllers`.
+   * The first voters of the cluster's metadata quorum, as `id@host:port`. A node whose folder is
+   * new and that is told of none is a cluster of its own, or joins that of `controllers`.
    */
   readonly voters?: readonly string[];
   /** Nodes of the cluster to join, as `host:port`, where `voters` are not known. */

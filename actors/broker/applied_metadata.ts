@@ -2,8 +2,8 @@
  * The metadata as this broker has applied them, and what follows from each change: which partitions
  * it holds, with which configs, and who waits to see a decision here.
  *
- * Owns the fold and how far it has come, the configs that were set live, and the waiting. Partitions
- * are in the hands of the replica manager.
+ * Owns the fold and how far it has come, the configs that were set live, and the waiting.
+ * Partitions are in the hands of the replica manager.
  *
  * Invariants: only committed records, in order, once; before `activate` no partition is held: until
  * the broker has seen its own registration, what the metadata say it leads may be of a life before,
