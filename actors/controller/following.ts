@@ -29,6 +29,15 @@ import type { SnapshotId } from "./quorum_log.ts";
 /** Between two questions of a node that looks for the leader, at most. */
 const DISCOVERY_MS_MAX = 250;
 
+/**
+ * Fetches in a row that end without an answer before the leader counts as gone: its process has
+ * ended, or a whole request timeout has passed. Others that still hear of it deny the pre-vote.
+ */
+const FAILURES_MAX = 3;
+
+/** Between two followers that ask for votes then: two that ask at once would get none. */
+const STAGGER_MS = 100;
+
 /** A node that knows no leader: it asks around, and, as a voter, stands for election in the end. */
 export class UnattachedRole implements Role {
   readonly #context: QuorumContext;
@@ -99,6 +108,7 @@ export class FollowerRole implements Role {
   #asking = false;
   #askAt: number;
   #hasFetched = false;
+  #failures = 0;
   #snapshot: Fetching | undefined;
   /** How often the leader was silent; an observer asks others then. */
   #misses = 0;
@@ -175,6 +185,7 @@ export class FollowerRole implements Role {
 
   #fetched(fetchOffset: Offset, response: FetchResponse | undefined): void {
     const partition = response === undefined ? undefined : fetchedPartition(response);
+    if (response === undefined) this.#failed();
     if (response === undefined || partition === undefined) return this.#retry();
     const { leaderEpoch, leaderId } = partition.currentLeader;
     if (this.#context.learn(leaderEpoch, leaderId, peersOf(response.nodeEndpoints))) return;
@@ -188,9 +199,18 @@ export class FollowerRole implements Role {
     if (!this.#ended) this.#ask();
   }
 
+  #failed(): void {
+    const isGone = ++this.#failures === FAILURES_MAX && this.#hasFetched;
+    const { mayStand, voters, options: { self } } = this.#context;
+    if (!isGone || !mayStand) return;
+    const followers = voters.ids.filter((id) => id !== this.#leaderId);
+    this.leaderResigned(Math.max(0, followers.indexOf(self.id)) * STAGGER_MS);
+  }
+
   #heardOfLeader(): void {
     const { now, options: { timeouts } } = this.#context;
     this.#hasFetched = true;
+    this.#failures = 0;
     this.#misses = 0;
     this.#leaderlessAt = now + timeouts.fetchMs;
   }

@@ -54,8 +54,9 @@ async function lose(bench: Bench, way: Way, folder: string): Promise<void> {
     const run = new Run(admin, nodes.map(({ node }) => node), way);
     await using producer = await Producer.connect<string, string>(bootstrap);
     for (let round = 1; round <= way.rounds; round++) {
-      bench.progress(`${way.name}, round ${round} of ${way.rounds}`);
       await run.round(producer);
+      const waited = Math.round(run.waits.at(-1) ?? 0);
+      bench.progress(`${way.name}, round ${round} of ${way.rounds}: waited ${waited} ms`);
     }
     await report(bench, way, run, bootstrap);
   } finally {

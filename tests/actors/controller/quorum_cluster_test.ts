@@ -87,6 +87,37 @@ Deno.test("controllers: what a leader decided alone is undone when another leads
   await world.settled(admin.close());
 });
 
+Deno.test("controllers: when the leader's process ends another leads at once, not after its time-out", () => {
+  const world = ClusterWorld.serving();
+  for (let round = 0; round < 5; round++) {
+    const { id } = world.active!;
+    world.pass(3000);
+    world.crash(id);
+    const endedAt = world.simulation.nowMs;
+    world.until(() => world.active !== undefined, "another leads");
+    const took = world.simulation.nowMs - endedAt;
+    assert(took < 600, `round ${round}: ${took} ms`);
+    world.start(id);
+    world.until(() => world.node(id).isReady, "it serves again");
+  }
+});
+
+Deno.test("controllers: one that loses its way to the leader disturbs nobody", () => {
+  const world = ClusterWorld.serving();
+  const { id, controller } = world.active!;
+  const [cut] = world.nodes.filter((node) => node.id !== id);
+  const { epoch } = controller!;
+  for (let round = 0; round < 10; round++) {
+    for (const [from, to] of [[id, cut!.id], [cut!.id, id]]) {
+      world.simulation.links.partition(world.node(from!).name, world.node(to!).name);
+    }
+    world.pass(1500);
+    world.heal();
+    world.pass(500);
+  }
+  assertEquals([world.active!.id, world.active!.controller!.epoch], [id, epoch]);
+});
+
 Deno.test("controllers: a controller that ends in order hands over at once", () => {
   const world = ClusterWorld.serving({ properties: { "broker.session.timeout.ms": HOUR } });
   world.pass(2000);
