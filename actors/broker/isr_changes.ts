@@ -6,8 +6,8 @@
  * matter: it is told the controller's very word, or REQUEST_TIMED_OUT where nobody knows.
  *
  * Invariants: one AlterPartition of a broker is under way at a time; each proposal is answered
- * once; a request that got no answer of the controller may have been carried out, so it is sent again as
- * it was, and the controller's compare-and-set on the partition epoch decides.
+ * once; a request that got no answer of the controller may have been carried out, so it is sent
+ * again as it was, and the controller's compare-and-set on the partition epoch decides.
  *
  * @module
  */
