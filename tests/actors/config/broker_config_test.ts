@@ -61,7 +61,8 @@ Deno.test("broker config: all that is unknown or malformed is named at once", ()
 Deno.test("broker config: each topic config has a broker config that sets its default", () => {
   const known = new Set(brokerConfigs().map(({ name }) => name));
   for (const { name, synonyms } of topicConfigs()) {
-    assertEquals(synonyms.length > 0, true, name);
+    // Which replicas are throttled is for each topic to say.
+    assertEquals(synonyms.length > 0, !name.endsWith(".throttled.replicas"), name);
     for (const synonym of synonyms) assertEquals(known.has(synonym.name), true, synonym.name);
   }
 });
@@ -138,7 +139,21 @@ Deno.test("topic config: the ranges are those that the log itself keeps", () => 
 
 Deno.test("partition config: without overrides it is the log's own defaults", () => {
   const config = partitionConfig(NOTHING, parseBrokerConfig({}));
-  assertEquals(config, { log: DEFAULT_LOG_CONFIG, minInsyncReplicas: 1, flushBeforeAck: false });
+  assertEquals(config, {
+    log: DEFAULT_LOG_CONFIG,
+    minInsyncReplicas: 1,
+    flushBeforeAck: false,
+    leaderThrottledReplicas: [],
+    followerThrottledReplicas: [],
+  });
+});
+
+Deno.test("topic config: throttled replicas are all, or partitions with brokers", () => {
+  const check = (value: string) => checkTopicConfig("leader.replication.throttled.replicas", value);
+  for (const value of ["", "*", "0:1", "0:1, 10:22"]) assertEquals(check(value), undefined);
+  for (const value of ["0", "0:", "a:1", "0:1,b"]) {
+    assertEquals(check(value)?.endsWith("which is not * or partition:broker"), true, value);
+  }
 });
 
 Deno.test("partition config: the topic's word counts before the broker's", () => {
