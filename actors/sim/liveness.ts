@@ -145,12 +145,13 @@ function isEnough(
   if (topics.some((name) => image.topicByName(name) === undefined)) {
     return brokers.length === all.length;
   }
-  for (const { truth, isDeleted } of checker.tracks.partitions.values()) {
+  for (const { truth, isDeleted, replicas } of checker.tracks.partitions.values()) {
     if (truth === undefined || isDeleted) continue;
+    const serves = (id: NodeId) => replicas.get(id)?.view?.log.isOpen === true;
     const members = truth.replicas.filter((id) => brokers.includes(id));
     // Where none is sure to lead, all of them may be needed.
     const eligible = truth.isr.length > 0 ? truth.isr : eligibleOf(truth);
-    const leads = eligible.some((id) => running.has(id) && brokers.includes(id));
+    const leads = eligible.some((id) => running.has(id) && brokers.includes(id) && serves(id));
     const isMoving = truth.adding.length + truth.removing.length > 0;
     const isAll = members.length === truth.replicas.length;
     const enough = Math.min(minInsyncReplicas, truth.replicas.length);
