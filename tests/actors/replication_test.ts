@@ -3,8 +3,12 @@
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
 import type { Admin } from "../../actors/client/admin.ts";
 import type { Producer } from "../../actors/client/producer.ts";
+import { FetchState } from "../../actors/broker/fetch_state.ts";
 import { Replica } from "../../actors/partition/replica.ts";
+import { ErrorCode } from "../../net/messages/errors.ts";
+import { FETCH } from "../../net/messages/fetch.ts";
 import { partitionFolder } from "../../storage/checkpoint.ts";
+import { TestClient } from "./broker/test_client.ts";
 import { type ClusterNode, ClusterWorld, type ClusterWorldOptions } from "./cluster_world.ts";
 
 interface Stage {
@@ -216,4 +220,65 @@ Deno.test("replication: metrics tell what is led, and what is under-replicated",
   assertEquals(counts(), [1, 0, 0]);
   assertEquals(metric(world, node, "isr-expands-total"), 1);
   assert(metric(world, node, "replication-bytes-out-total") > 0);
+});
+
+Deno.test("replication: a fetcher that fails is replaced, and goes on where the partitions are", async () => {
+  let isFailing = false;
+  class Failing extends FetchState {
+    override answered(...args: Parameters<FetchState["answered"]>) {
+      if (isFailing && args[1].responses.length > 0) {
+        isFailing = false;
+        throw new Error("Thrown by test");
+      }
+      return super.answered(...args);
+    }
+  }
+  const { world, producer } = await staged([1, 2, 3], { protocol: { FetchState: Failing } });
+  await send(world, producer, TEXTS);
+  isFailing = true;
+  await send(world, producer, TEXTS);
+  assertEquals(isFailing, false);
+  world.until(
+    () => world.nodes.every((node) => endOn(node) === 2 * TEXTS.length),
+    "all replicas hold all",
+  );
+  assertEquals(world.partition(1, "t")!.isr.length, 3);
+  for (const { failure } of world.nodes) assertEquals(failure, undefined);
+});
+
+Deno.test("replication: who fetches from a follower is told who leads, and where (KIP-951)", async () => {
+  const { world } = await staged([1, 2, 3]);
+  const { leader, leaderEpoch } = world.partition(1, "t")!;
+  const follower = world.nodes.find(({ id }) => id !== leader)!;
+  const { topics } = follower.broker!.image;
+  const topicId = topics.get("t")!.id;
+  let isConnected = false;
+  const client = new TestClient().connect(
+    world.environment.network,
+    { host: follower.name, port: 9192 },
+    () => isConnected = true,
+  );
+  world.until(() => isConnected, "the client is connected");
+  const greeted = client.handshake();
+  world.until(() => greeted.isSettled, "the client is greeted");
+  for (const version of [11, 12, 15, 16, 17]) {
+    const topic = version < 13 ? { topic: "t" } : { topicId };
+    const fetched = client.begin(FETCH, {
+      maxWaitMs: 60_000,
+      minBytes: 1,
+      topics: [{ ...topic, partitions: [{ partitionMaxBytes: 1000 }] }],
+    }, version);
+    world.until(() => fetched.isSettled, "it is answered");
+    const { responses, nodeEndpoints } = fetched.response!;
+    const { errorCode, currentLeader } = responses[0]!.partitions[0]!;
+    assertEquals(errorCode, ErrorCode.NOT_LEADER_OR_FOLLOWER);
+    const told = version < 12
+      ? { leaderId: -1, leaderEpoch: -1 }
+      : { leaderId: leader, leaderEpoch };
+    assertEquals(currentLeader, told, `version ${version}`);
+    assertEquals(
+      nodeEndpoints,
+      version < 16 ? [] : [{ nodeId: leader, host: `node-${leader}`, port: 9192, rack: null }],
+    );
+  }
 });
