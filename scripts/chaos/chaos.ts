@@ -116,7 +116,10 @@ async function hurt(
   links: ChaosLinks,
   disks: FullDisks | undefined,
 ): Promise<Omit<ChaosResult, "folder">> {
-  const { seconds, seed, recordsPerSecond, note, stopping } = options;
+  const { seconds, seed, recordsPerSecond, stopping } = options;
+  const startedAt = performance.now();
+  const note = (line: string) =>
+    options.note(`${((performance.now() - startedAt) / 1000).toFixed(1)} s: ${line}`);
   await Promise.all(nodes.map((node) => node.start()));
   const access = isSecret(options) ? { secret: SECRET } : {};
   const bootstrap = nodes.map(({ id }) => links.place(id).advertised).join(",");
@@ -129,6 +132,7 @@ async function hurt(
     access,
     partitions: PARTITIONS,
     recordsPerSecond,
+    note,
     producers: 2,
     consumers: 2,
   });

@@ -28,10 +28,14 @@ export interface ChaosWorkloadOptions {
   readonly recordsPerSecond: number;
   readonly producers: number;
   readonly consumers: number;
+  /** Takes a line on a long silence. */
+  note(line: string): void;
 }
 
 const TICK_MS = 20;
 const POLL_MS = 200;
+/** A silence that is told of. */
+const SILENCE_MS = 3000;
 
 type NumberConsumer = Consumer<Uint8Array | null, number>;
 type NumberRecord = ConsumerRecord<Uint8Array | null, number>;
@@ -139,8 +143,11 @@ export class ChaosWorkload {
 
   #acknowledged(): void {
     const now = performance.now();
-    this.longestSilenceMs = Math.max(this.longestSilenceMs, now - this.#lastOk);
+    const silenceMs = now - this.#lastOk;
+    this.longestSilenceMs = Math.max(this.longestSilenceMs, silenceMs);
     this.#lastOk = now;
+    if (silenceMs < SILENCE_MS) return;
+    this.#options.note(`nothing was acknowledged for ${Math.round(silenceMs)} ms`);
   }
 
   async #consume(

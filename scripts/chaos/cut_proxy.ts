@@ -41,6 +41,11 @@ export class CutProxy {
     this.#acceptAll();
   }
 
+  /** How many connections hear nothing. */
+  get hangingCount(): number {
+    return this.#hanging.size;
+  }
+
   /** Ends what goes between the node and `comer`, and lets nothing more through. */
   cut(comer: Comer): void {
     this.#cut.add(comer);

@@ -16,6 +16,7 @@ export interface Finished {
 export function spawnStrom(
   args: readonly string[],
   stdin: "null" | "piped" = "null",
+  env: Readonly<Record<string, string>> = {},
 ): Deno.ChildProcess {
   return new Deno.Command(Deno.execPath(), {
     args: ["run", "-qA", `${ROOT}scripts/strom.ts`, ...args],
@@ -23,7 +24,7 @@ export function spawnStrom(
     stdin,
     stdout: "piped",
     stderr: "piped",
-    env: { NO_COLOR: "1" },
+    env: { NO_COLOR: "1", ...env },
   }).spawn();
 }
 
