@@ -7,11 +7,11 @@
  * partition's list of those to be told; then those are read that have told of something.
  *
  * Invariants: what was read is given back or in the response, also when the client goes meanwhile;
- * bytes count in the node's budget from before they are read until they are given back. A consumer's
- * fetch that finds no room there waits for some as it waits for records, but for a little that a
- * connection which holds nothing may always read, so that those who do not read their replies stop
- * nobody; followers, who are few and known, do not wait for consumers. A follower's state reaches
- * each partition that it says something about, whatever the budget.
+ * bytes count in the node's budget from before they are read until they are given back. The fetch
+ * of a consumer that finds no room there waits for some as it waits for records, but for a little
+ * that a connection which holds nothing may always read, so that those who do not read their
+ * replies stop nobody; followers, who are few and known, do not wait for consumers. A follower's
+ * state reaches each partition that it says something about, whatever the budget.
  *
  * @module
  */

@@ -9,8 +9,8 @@
  *
  * Also used for a fetch without a session, which then is one that nobody keeps.
  *
- * Invariants: a partition is worth a look or has been asked to tell; those asked are told when it is
- * no longer wanted; one fetch of a session runs at a time, the others behind it in order.
+ * Invariants: a partition is worth a look or has been asked to tell; those asked are told when it
+ * is no longer wanted; one fetch of a session runs at a time, the others behind it in order.
  *
  * @module
  */

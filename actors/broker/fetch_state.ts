@@ -176,7 +176,7 @@ export class FetchState {
     for (const partitions of this.#topics.values()) yield* partitions.values();
   }
 
-  /** The epoch of this broker's registration: the leader must hear of a new one for each replica. */
+  /** The epoch of this broker's registration: leaders must hear of a new one for each replica. */
   setBrokerEpoch(brokerEpoch: Offset): void {
     if (brokerEpoch === this.#brokerEpoch) return;
     this.#brokerEpoch = brokerEpoch;

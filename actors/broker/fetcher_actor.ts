@@ -6,9 +6,9 @@
  * answers count is in fetch_state.ts.
  *
  * A fetch that finds nothing new is answered when something comes, or after
- * `replica.fetch.wait.max.ms`; so one request is always with the leader, and nothing polls. What has
- * changed meanwhile (a partition that took long to take in, one that is followed anew) leaves in a
- * second request at once, which ends the leader's wait with the first.
+ * `replica.fetch.wait.max.ms`; so one request is always with the leader, and nothing polls. What
+ * has changed meanwhile (a partition that took long to take in, one that is followed anew) leaves
+ * in a second request at once, which ends the leader's wait with the first.
  *
  * @module
  */

@@ -2,8 +2,8 @@
  * How fast throttled replicas are replicated (KIP-73): what a leader sends to followers that are
  * out of sync, and what a follower fetches while it is.
  *
- * Owns which replicas are throttled and how many bytes they may still pass. Does not own the topic's
- * and the broker's configs that say so.
+ * Owns which replicas are throttled and how many bytes they may still pass. Does not own the
+ * configs of topics and brokers that say so.
  *
  * Bytes are let through while the account is not empty, and are taken from it afterwards: one fetch
  * may overdraw it, and nothing goes until it has been made up for.
