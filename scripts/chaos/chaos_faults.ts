@@ -55,8 +55,10 @@ export class FaultDriver {
       case "kill":
       case "stop":
         await (kind === "kill" ? node.kill() : node.stop());
+        this.#targets.note(`node ${node.id} has ended`);
         await wait();
-        return node.start();
+        await node.start();
+        return this.#targets.note(`node ${node.id} serves again`);
       case "pause":
         node.pause();
         await wait();
