@@ -146,9 +146,14 @@ export class Log {
     return this.#state.truncations;
   }
 
-  /** Why the log takes no more appends, if a sync of it has failed. */
+  /** Why the log takes no more appends, if a sync or a write of it has failed. */
   get failure(): DiskError | undefined {
     return this.#state.failure;
+  }
+
+  /** Whether it is not known what of it is durable: nobody may trust what is read of it anew. */
+  get isInDoubt(): boolean {
+    return this.#state.isInDoubt;
   }
 
   /** Bytes of all segments. @throws {DiskError} */

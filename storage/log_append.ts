@@ -176,7 +176,7 @@ export class LogAppender {
     try {
       run();
     } catch (error) {
-      if (error instanceof DiskError) this.#state.failure ??= error;
+      if (error instanceof DiskError) this.#state.syncFailed(error);
       throw error;
     }
   }

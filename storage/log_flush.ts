@@ -153,7 +153,7 @@ export class LogFlusher {
   }
 
   #endRound(failure: DiskError | undefined, asked: readonly Waiting[]): void {
-    if (failure !== undefined) this.#state.failure ??= failure;
+    if (failure !== undefined) this.#state.syncFailed(failure);
     this.#underWay = false;
     for (const { done } of asked) done(failure);
     while (this.#waiting.length > 0 && !this.#underWay) {
@@ -171,7 +171,7 @@ export class LogFlusher {
       round.epochs?.sync();
       this.#finish(round);
     } catch (error) {
-      if (error instanceof DiskError) this.#state.failure ??= error;
+      if (error instanceof DiskError) this.#state.syncFailed(error);
       throw error;
     }
   }

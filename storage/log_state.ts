@@ -98,8 +98,10 @@ export class LogState {
   /** When the oldest record that is not flushed was appended. */
   unflushedSince: Timestamp = -1;
   doomed: DoomedFile[] = [];
-  /** Set once a sync failed: nothing is written any more. */
+  /** Set once a sync or a write failed for good: nothing is written any more. */
   failure: DiskError | undefined;
+  /** Whether a sync failed: what is durable is not known. */
+  isInDoubt = false;
   #producers: ProducerState | undefined;
   #stagedEpochs: File | undefined;
   #activeLoaded: boolean;
@@ -122,6 +124,12 @@ export class LogState {
     this.recoveryFloor = init.recoveryFloor;
     this.#producers = init.producers;
     this.#activeLoaded = init.activeLoaded;
+  }
+
+  /** A sync that failed is the end of the log. */
+  syncFailed(failure: DiskError): void {
+    this.failure ??= failure;
+    this.isInDoubt = true;
   }
 
   /**

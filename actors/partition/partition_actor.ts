@@ -213,6 +213,7 @@ class PartitionActor implements Actor<PartitionMessage> {
     switch (message.kind) {
       case "append":
         this.#appender.append(message, log, this.#config.flushBeforeAck);
+        this.#endWith(log);
         return this.#keeper.maybeFlush(log);
       case "read":
         if (message.follower !== undefined) return this.#readForFollower(message, log);
@@ -502,6 +503,7 @@ class PartitionActor implements Actor<PartitionMessage> {
     const { truncations } = log;
     const wasIncomplete = this.#replica.isIncomplete;
     this.#following.take(message, log);
+    this.#endWith(log);
     if (log.truncations !== truncations) this.#keeper.note(log);
     if (wasIncomplete) this.#maybeComplete();
     this.#keeper.maybeFlush(log);
@@ -524,6 +526,7 @@ class PartitionActor implements Actor<PartitionMessage> {
   #maintain(log: Log): void {
     const { logStartOffset } = log;
     this.#keeper.maintain(log);
+    this.#endWith(log);
     if (log.logStartOffset === logStartOffset) return;
     this.#replica.logChanged();
     this.#waiters.startMoved();
@@ -539,6 +542,19 @@ class PartitionActor implements Actor<PartitionMessage> {
   /** What is on the disk is in doubt. @throws {DiskError} always */
   #flushFailed(failure: DiskError): never {
     this.#directoryFailed(failure);
+    throw failure;
+  }
+
+  /**
+   * A log that takes no more appends serves nobody: others take over, and another life, which reads
+   * what is on the disk anew, may go on. Not where a sync has failed: that is told once.
+   *
+   * @throws {DiskError} what was asked last is answered before
+   */
+  #endWith(log: Log): void {
+    const { failure } = log;
+    if (failure === undefined) return;
+    if (log.isInDoubt) this.#flushFailed(failure);
     throw failure;
   }
 
