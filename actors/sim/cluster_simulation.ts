@@ -35,7 +35,7 @@ export interface ClusterSimulationOptions {
   readonly faults?: readonly Fault[];
   /** Stand in for the classes of the same names, on all nodes. */
   readonly protocol?: Partial<Protocol>;
-  /** False has disks say that they have synced, and not do it. */
+  /** False has disks say that they have synced logs, and not do it. */
   readonly syncs?: boolean;
   /** Takes a line for each event. */
   readonly trace?: (line: string) => void;

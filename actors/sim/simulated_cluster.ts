@@ -26,7 +26,7 @@ export interface SimulatedClusterOptions {
   readonly simulation: Simulation;
   readonly run: ClusterRunOptions;
   readonly protocol: Partial<Protocol> | undefined;
-  /** Whether syncs are done: without them nothing is durable before the system writes it back. */
+  /** Whether syncs of logs are done: without them nothing is durable before the system writes it back. */
   readonly syncs: boolean;
   /** Has leadership of a drawn partition go to another replica. */
   moveLeader(drawn: number, round: number): void;
@@ -46,6 +46,8 @@ export class SimulatedCluster {
   readonly #voters: string;
   /** Names of those that never start again. */
   readonly #dead = new Set<string>();
+  /** Names of those that have ended by themselves and start again soon. */
+  readonly #restarting = new Set<string>();
 
   constructor(options: SimulatedClusterOptions) {
     this.#options = options;
@@ -104,7 +106,10 @@ export class SimulatedCluster {
     const id = this.#ids.get(node.name);
     if (id === undefined) throw new Error(`The process of a client ended: ${node.name}`);
     this.checker.processEnded(id, "killed");
+    if (this.#restarting.has(node.name)) return;
+    this.#restarting.add(node.name);
     this.#options.simulation.at(RESTART_MS, "restart", () => {
+      this.#restarting.delete(node.name);
       if (!this.#dead.has(node.name)) node.restart();
     });
   }
@@ -151,7 +156,8 @@ export class SimulatedCluster {
   /** Starts nodes that are to be up and are not: those that were just about to stop. */
   keepUp(): void {
     for (const name of this.#ids.keys()) {
-      if (!this.#dead.has(name)) this.#options.simulation.node(name).restart();
+      const waits = this.#dead.has(name) || this.#restarting.has(name);
+      if (!waits) this.#options.simulation.node(name).restart();
     }
   }
 

@@ -22,7 +22,7 @@ export interface SimulatedDiskHost {
 
 export class SimulatedDisk {
   readonly contents: MemoryDisk;
-  /** False has it lie: a sync is said to be done and makes nothing durable. */
+  /** False has it lie: a sync of a log is said to be done and makes nothing durable. */
   syncs = true;
   readonly #host: SimulatedDiskHost;
   #failingSyncs = 0;
@@ -104,7 +104,7 @@ export class SimulatedDisk {
     switch (operation.action) {
       case "sync":
       case "sync-folder":
-        if (!this.syncs) return { kind: "lie" };
+        if (!this.syncs && operation.path.endsWith(".log")) return { kind: "lie" };
         if (this.#failingSyncs === 0) return undefined;
         this.#failingSyncs--;
         return { kind: "fail", code: "EIO" };
