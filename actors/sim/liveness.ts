@@ -109,6 +109,25 @@ function differs(replica: ReplicaTrack | undefined, leading: ReplicaTrack): stri
   return `ends with ${describeBatch(mine)}, its leader with ${describeBatch(last)}`;
 }
 
+/**
+ * Whether no change of metadata is under way that could make another choice of a core the right
+ * one: an ISR that is being changed, a replica that has failed and not been told of.
+ */
+export function isSettled(checker: ClusterChecker, core: Core): boolean {
+  const leader = checker.leaderOfQuorum;
+  const state = leader === undefined ? undefined : checker.quorum.controller(leader).view?.state;
+  if (state?.isActive !== true || state.highWatermark < state.logEndOffset) return false;
+  for (const { truth, isDeleted, replicas } of checker.tracks.partitions.values()) {
+    if (truth === undefined || isDeleted) continue;
+    for (const id of truth.replicas) {
+      const view = core.brokers.includes(id) ? replicas.get(id)?.view : undefined;
+      const runs = checker.broker(id) !== undefined;
+      if (runs && (view?.log.isOpen !== true || view.state.isProposalPending)) return false;
+    }
+  }
+  return true;
+}
+
 /** Brokers of which a choice is to be made, and what is known of them. */
 export interface Candidates extends Core {
   /** Those whose process runs, and has since its registration. */

@@ -16,7 +16,7 @@ import type { Protocol } from "../protocol.ts";
 import type { Environment } from "../runtime/environment.ts";
 import { ClusterChecker } from "./checkers/cluster_checker.ts";
 import type { ClusterRunOptions } from "./cluster_options.ts";
-import { chooseCore, type Core, pendingReason } from "./liveness.ts";
+import { chooseCore, type Core, isSettled, pendingReason } from "./liveness.ts";
 import { observeNode } from "./live_views.ts";
 import type { SimulatedNode, Stoppable } from "./simulated_node.ts";
 import type { Simulation } from "./simulation.ts";
@@ -133,7 +133,7 @@ export class SimulatedCluster {
       const left = [...ids];
       return ids.map(() => left.splice(stream.integer(left.length), 1)[0]!);
     };
-    const isFull = stream.chance(1, 2);
+    const isFull = stream.chance(1, 2) || !isSettled(this.checker, this.members);
     const { minInsyncReplicas } = run;
     const running = new Set(this.members.brokers.filter((id) => this.#isSettled(id)));
     const core = isFull ? this.members : chooseCore(this.checker, {

@@ -66,6 +66,11 @@ export class LogTrack {
     this.#isInDoubt = false;
   }
 
+  /** Nothing of what was there counts any more: the log begins where it ended, with other records. */
+  startedAnew(): void {
+    this.shadow.replace([], this.shadow.endOffset);
+  }
+
   /** A replica was taken from the node, or its disk emptied: what is found next may be anything. */
   mayVanish(): void {
     this.#ended = "damaged";

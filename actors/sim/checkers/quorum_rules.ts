@@ -94,6 +94,7 @@ export class QuorumChecks {
     const { state } = view;
     const endBefore = track.log.shadow.endOffset;
     this.lookAtLog(track);
+    this.#noteAdopted(track, view);
     if (state.epoch !== track.epoch) this.#checkEpoch(track, view);
     if (state.role !== track.role) this.#roleChanged(track, view);
     if (state.votedId !== track.votedId) this.#voted(track, view);
@@ -115,6 +116,17 @@ export class QuorumChecks {
       }
     }
     if (change.removed.length > 0 && !change.reopened) this.#checkTruncation(track);
+  }
+
+  /** A snapshot may end where the log did whose records it replaces. */
+  #noteAdopted({ log, logStartOffset }: ControllerTrack, { state }: ControllerView): void {
+    const { snapshotId } = state;
+    const { last } = log.shadow;
+    if (snapshotId === undefined || last === undefined) return;
+    if (state.logStartOffset === logStartOffset || state.logStartOffset < last.nextOffset) return;
+    if (snapshotId.endOffset === last.nextOffset && snapshotId.epoch !== last.epoch) {
+      log.startedAnew();
+    }
   }
 
   #checkEpoch(track: ControllerTrack, { state }: ControllerView): void {
