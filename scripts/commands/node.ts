@@ -29,13 +29,12 @@ export const node = command({
     data: text("FOLDER", "The data folder, made where there is none (default ./data/ID)"),
     native: maybeAddress(
       DEFAULT_NATIVE,
-      "Where to listen; port 0 is any that is free (default where --voters say the node is, else " +
-        `${DEFAULT_NATIVE})`,
+      `Where to listen, port 0 is any (default as in --voters, else ${DEFAULT_NATIVE})`,
     ),
     advertisedNative: maybeAddress(DEFAULT_NATIVE, "Where others reach it, if elsewhere"),
     voters: text(
       "LIST",
-      "The voters of a new cluster, the same on all its nodes: ID@HOST:PORT, with commas",
+      "The voters of a new cluster, the same on all nodes: ID@HOST:PORT,…",
     ),
     controllers: text("LIST", "Nodes of a cluster to join: HOST:PORT, with commas"),
     roles: text("ROLES", "broker, controller, or both with a comma (default both)"),

@@ -29,6 +29,9 @@ export const sim = command({
     "disks, wrong clocks. After every event the state of all nodes is held against the rules; in",
     "the end what is left must converge, and what clients saw must be what a log may do.",
     "The same seed gives the same run, to the last bit.",
+    "",
+    "Kinds of faults:",
+    ...inLines(CLUSTER_KINDS),
   ],
   options: {
     seed: integer("N", "One seed, told about in full", { min: 0 }),
@@ -37,7 +40,7 @@ export const sim = command({
     minutes: integer("M", "Begin seeds for so long, instead", { min: 1 }),
     nodes: integer("N", "How many brokers (default: as drawn, 1 to 5)", { min: 1, max: 9 }),
     seconds: integer("S", "Simulated seconds with faults in each run (default 30)", { min: 1 }),
-    faults: textOr("LIST", "all", `Some of ${CLUSTER_KINDS.join(", ")}`),
+    faults: textOr("LIST", "all", "Some kinds of faults, with commas"),
     schedule: text("JSON", "The faults themselves, instead of drawing them"),
     trace: text("FILE", "Write a line for each event of one seed"),
     logs: flag("Print what nodes log in the run of one seed"),
@@ -180,4 +183,15 @@ async function commit(): Promise<string> {
   } catch {
     return "unknown";
   }
+}
+
+/** Names with commas, in lines that fit a terminal. */
+function inLines(names: readonly string[]): string[] {
+  const lines: string[] = [];
+  for (const name of names) {
+    const last = lines.at(-1);
+    if (last === undefined || last.length + name.length > 90) lines.push(`  ${name}`);
+    else lines[lines.length - 1] = `${last}, ${name}`;
+  }
+  return lines;
 }

@@ -187,7 +187,8 @@ Deno.test("cli: topics are created, listed, described, altered and deleted", asy
     assertMatch(shown, /^orders {2}id \S+ {2}4 partitions {2}1 replica {2}retention\.ms=60000\n/);
     assertStringIncludes(
       shown,
-      "\n  partition 3  leader 1  leaderEpoch 0  replicas 1  isr 1\n",
+      "\n  partition 3  leader 1  leaderEpoch 0  replicas 1  isr 1  " +
+        "logEndOffset 0  highWatermark 0  logStartOffset 0\n",
     );
 
     assertEquals(
