@@ -12,13 +12,25 @@ import { Replica } from "./partition/replica.ts";
 
 /** The rules, by class. Each deliberate rule is a small method that a subclass can override. */
 export interface Protocol {
-  /** Replication of a partition. */
+  /**
+   * Replication of a partition.
+   * @internal
+   */
   readonly Replica: typeof Replica;
-  /** What a follower asks of its leader, and which answers count. */
+  /**
+   * What a follower asks of its leader, and which answers count.
+   * @internal
+   */
   readonly FetchState: typeof FetchState;
-  /** The metadata quorum. */
+  /**
+   * The metadata quorum.
+   * @internal
+   */
   readonly QuorumRules: typeof QuorumRules;
-  /** What the active controller decides. */
+  /**
+   * What the active controller decides.
+   * @internal
+   */
   readonly ControllerDecisions: typeof ControllerDecisions;
 }
 

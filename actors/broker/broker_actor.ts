@@ -33,7 +33,7 @@ import { isrChangesActor } from "./isr_changes.ts";
 import { nativeSessionActor } from "./native_session_actor.ts";
 import type { NodeObserver, ObservedBroker } from "./observer.ts";
 import { producerIdsActor } from "./producer_ids.ts";
-import type { DirectoryFailed } from "../partition/partition_actor.ts";
+import type { DirectoryFailed } from "../partition/partition_options.ts";
 import { Registration, type RegistrationMessage } from "./registration.ts";
 import { ReplicationQuota } from "./replication_quota.ts";
 import { ReplicaManager, type ReplicaManagerMessage } from "./replica_manager.ts";

@@ -28,7 +28,9 @@ interface WithEndpoints {
 export interface QuorumAnswerOptions {
   /** The first version whose response tells where nodes are. */
   readonly endpointsSince: number;
-  /** The call just waits meanwhile, for so much longer than this node's parts wait for each other. */
+  /**
+   * The call just waits meanwhile, for so much longer than this node's parts wait for each other.
+   */
   readonly waitMs?: number;
 }
 

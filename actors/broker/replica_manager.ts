@@ -28,7 +28,8 @@ import type {
   ProposeIsr,
 } from "../partition/messages.ts";
 import type { PartitionObserver } from "../partition/observer.ts";
-import { type DirectoryFailed, partitionActor } from "../partition/partition_actor.ts";
+import { partitionActor } from "../partition/partition_actor.ts";
+import type { DirectoryFailed } from "../partition/partition_options.ts";
 import type { Replica } from "../partition/replica.ts";
 import type { ClusterImage, TopicImage } from "../controller/cluster_image.ts";
 import type { Decide } from "../controller/messages.ts";

@@ -272,7 +272,9 @@ export function producerSettings<K, V>(config: ProducerConfig<K, V>) {
 /** As many requests as a log remembers batches of a producer. */
 const IN_FLIGHT_MAX_WITH_IDEMPOTENCE = 5;
 
-/** Whether a producer is idempotent: what speaks against it is an error only where it was asked for. */
+/**
+ * Whether a producer is idempotent: what speaks against it is an error only where it was asked for.
+ */
 function idempotence(
   asked: boolean | undefined,
   { acks, retries, maxInFlightRequestsPerConnection }: {

@@ -3,8 +3,8 @@
  * table and says whether the same call may succeed later; the client has then already retried for
  * as long as its configs allow.
  *
- * Owns the choice of a class by its code, and the classes of what is not a matter of the connection:
- * the others are in actors/link/errors.ts. The table is in net/messages/errors.ts.
+ * Owns the choice of a class by its code, and the classes of what is not a matter of the
+ * connection: the others are in actors/link/errors.ts. The table is in net/messages/errors.ts.
  *
  * @module
  */

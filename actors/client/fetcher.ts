@@ -9,8 +9,8 @@
  * all partitions of one broker that are free to be asked for; those of a request that waits for
  * data hold up nobody else's.
  *
- * Invariants: a partition is in at most one request; none is fetched from a leader that may not have
- * what was read before (position_validation.ts); data are taken in order and only if nothing
+ * Invariants: a partition is in at most one request; none is fetched from a leader that may not
+ * have what was read before (position_validation.ts); data are taken in order and only if nothing
  * was sought meanwhile; no more is fetched of a partition that has two fetches' worth of bytes
  * waiting, nor of any while `fetchMaxBytes` wait in all.
  *

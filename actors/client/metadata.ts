@@ -154,8 +154,8 @@ export class Metadata {
   }
 
   /**
-   * Takes over leaders that are newer than those known, with the addresses of brokers that come with
-   * them (KIP-951).
+   * Takes over leaders that are newer than those known, with the addresses of brokers that come
+   * with them (KIP-951).
    */
   takeLeaders(leaders: readonly NamedLeader[], brokers: readonly BrokerNode[]): void {
     const news = leaders.filter(({ topic, partition, leaderId, leaderEpoch }) => {

@@ -20,8 +20,9 @@
  *
  * Invariants: from the first batch that is not resolved to the last that is numbered there are at
  * most five, as many as a log remembers; but for the first of an epoch none is sent before one is
- * stored, since a log that knows nothing of a producer takes any number from it; numbers rise without a gap, 0 after 2^31 - 1; the epoch changes
- * only while no request carries a batch of the partition.
+ * stored, since a log that knows nothing of a producer takes any number from it; numbers rise
+ * without a gap, 0 after 2^31 - 1; the epoch changes only while no request carries a batch of the
+ * partition.
  *
  * @module
  */

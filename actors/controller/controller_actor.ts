@@ -1,16 +1,16 @@
 /**
  * The controller of a node: its replica of the metadata log, and, while it leads, the active
- * controller, which decides what changes the cluster, writes that to the log, and answers when it is
- * committed.
+ * controller, which decides what changes the cluster, writes that to the log, and answers when it
+ * is committed.
  *
  * Owns the metadata log, the quorum's state machine, and the image that decisions read. While this
  * node leads, the image is ahead of the commit; a lost lead takes it back, and what waited for a
  * commit has an unknown outcome. Subscribers get committed records only, in order.
  *
- * A failed flush or append stops the controller: what it answered is on the disk. Except that a full
- * or read-only disk does not: the append left the log as it was, nothing was replayed, so the
- * request alone is refused. A node whose data have filled the disk goes on to serve what it has, and
- * takes changes again once there is room, for which deleting records needs no metadata.
+ * A failed flush or append stops the controller: what it answered is on the disk. Except that a
+ * full or read-only disk does not: the append left the log as it was, nothing was replayed, so the
+ * request alone is refused. A node whose data have filled the disk goes on to serve what it has,
+ * and takes changes again once there is room, for which deleting records needs no metadata.
  *
  * @module
  */
@@ -464,8 +464,8 @@ class ControllerActor implements Actor<ControllerMessage> {
   }
 
   /**
-   * A failed sync is reported once: one that is under way must not be overtaken. Then the others are
-   * told that it does not lead any more, so that they need not find out.
+   * A failed sync is reported once: one that is under way must not be overtaken. Then the others
+   * are told that it does not lead any more, so that they need not find out.
    */
   #maybeEnd(closer: Ref<ControllerClosed>): void {
     if (this.#flushing || this.#isClosed) return;

@@ -2,8 +2,8 @@
  * Following: how a node that does not lead comes to the leader's log, by fetching (KIP-595).
  *
  * The offset that it fetches from tells the leader what it holds for good, so that the next fetch
- * waits until what the last one brought is durable. A log that diverges is cut, in as many rounds as
- * it takes; one that is too far behind begins anew from a snapshot (KIP-630).
+ * waits until what the last one brought is durable. A log that diverges is cut, in as many rounds
+ * as it takes; one that is too far behind begins anew from a snapshot (KIP-630).
  *
  * Invariants: one request is under way at a time; nothing below the high watermark is cut; a
  * response that does not fit the log as it is now is dropped.

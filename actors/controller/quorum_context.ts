@@ -2,7 +2,8 @@
  * What the parts of the quorum's state machine share, and what they ask of the shell around it.
  *
  * The machine is synchronous and knows neither clock nor disk nor network: time comes in with each
- * call, and what is to be done goes out through `QuorumPorts`, in the order in which it must happen.
+ * call, and what is to be done goes out through `QuorumPorts`, in the order in which it must
+ * happen.
  *
  * @module
  */

@@ -93,7 +93,9 @@ export class VoterHistory {
   readonly #configured: VoterSet;
   #entries: VotersAt[];
 
-  /** `found` is what snapshot and log hold, oldest first; `configured` counts where that is none. */
+  /**
+   * `found` is what snapshot and log hold, oldest first; `configured` counts where that is none.
+   */
   constructor(configured: VoterSet, found: readonly VotersAt[]) {
     this.#configured = configured;
     this.#entries = [...found];

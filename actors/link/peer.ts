@@ -1,8 +1,8 @@
 /**
  * A connection to a fellow node for an actor: what comes of requests comes back as messages.
  *
- * Owns the connection, and the memory of answers that have come and that the actor has not seen yet.
- * An actor closes its peers when it has stopped (`Actor.stopped`).
+ * Owns the connection, and the memory of answers that have come and that the actor has not seen
+ * yet. An actor closes its peers when it has stopped (`Actor.stopped`).
  *
  * Invariants: each request ends with one message, after `close` with an error, except that none
  * comes once the actor has stopped or was restarted; no memory stays lent because of that.

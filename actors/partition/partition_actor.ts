@@ -13,13 +13,9 @@
  * @module
  */
 
-import type { Epoch, NodeId, Uuid } from "../../storage/bytes/ids.ts";
 import { partitionFolder } from "../../storage/checkpoint.ts";
 import { DiskError } from "../../storage/disk.ts";
 import type { Log } from "../../storage/log.ts";
-import type { LogDirectory } from "../../storage/log_directory.ts";
-import type { LogResources } from "../../storage/log_resources.ts";
-import type { BufferPool } from "../../net/buffer_pool.ts";
 import { ErrorCode } from "../../net/messages/errors.ts";
 import type { PartitionConfig } from "../config/partition_config.ts";
 import type { Actor, ActorContext, Behaviour } from "../runtime/actor.ts";
@@ -30,19 +26,14 @@ import { IsrProposals } from "./isr_proposals.ts";
 import { LogKeeper } from "./log_keeper.ts";
 import { deleteRecords, endOfEpoch, listOffset, refuse } from "./log_questions.ts";
 import type {
-  BrokerStandings,
-  Follow,
   LogClosed,
   Opened,
   PartitionAssignment,
   PartitionRequest,
-  ProposeIsr,
   Read,
   TakeFetched,
-  TopicPartition,
-  Unfollow,
 } from "./messages.ts";
-import type { ObservedReplica, PartitionObserver } from "./observer.ts";
+import type { ObservedReplica } from "./observer.ts";
 import { PartitionAppender } from "./partition_appender.ts";
 import {
   beginRefetch,
@@ -51,43 +42,10 @@ import {
   removePartitionFolder,
 } from "./partition_folder.ts";
 import { mayRecover, PartitionOpening } from "./partition_opening.ts";
+import type { PartitionOptions } from "./partition_options.ts";
 import { PartitionReader } from "./partition_reader.ts";
 import { Replica } from "./replica.ts";
 import { Troubles } from "./troubles.ts";
-
-/** The disk could not make durable what it was given; nothing more is acknowledged there. */
-export interface DirectoryFailed {
-  readonly kind: "directory-failed";
-  readonly reason: string;
-}
-
-export interface PartitionOptions extends TopicPartition {
-  readonly nodeId: NodeId;
-  readonly assignment: PartitionAssignment;
-  readonly config: PartitionConfig;
-  readonly directory: LogDirectory;
-  readonly resources: LogResources;
-  readonly buffers: BufferPool;
-  readonly directoryFailed: Ref<DirectoryFailed>;
-  /** Topics whose logs may go, should one of them be found in the folder. */
-  readonly deletedTopics: ReadonlySet<Uuid>;
-  /** Told from whom this replica fetches, with each leader epoch; absent where nobody fetches. */
-  readonly follows?: Ref<Follow | Unfollow>;
-  /** Asks the controller for other in-sync replicas; absent where there is one replica. */
-  readonly isrChanges?: Ref<ProposeIsr>;
-  /** The brokers as the metadata know them when the partition is spawned. */
-  readonly brokers?: BrokerStandings;
-  /** `replica.lag.time.max.ms`; default 30 s. */
-  readonly replicaLagTimeMaxMs?: number;
-  /**
-   * The leader epoch in which this replica failed, in an earlier life on this node: its log is
-   * scanned whatever the folder says, and it leads only in a later epoch.
-   */
-  readonly failedInEpoch?: Epoch;
-  /** The class that holds the rules, for tests that break one on purpose. */
-  readonly Replica?: typeof Replica;
-  readonly observer?: PartitionObserver;
-}
 
 type PartitionMessage =
   | PartitionRequest

@@ -19,6 +19,7 @@ import { between, pick } from "./random.ts";
 
 /** Everything about a run but its seed and the faults themselves. All numbers are whole. */
 export interface ClusterRunOptions {
+  /** How many nodes there are. */
   readonly nodes: number;
   /** Nodes 1 to this one are voters of the metadata quorum. */
   readonly voters: number;
@@ -26,22 +27,35 @@ export interface ClusterRunOptions {
   readonly combined: boolean;
   /** `flush.before.ack` of all nodes. */
   readonly flushBeforeAck: boolean;
+  /** `min.insync.replicas` */
   readonly minInsyncReplicas: number;
+  /** What is produced to. */
   readonly topics: readonly TopicPlan[];
+  /** Producers that send to each partition. */
   readonly producersPerPartition: number;
+  /** Consumers that follow each partition. */
   readonly consumersPerPartition: number;
   /** The mean time between two batches of one producer. */
   readonly sendEveryMs: number;
+  /** The most bytes of a value. */
   readonly valueBytesMax: number;
+  /** Batches that a producer has under way. */
   readonly inFlightMax: number;
+  /** `delivery.timeout.ms` of producers. */
   readonly deliveryTimeoutMs: number;
+  /** `request.timeout.ms` of clients. */
   readonly requestTimeoutMs: number;
+  /** `fetch.max.wait.ms` of consumers. */
   readonly fetchWaitMs: number;
+  /** What an administrator does now and then. */
   readonly adminActions: readonly AdminAction[];
+  /** The mean time between two of that. */
   readonly adminEveryMs: number;
   /** Broker configs of all nodes. */
   readonly properties: Readonly<Record<string, string>>;
+  /** Which faults come, and how often. */
   readonly faults: FaultPlan;
+  /** Virtual milliseconds with faults. */
   readonly faultsForMs: number;
   /** The most nodes that are down at a time. */
   readonly downAtOnceMax: number;

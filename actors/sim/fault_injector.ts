@@ -49,7 +49,10 @@ export class FaultInjector {
     this.#host = host;
   }
 
-  /** Lets faults of clusters have an effect. */
+  /**
+   * Lets faults of clusters have an effect.
+   * @internal
+   */
   useCluster(cluster: ClusterFaults): void {
     this.#cluster = cluster;
   }

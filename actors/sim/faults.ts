@@ -93,7 +93,9 @@ export type Fault =
       readonly symmetric: boolean;
       readonly forMs: number;
     }
-    /** Messages of a kind stay in the mailboxes of a node: `metadata-committed` is a slow broker. */
+    /**
+     * Messages of a kind stay in the mailboxes of a node: `metadata-committed` is a slow broker.
+     */
     | {
       readonly kind: "message-delay";
       readonly node: string;

@@ -19,9 +19,11 @@ export type Outcome = "ok" | "fail" | "info";
 
 /** One record sent. */
 export interface SendStep {
+  /** A send. */
   readonly kind: "send";
   /** Which log: a topic that was created anew is another. */
   readonly partition: string;
+  /** What was sent. */
   readonly value: number;
   /** Undefined where the client was not told. */
   readonly offset: Offset | undefined;
@@ -29,8 +31,11 @@ export interface SendStep {
 
 /** What one poll gave of one partition, in the order in which it was given. */
 export interface PollStep {
+  /** A poll. */
   readonly kind: "poll";
+  /** Which log. */
   readonly partition: string;
+  /** In the order in which they were given. */
   readonly records: readonly { readonly offset: Offset; readonly value: number }[];
 }
 
@@ -68,8 +73,11 @@ export interface OpenOperation {
 
 /** How many operations ended how. */
 export interface HistoryCounts {
+  /** Of sends. */
   readonly sends: Readonly<Record<Outcome, number>>;
+  /** Of polls. */
   readonly polls: Readonly<Record<Outcome, number>>;
+  /** Records that polls gave. */
   readonly recordsRead: number;
 }
 
@@ -87,6 +95,7 @@ export class History {
     return this.#operations;
   }
 
+  /** How many operations ended how. */
   get counts(): HistoryCounts {
     return this.#counts;
   }

@@ -1,18 +1,18 @@
 /**
  * Holds a whole history against what a log may do: Jepsen's Kafka checker over our own operations.
  *
- * | rule                     | what is wrong                                                       |
- * | ------------------------ | ------------------------------------------------------------------- |
- * | inconsistent-offsets     | one offset was seen holding two values                              |
- * | duplicate                | one value stands at two offsets                                     |
- * | lost-write               | a committed value below the highest offset read was never read      |
- * | unseen                   | an acknowledged value was read by nobody in the end                 |
- * | aborted-read (G1a)       | an ok poll read a value whose writer surely failed                  |
- * | precommitted-read        | an operation polled a value that it sent itself                     |
- * | poll-skip                | a poll leaves out what lies between it and the process's last       |
- * | nonmonotonic-poll        | a poll gives again what the process has had, or what lies before it |
- * | int-…                    | the same within one operation                                       |
- * | nonmonotonic-send        | a later send of a process lands at or before an earlier one         |
+ * | rule                 | what is wrong                                                       |
+ * | -------------------- | ------------------------------------------------------------------- |
+ * | inconsistent-offsets | one offset was seen holding two values                              |
+ * | duplicate            | one value stands at two offsets                                     |
+ * | lost-write           | a committed value below the highest offset read was never read      |
+ * | unseen               | an acknowledged value was read by nobody in the end                 |
+ * | aborted-read (G1a)   | an ok poll read a value whose writer surely failed                  |
+ * | precommitted-read    | an operation polled a value that it sent itself                     |
+ * | poll-skip            | a poll leaves out what lies between it and the process's last       |
+ * | nonmonotonic-poll    | a poll gives again what the process has had, or what lies before it |
+ * | int-…                | the same within one operation                                       |
+ * | nonmonotonic-send    | a later send of a process lands at or before an earlier one         |
  *
  * What Kafka allows is no anomaly: sends of others between one's own (int-send-skip), transactions
  * whose writes interleave (G0), and, with subscribe, polls that go back or skip where partitions

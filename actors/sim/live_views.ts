@@ -1,5 +1,6 @@
 /**
- * Views of a cluster that runs: what actors hand over when they start, and the bytes on their disks.
+ * Views of a cluster that runs: what actors hand over when they start, and the bytes on their
+ * disks.
  *
  * Batches are read from the files themselves, header by header, not through the log that is being
  * watched. Invariant: nothing here is seen by the node: no fault befalls it, no buffer is lent.

@@ -26,7 +26,10 @@ export interface SimulatedClusterOptions {
   readonly simulation: Simulation;
   readonly run: ClusterRunOptions;
   readonly protocol: Partial<Protocol> | undefined;
-  /** Whether syncs of logs are done: without them nothing is durable before the system writes it back. */
+  /**
+   * Whether syncs of logs are done: without them nothing is durable before the system writes it
+   * back.
+   */
   readonly syncs: boolean;
   /** Has leadership of a drawn partition go to another replica. */
   moveLeader(drawn: number, round: number): void;

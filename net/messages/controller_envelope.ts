@@ -1,6 +1,6 @@
 /**
- * ControllerEnvelope: a request that is for the active controller, handed on by the node that got it
- * or made it. Strom's own, under a key that Kafka's protocol will not reach.
+ * ControllerEnvelope: a request that is for the active controller, handed on by the node that got
+ * it or made it. Strom's own, under a key that Kafka's protocol will not reach.
  *
  * Request and response are those of the API within, as Kafka's encoding writes them, without
  * header; they travel as records do, behind the envelope, as they may be large. `endOffset` is

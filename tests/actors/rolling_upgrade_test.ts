@@ -1,6 +1,6 @@
 /**
- * Nodes of two releases in one cluster: one speaks version n of every API, the other n + 1 beside n.
- * That is played by a node that knows no more than the version before the last of each.
+ * Nodes of two releases in one cluster: one speaks version n of every API, the other n + 1 beside
+ * n. That is played by a node that knows no more than the version before the last of each.
  */
 
 import { assert, assertEquals } from "@std/assert";

@@ -6,9 +6,9 @@ import { readMetaProperties } from "../../storage/meta_properties.ts";
 
 let drawn = 0;
 
-function open(disk: MemoryDisk, nodeId = 1, clusterId?: string): LogDirectory {
+function open(disk: MemoryDisk, nodeId?: number, clusterId?: string): LogDirectory {
   const newId = () => `id${String(++drawn).padStart(20, "0")}`;
-  return new LogDirectory(disk, { nodeId, holder: "test", newId, clusterId });
+  return new LogDirectory(disk, { nodeId: nodeId ?? 1, holder: "test", newId, clusterId });
 }
 
 function put(disk: MemoryDisk, path: string): void {

@@ -16,7 +16,10 @@ const TOPIC_IDS = 13;
 /** The first version that tells where leaders are (KIP-951). */
 const NODE_ENDPOINTS = 16;
 
-/** Whether a fellow node fetches the metadata log. Nobody else may: it holds what clients cannot see. */
+/**
+ * Whether a fellow node fetches the metadata log. Nobody else may: it holds what clients cannot
+ * see.
+ */
 export function isMetadataFetch({ request, version, peer }: Call<FetchRequest, unknown>): boolean {
   const [topic, ...others] = request.topics;
   if (peer.role !== PeerRole.NODE || topic === undefined || others.length > 0) return false;

@@ -2,9 +2,9 @@
  * All checkers of state, held against a cluster after every event.
  *
  * Owns the order of things: first the metadata quorum, for what it commits is what the rest is held
- * against, then the replicas of the node whose event it was. Only what changed is looked at closely;
- * full scans come every so many events. Checkers see everything by reference, draw no chance and
- * change nothing.
+ * against, then the replicas of the node whose event it was. Only what changed is looked at
+ * closely; full scans come every so many events. Checkers see everything by reference, draw no
+ * chance and change nothing.
  *
  * @module
  */

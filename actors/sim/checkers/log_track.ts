@@ -66,7 +66,9 @@ export class LogTrack {
     this.#isInDoubt = false;
   }
 
-  /** Nothing of what was there counts any more: the log begins where it ended, with other records. */
+  /**
+   * Nothing of what was there counts any more: the log begins where it ended, with other records.
+   */
   startedAnew(): void {
     this.shadow.replace([], this.shadow.endOffset);
   }

@@ -62,7 +62,9 @@ export class ReplicaRules {
     if (change.removed.length > 0) this.#lost(track);
   }
 
-  /** P14: what a node believes of a partition the controller has committed, and it never goes back. */
+  /**
+   * P14: what a node believes of a partition the controller has committed, and it never goes back.
+   */
   #checkNews({ view, seen, partition, node }: ReplicaTrack): void {
     const { verdicts, vacuity } = this.#options;
     const { leaderEpoch, partitionEpoch, isr, role } = view!.state;

@@ -22,16 +22,21 @@ import type { ClusterLink } from "./cluster_link.ts";
 import type { TopicPlan } from "./topic_plan.ts";
 
 /** What an administrator does by itself. */
-export const ADMIN_ACTIONS = [
+export const ADMIN_ACTIONS: readonly AdminAction[] = [
   "reassign",
   "elect-preferred",
   "alter-config",
   "remake-topic",
   "add-partition",
-] as const;
+];
 
 /** One of them. */
-export type AdminAction = typeof ADMIN_ACTIONS[number];
+export type AdminAction =
+  | "reassign"
+  | "elect-preferred"
+  | "alter-config"
+  | "remake-topic"
+  | "add-partition";
 
 export interface AdminEngineOptions {
   readonly link: ClusterLink;

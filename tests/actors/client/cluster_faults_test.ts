@@ -1,6 +1,7 @@
 /**
- * The real producer and consumer against a real cluster whose nodes are killed, stopped and cut off:
- * what was acknowledged is there once and in order, and a consumer that reads along sees just that.
+ * The real producer and consumer against a real cluster whose nodes are killed, stopped and cut
+ * off: what was acknowledged is there once and in order, and a consumer that reads along sees just
+ * that.
  */
 
 import { assert, assertEquals } from "@std/assert";

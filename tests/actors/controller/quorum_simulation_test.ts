@@ -93,8 +93,8 @@ const SCENARIOS: Readonly<Record<string, (Rules: typeof QuorumRules) => void>> =
 };
 
 /**
- * Figure 8 of the Raft paper: one leader's records reach a majority in its second epoch, and are lost
- * to one that led in between and has none of them.
+ * Figure 8 of the Raft paper: one leader's records reach a majority in its second epoch, and are
+ * lost to one that led in between and has none of them.
  */
 function figureEight(Rules: typeof QuorumRules): void {
   const world = new QuorumWorld({ ...CALM, seed: 6, Rules });

@@ -22,11 +22,11 @@ import type {
   Unfollow,
 } from "../../../actors/partition/messages.ts";
 import type { ObservedReplica } from "../../../actors/partition/observer.ts";
-import {
-  type DirectoryFailed,
-  partitionActor,
-  type PartitionOptions,
-} from "../../../actors/partition/partition_actor.ts";
+import { partitionActor } from "../../../actors/partition/partition_actor.ts";
+import type {
+  DirectoryFailed,
+  PartitionOptions,
+} from "../../../actors/partition/partition_options.ts";
 import type { Ref } from "../../../actors/runtime/ref.ts";
 import { ActorSystem } from "../../../actors/runtime/system.ts";
 import { BufferPool } from "../../../net/buffer_pool.ts";
