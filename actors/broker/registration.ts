@@ -320,8 +320,9 @@ export class Registration {
 
   #failed(event: string, reason: string): void {
     this.#failures = Math.min(this.#failures + 1, 16);
-    // The same again is no news, until it has lasted.
-    if (this.#failures === QUIET_FAILURES) this.#log("warn", event, { reason });
+    // The same again is no news, until it has lasted; others may be ending at the same time.
+    const matters = this.#failures === QUIET_FAILURES && this.#letGo === undefined;
+    if (matters) this.#log("warn", event, { reason });
     else if (reason !== this.#lastError) this.#log("info", event, { reason });
     this.#lastError = reason;
     this.#communicateIn(Math.min(BACKOFF_MAX_MS, BACKOFF_MIN_MS * 2 ** (this.#failures - 1)));
