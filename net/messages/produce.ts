@@ -5,7 +5,8 @@
  * advertised because librdkafka up to 2.11.0 takes a larger minimum as "no compression"
  * (KAFKA-18659). Versions: 7 allows zstd (KIP-110); 8 adds the record errors (KIP-467); 9 is
  * flexible; 10 adds the new leader to the response (KIP-951); 11 lets TRANSACTION_ABORTABLE be
- * returned (KIP-890). With acks 0 there is no response at all.
+ * returned, 12 adds the partition to the transaction by itself (KIP-890). With acks 0 there is no
+ * response at all.
  *
  * @module
  */
@@ -15,8 +16,8 @@ import { api, array, type Infer, int16, int32, int64, records, string, struct } 
 export const PRODUCE = api({
   key: 0,
   name: "Produce",
-  versions: "3-11",
-  advertisedVersions: "0-11",
+  versions: "3-12",
+  advertisedVersions: "0-12",
   flexibleVersions: "9+",
   request: struct({
     transactionalId: string({ versions: "3+", nullableVersions: "3+", default: null }),
