@@ -7,6 +7,12 @@
 import { CONTROLLER_ENVELOPE } from "../../../net/messages/controller_envelope.ts";
 import { FAIL_REPLICAS } from "../../../net/messages/fail_replicas.ts";
 import { APIS, NODE_APIS } from "../../../net/messages/table.ts";
+import { CONSUMER_PROTOCOL_ASSIGNMENT } from "../../../net/messages/records/consumer_protocol_assignment.ts";
+import { CONSUMER_PROTOCOL_SUBSCRIPTION } from "../../../net/messages/records/consumer_protocol_subscription.ts";
+import {
+  GROUP_RECORDS,
+  TRANSACTION_RECORDS,
+} from "../../../net/messages/records/coordinator_records.ts";
 import { K_RAFT_VERSION_RECORD } from "../../../net/messages/records/kraft_version_record.ts";
 import { LEADER_CHANGE_MESSAGE } from "../../../net/messages/records/leader_change_message.ts";
 import { QUORUM_STATE_DATA } from "../../../net/messages/records/quorum_state_data.ts";
@@ -26,6 +32,9 @@ export const TABLES: readonly Table[] = [
   SNAPSHOT_HEADER_RECORD,
   SNAPSHOT_FOOTER_RECORD,
   QUORUM_STATE_DATA,
+  ...[...GROUP_RECORDS, ...TRANSACTION_RECORDS].flatMap(({ key, value }) => [key, value]),
+  CONSUMER_PROTOCOL_SUBSCRIPTION,
+  CONSUMER_PROTOCOL_ASSIGNMENT,
 ];
 
 /**
