@@ -96,33 +96,36 @@ export class Admin implements AsyncDisposable {
     topics: readonly NewTopic[],
     options: { readonly validateOnly?: boolean } = {},
   ): Promise<void> {
-    const request = make(CREATE_TOPICS.request, {
-      topics: topics.map((topic) => ({
-        name: topic.name,
-        numPartitions: topic.assignments === undefined ? topic.partitions ?? -1 : -1,
-        replicationFactor: topic.assignments === undefined ? topic.replicationFactor ?? -1 : -1,
-        assignments: (topic.assignments ?? []).map((brokerIds, partitionIndex) => ({
-          partitionIndex,
-          brokerIds,
-        })),
-        configs: configsOf(topic.configs ?? {}),
-      })),
-      timeoutMs: this.#timeoutMs,
-      validateOnly: options.validateOnly ?? false,
+    const results = await this.#calls.change({
+      api: CREATE_TOPICS,
+      items: topics,
+      request: (topics) =>
+        make(CREATE_TOPICS.request, {
+          topics: topics.map(creatableTopic),
+          timeoutMs: this.#timeoutMs,
+          validateOnly: options.validateOnly ?? false,
+        }),
+      results: ({ topics }) => topics,
+      doneBefore: ErrorCode.TOPIC_ALREADY_EXISTS,
     });
-    const response = await this.#calls.controller(CREATE_TOPICS, request);
-    for (const topic of response.topics) check(topic, `Cannot create topic ${topic.name}`);
+    for (const [topic, result] of results) check(result, `Cannot create topic ${topic.name}`);
   }
 
   /** Deletes topics and everything in them. */
   async deleteTopics(names: readonly string[]): Promise<void> {
-    const request = make(DELETE_TOPICS.request, {
-      topics: names.map((name) => ({ name })),
-      topicNames: names,
-      timeoutMs: this.#timeoutMs,
+    const results = await this.#calls.change({
+      api: DELETE_TOPICS,
+      items: names.map((name) => ({ name })),
+      request: (topics) =>
+        make(DELETE_TOPICS.request, {
+          topics,
+          topicNames: topics.map(({ name }) => name),
+          timeoutMs: this.#timeoutMs,
+        }),
+      results: ({ responses }) => responses,
+      doneBefore: ErrorCode.UNKNOWN_TOPIC_OR_PARTITION,
     });
-    const { responses } = await this.#calls.controller(DELETE_TOPICS, request);
-    for (const topic of responses) check(topic, `Cannot delete topic ${topic.name}`);
+    for (const [topic, result] of results) check(result, `Cannot delete topic ${topic.name}`);
   }
 
   /** The names of all topics, sorted; those that brokers keep for themselves only if asked for. */
@@ -354,6 +357,19 @@ export class Admin implements AsyncDisposable {
 }
 
 /** A broker's configs are its own to tell and to change; anyone's else are everybody's. */
+function creatableTopic({ name, assignments, partitions, replicationFactor, configs }: NewTopic) {
+  return {
+    name,
+    numPartitions: assignments === undefined ? partitions ?? -1 : -1,
+    replicationFactor: assignments === undefined ? replicationFactor ?? -1 : -1,
+    assignments: (assignments ?? []).map((brokerIds, partitionIndex) => ({
+      partitionIndex,
+      brokerIds,
+    })),
+    configs: configsOf(configs ?? {}),
+  };
+}
+
 function nodeOf({ type, name }: ConfigResource): number | undefined {
   return type === "broker" && name !== "" ? Number(name) : undefined;
 }

@@ -24,6 +24,26 @@ export interface BrokerGroup<T> {
   readonly items: readonly T[];
 }
 
+/** Something that the controller is to do to each of some named items. */
+export interface ControllerChange<Item extends { readonly name: string }, Request, Response> {
+  readonly api: Api<Request, Response>;
+  readonly items: readonly Item[];
+  readonly request: (items: readonly Item[]) => Request;
+  readonly results: (response: Response) => readonly NamedResult[];
+  /** The error of an item to which it was done before. */
+  readonly doneBefore: ErrorCode;
+}
+
+/** What is taken for the result of an item that a response leaves out. */
+const UNANSWERED: ItemResult = { errorCode: ErrorCode.UNKNOWN_SERVER_ERROR };
+
+/** Errors of single items after which the controller is asked again. */
+const PASSING: ReadonlySet<number> = new Set([
+  ErrorCode.REQUEST_TIMED_OUT,
+  ErrorCode.NOT_CONTROLLER,
+  ErrorCode.THROTTLING_QUOTA_EXCEEDED,
+]);
+
 /** The asking. */
 export class AdminCalls {
   readonly #cluster: Cluster;
@@ -41,10 +61,40 @@ export class AdminCalls {
 
   /** Asks the broker that stands for the controller. */
   controller<Request, Response>(api: Api<Request, Response>, request: Request): Promise<Response> {
-    return this.#retried(api, request, () => {
-      const { controllerId } = this.#cluster.metadata;
-      return this.#cluster.link(controllerId) ?? this.#cluster.anyLink();
-    });
+    return this.#retried(api, request, () => this.#controllerLink());
+  }
+
+  /**
+   * Has the controller change items, and again those whose error may pass, until the time is up.
+   * Once a try may have succeeded without our hearing of it, an item that is as it was asked to be
+   * has succeeded. Returns the last result of each item.
+   */
+  async change<Item extends { readonly name: string }, Request, Response>(
+    change: ControllerChange<Item, Request, Response>,
+  ): Promise<Map<Item, ItemResult>> {
+    const { environment, settings } = this.#cluster;
+    const random = environment.random.stream("client");
+    const deadline = environment.clock.monotonic() + this.#timeoutMs;
+    const results = new Map<Item, ItemResult>();
+    let [left, mayBeDone] = [change.items, false];
+    for (let failures = 1;; failures++) {
+      const asked = this.#retried(change.api, change.request(left), () => this.#controllerLink(), {
+        deadline,
+        failed: () => mayBeDone = true,
+      });
+      const answered = change.results(await asked);
+      for (const item of left) {
+        const result = answered.find(({ name }) => name === item.name) ?? UNANSWERED;
+        const isDone = mayBeDone && result.errorCode === change.doneBefore;
+        results.set(item, isDone ? { errorCode: ErrorCode.NONE } : result);
+      }
+      left = left.filter((item) => PASSING.has(results.get(item)!.errorCode));
+      const pauseMs = backoffMs(settings.retryBackoff, failures, random);
+      if (left.length === 0 || environment.clock.monotonic() + pauseMs >= deadline) break;
+      mayBeDone = true;
+      await this.#pause(pauseMs);
+    }
+    return results;
   }
 
   /** Asks a broker by its id, or any. */
@@ -102,13 +152,18 @@ export class AdminCalls {
     );
   }
 
+  #controllerLink(): NodeLink | undefined {
+    return this.#cluster.link(this.#cluster.metadata.controllerId) ?? this.#cluster.anyLink();
+  }
+
   async #retried<Request, Response>(
     api: Api<Request, Response>,
     request: Request,
     choose: () => NodeLink | undefined,
+    { deadline: given, failed }: { readonly deadline?: number; readonly failed?: () => void } = {},
   ): Promise<Response> {
     const { environment, settings, metadata } = this.#cluster;
-    const deadline = environment.clock.monotonic() + this.#timeoutMs;
+    const deadline = given ?? environment.clock.monotonic() + this.#timeoutMs;
     const random = environment.random.stream("client");
     let last: ClientError | undefined;
     for (let failures = 0;;) {
@@ -122,6 +177,7 @@ export class AdminCalls {
       last = result;
       if (!result.retriable) throw result;
       failures++;
+      failed?.();
       metadata.requestUpdate();
       await this.#pause(backoffMs(settings.retryBackoff, failures, random));
     }
@@ -151,6 +207,10 @@ export class AdminCalls {
 export interface ItemResult {
   readonly errorCode: number;
   readonly errorMessage?: string | null;
+}
+
+interface NamedResult extends ItemResult {
+  readonly name: string | null;
 }
 
 /** @throws {ClientError} where the item failed */

@@ -279,6 +279,36 @@ Deno.test("admin: an operation whose connection is lost is repeated, until its t
   await world.settled(admin.close());
 });
 
+Deno.test("admin: what may have been done unheard is asked again, and is done where it was", async () => {
+  const setup = await setUp(1, { defaultApiTimeoutMs: 3000 });
+  const { world, admin } = setup;
+  const errors: Record<string, number[]> = {
+    fine: [0],
+    doubtful: [ErrorCode.REQUEST_TIMED_OUT, ErrorCode.TOPIC_ALREADY_EXISTS],
+    moved: [ErrorCode.NOT_CONTROLLER, 0],
+    there: [ErrorCode.TOPIC_ALREADY_EXISTS],
+  };
+  const asked = answer(setup, CREATE_TOPICS, ({ topics }) => ({
+    topics: topics.map(({ name }) => ({ name, errorCode: errors[name]!.shift() ?? -1 })),
+  }));
+  const names = ["fine", "doubtful", "moved"];
+  await world.settled(admin.createTopics(names.map((name) => ({ name }))));
+  assertEquals(asked.map(({ request }) => request.topics.map(({ name }) => name)), [
+    names,
+    ["doubtful", "moved"],
+  ]);
+  const error = await failure(setup, admin.createTopics([{ name: "there" }]));
+  assert(error.message.includes("TOPIC_ALREADY_EXISTS"), error.message);
+  let losses = 1;
+  world.cluster.intercept = (api) =>
+    api === DELETE_TOPICS && losses-- > 0 ? { kind: "close" } : undefined;
+  const gone = (name: string) => ({ name, errorCode: ErrorCode.UNKNOWN_TOPIC_OR_PARTITION });
+  answer(setup, DELETE_TOPICS, ({ topics }) => ({ responses: topics.map((t) => gone(t.name!)) }));
+  await world.settled(admin.deleteTopics(["lost"]));
+  assertInstanceOf(await failure(setup, admin.deleteTopics(["never"])), UnknownTopicError);
+  await world.settled(admin.close());
+});
+
 Deno.test("admin: an operation that nobody answers is a TimeoutError", async () => {
   const setup = await setUp(1, { defaultApiTimeoutMs: 2000 });
   const { world, admin } = setup;
