@@ -27,6 +27,7 @@ import { type FlushDone, type FlushStart, LogFlusher } from "./log_flush.ts";
 import { type Located, LogReader, type ReadRange, type ReadResult } from "./log_read.ts";
 import type { LogState } from "./log_state.ts";
 import { LogTimes, type TimeLookup } from "./log_time.ts";
+import { abortedTransactions, lastStableOffset } from "./log_transactions.ts";
 import {
   raiseLogStartOffset,
   removeDoomedFiles,
@@ -42,6 +43,7 @@ import {
   type RecoverySummary,
 } from "./recovery.ts";
 import { countExpired, sizeInBytes } from "./retention.ts";
+import type { AbortedTransaction } from "./transaction_index.ts";
 
 /** How opening a log went. */
 export type LogOpened =
@@ -211,9 +213,21 @@ export class Log {
     return this.#state.producers(now);
   }
 
-  /** Where the oldest transaction begins that is not decided and committed, or -1. */
-  firstUnstableOffset(highWatermark: Offset, now: Timestamp): Offset {
-    return this.#state.producers(now).firstUnstableOffset(highWatermark);
+  /**
+   * The end of what is decided: no transaction without a committed marker begins before it. At most
+   * the high watermark. @throws {DiskError} @throws {CorruptLogError}
+   */
+  lastStableOffset(highWatermark: Offset): Offset {
+    return lastStableOffset(this.#state, highWatermark);
+  }
+
+  /**
+   * The aborted transactions that overlap a range, `to` not included, by their first offsets.
+   *
+   * @throws {DiskError} @throws {CorruptLogError}
+   */
+  abortedTransactions(from: Offset, to: Offset): AbortedTransaction[] {
+    return abortedTransactions(this.#state, from, to);
   }
 
   /** Forgets producers that have been idle for `producer.id.expiration.ms`. */

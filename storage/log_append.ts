@@ -16,6 +16,7 @@ import { CorruptLogError } from "./corrupt_log_error.ts";
 import { DiskError } from "./disk.ts";
 import type { LogConfig } from "./log_config.ts";
 import type { LogState } from "./log_state.ts";
+import { noteCompleted } from "./log_transactions.ts";
 import { applyBatch, tryReadMarker } from "./producer_replay.ts";
 import type { ProducerFault, ProducerState, RememberedBatch } from "./producer_state.ts";
 import {
@@ -351,7 +352,7 @@ export class LogAppender {
       if (epoch > state.epochs.latestEpoch && state.epochs.assign(epoch, batch.baseOffset)) {
         state.epochChanges++;
       }
-      if (this.#hasProducers) applyBatch(producers, batch);
+      if (this.#hasProducers) noteCompleted(active, producers, applyBatch(producers, batch));
     }
     state.logEndOffset = this.#lastOffset + 1;
     state.hotTail.appended(batches.length);

@@ -42,6 +42,8 @@ export interface LogFolder {
   readonly segments: Offset[];
   /** Offsets of the producer snapshots, rising. */
   readonly snapshots: Offset[];
+  /** Base offsets of the segments that have a transaction index. */
+  readonly transactionIndexes: ReadonlySet<Offset>;
   /** Names of files that an interrupted operation left: they may go. */
   readonly leftovers: string[];
   readonly names: ReadonlySet<string>;
@@ -51,6 +53,7 @@ export interface LogFolder {
 export function readLogFolder(entries: readonly DirectoryEntry[]): LogFolder {
   const segments: Offset[] = [];
   const snapshots: Offset[] = [];
+  const transactionIndexes: Offset[] = [];
   const leftovers: string[] = [];
   const names = new Set<string>();
   for (const { name, isDirectory } of entries) {
@@ -58,10 +61,18 @@ export function readLogFolder(entries: readonly DirectoryEntry[]): LogFolder {
     names.add(name);
     if (name.endsWith(LOG_SUFFIX)) addOffset(segments, name, LOG_SUFFIX);
     else if (name.endsWith(SNAPSHOT_SUFFIX)) addOffset(snapshots, name, SNAPSHOT_SUFFIX);
-    else if (isLeftover(name)) leftovers.push(name);
+    else if (name.endsWith(TRANSACTION_INDEX_SUFFIX)) {
+      addOffset(transactionIndexes, name, TRANSACTION_INDEX_SUFFIX);
+    } else if (isLeftover(name)) leftovers.push(name);
   }
   for (const name of names) if (isOrphan(name, names)) leftovers.push(name);
-  return { segments, snapshots, leftovers, names };
+  return {
+    segments,
+    snapshots,
+    transactionIndexes: new Set(transactionIndexes),
+    leftovers,
+    names,
+  };
 }
 
 function addOffset(offsets: Offset[], name: string, suffix: string): void {

@@ -16,6 +16,7 @@ import type { Timestamp } from "./bytes/ids.ts";
 import { DiskError, type File } from "./disk.ts";
 import type { IndexFile } from "./index_file.ts";
 import type { LogState } from "./log_state.ts";
+import { restoreTransactionIndex } from "./log_transactions.ts";
 import type { Segment } from "./segment.ts";
 
 /** Is told the end of a flush: undefined, or what failed. */
@@ -185,6 +186,7 @@ export class LogFlusher {
     const epochs = full ? state.stageEpochs() : undefined;
     const items: Item[] = [];
     for (const segment of recent) {
+      if (full) restoreTransactionIndex(state, segment);
       for (const of of full ? segment.writeIndexes() : []) {
         items.push({ file: of.file, segment, of, changes: of.changes });
       }

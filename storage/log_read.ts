@@ -34,6 +34,8 @@ export interface LogSlice {
   readonly file: File;
   readonly position: number;
   readonly length: number;
+  /** No record of the slice is at this offset or after it. */
+  readonly endOffset: Offset;
   /** Whether the bytes are surely in memory, so that reading them at once stalls nobody. */
   readonly hot: boolean;
 }
@@ -61,6 +63,8 @@ const READ_MARKS = 4;
 export class LogReader {
   readonly #state: LogState;
   readonly #marks = new ReadMarks();
+  /** Of the slice that is being trimmed. */
+  #endOffset: Offset = 0;
 
   constructor(state: LogState) {
     this.#state = state;
@@ -109,6 +113,7 @@ export class LogReader {
       const reachesEnd = maxOffset >= segmentEnd;
       const limit = reachesEnd ? undefined : this.#find(segment, maxOffset);
       const end = limit?.position ?? segment.size;
+      this.#endOffset = limit?.baseOffset ?? segmentEnd;
       const length = this.#trim(segment, first, end, range);
       if (length === 0) return EMPTY;
       if (isActive && first.position + length === end) {
@@ -117,7 +122,8 @@ export class LogReader {
       }
       const { position } = first;
       const hot = this.#isHot(index, position);
-      return { kind: "slice", file: segment.log, position, length, hot };
+      const endOffset = this.#endOffset;
+      return { kind: "slice", file: segment.log, position, length, endOffset, hot };
     }
     return EMPTY;
   }
@@ -135,11 +141,13 @@ export class LogReader {
     const { maxBytes } = range;
     if (end - position <= maxBytes) return end - position;
     if (sizeInBytes >= maxBytes) {
+      this.#endOffset = first.lastOffset + 1;
       return sizeInBytes === maxBytes || range.minOneBatch ? sizeInBytes : 0;
     }
     const next = segment.spotBefore(position + maxBytes, position + sizeInBytes);
     if (next === undefined) return end - position;
     this.#marks.add(segment, next.baseOffset, next.position, next);
+    this.#endOffset = next.baseOffset;
     return next.position - position;
   }
 

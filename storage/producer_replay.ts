@@ -58,7 +58,8 @@ export function tryReadMarker(batch: BatchView): EndTransactionMarker | undefine
 }
 
 /**
- * Takes the batches of a segment from `from` up to `to` into the state, reading headers only.
+ * Takes the batches of a segment from `from` up to `to` into the state, reading headers only; tells
+ * of each transaction that ends.
  *
  * @throws {CorruptLogError} @throws {DiskError}
  */
@@ -68,13 +69,18 @@ export function replaySegment(
   from: Offset,
   to: Offset,
   indexIntervalBytes: number,
+  ended?: (completed: CompletedTransaction, state: ProducerState) => void,
 ): void {
   const first = segment.seek(from, indexIntervalBytes);
   if (first === undefined) return;
   const scan = segment.scanFrom(first.position);
   while (scan.next() && scan.batch.baseOffset < to) {
     if (scan.batch.producerId < 0) continue;
-    if (scan.batch.isControl) applyBatch(state, scan.readWhole());
-    else state.apply(scan.batch);
+    if (!scan.batch.isControl) {
+      state.apply(scan.batch);
+      continue;
+    }
+    const completed = applyBatch(state, scan.readWhole());
+    if (completed !== undefined) ended?.(completed, state);
   }
 }

@@ -87,8 +87,9 @@ export class ProducerState {
   readonly #entries = new Map<ProducerId, Entry>();
   /** Open transactions: first offset to producer, in the order of first offsets. */
   readonly #ongoing = new Map<Offset, ProducerId>();
-  /** Ended transactions whose markers may not be committed yet, in the order of first offsets. */
+  /** Ended transactions whose markers may not be committed yet. */
   #unreplicated: CompletedTransaction[] = [];
+  #completedSince: Offset = 0;
   /** One past the last offset of a batch that changed the state. */
   #changedUpTo: Offset = 0;
 
@@ -193,8 +194,26 @@ export class ProducerState {
     return completed;
   }
 
+  /** From here on it is known which transactions have ended; a snapshot does not tell. */
+  get completedSince(): Offset {
+    return this.#completedSince;
+  }
+
+  /** Knows of the transactions that ended from `since` on, too. */
+  learnCompleted(completed: readonly CompletedTransaction[], since: Offset): void {
+    this.#unreplicated = [...completed, ...this.#unreplicated];
+    this.#completedSince = since;
+  }
+
+  /** Whether a producer has an open transaction. */
+  hasOpenTransaction(producerId: ProducerId): boolean {
+    const entry = this.#entries.get(producerId);
+    return entry !== undefined && entry.currentTransactionFirstOffset >= 0;
+  }
+
   /** Where the oldest open transaction begins, or -1. */
   get firstUndecidedOffset(): Offset {
+    if (this.#ongoing.size === 0) return NONE;
     for (const firstOffset of this.#ongoing.keys()) return firstOffset;
     return NONE;
   }
@@ -246,6 +265,7 @@ export class ProducerState {
     this.#ongoing.clear();
     for (const [firstOffset, producerId] of ongoing) this.#ongoing.set(firstOffset, producerId);
     this.#changedUpTo = this.#entries.size === 0 ? 0 : upTo;
+    this.#completedSince = upTo;
   }
 
   #entryOf(producerId: ProducerId): Entry {

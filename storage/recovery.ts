@@ -128,7 +128,9 @@ export class LogOpening {
     const found = this.#listFolder();
     if (found === undefined) return this.#openFresh();
     for (const base of found.segments) {
-      this.#segments.push(new Segment(resources, folder, base, now));
+      const segment = new Segment(resources, folder, base, now);
+      if (!found.transactionIndexes.has(base)) segment.transactions.noteAbsent();
+      this.#segments.push(segment);
     }
     this.#snapshots = new ProducerSnapshots(resources.disk, folder, found.snapshots);
     if (this.#options.clean && this.#canOpenAsClosed(found)) {

@@ -17,6 +17,7 @@ import type { Epoch, Offset } from "./bytes/ids.ts";
 import type { LeaderEpochs } from "./leader_epochs.ts";
 import type { LogConfig } from "./log_config.ts";
 import type { LogResources } from "./log_resources.ts";
+import { noteCompleted } from "./log_transactions.ts";
 import { applyBatch } from "./producer_replay.ts";
 import type { ProducerSnapshots } from "./producer_snapshots.ts";
 import type { ProducerState } from "./producer_state.ts";
@@ -128,6 +129,7 @@ export class RecoveryScan {
     const { segments, config, recoveryPoint } = this.#log;
     const segment = segments[this.#verifyIndex]!;
     const { nextOffset } = segment.loadTail(config.indexIntervalBytes, recoveryPoint);
+    segment.transactions.truncateTo(recoveryPoint);
     // What was not flushed may be in memory only.
     segment.changes++;
     this.#index = this.#verifyIndex;
@@ -186,7 +188,7 @@ export class RecoveryScan {
       if (reason !== undefined) return { segment, position: segment.size, reason };
       segment.note(batch, indexIntervalBytes);
       this.#assignEpoch(batch);
-      applyBatch(this.#log.producers, batch);
+      noteCompleted(segment, this.#log.producers, applyBatch(this.#log.producers, batch));
       this.expected = batch.nextOffset;
       if (this.bytesScanned >= bytes) return "more";
     }
@@ -206,6 +208,7 @@ export class RecoveryScan {
     this.expected = baseOffset;
     this.#index++;
     next.startRebuild();
+    next.transactions.reset();
     next.changes++;
     if (!snapshots.has(baseOffset)) {
       snapshots.write(baseOffset, producers, new Set(segments.map((each) => each.baseOffset)));

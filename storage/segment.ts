@@ -16,11 +16,18 @@ import { NONE, type Offset, type Timestamp } from "./bytes/ids.ts";
 import { CorruptLogError } from "./corrupt_log_error.ts";
 import { DiskError, type File } from "./disk.ts";
 import type { IndexFile } from "./index_file.ts";
-import { DELETED_SUFFIX, LOG_SUFFIX, offsetFilePath, SEGMENT_SUFFIXES } from "./log_files.ts";
+import {
+  DELETED_SUFFIX,
+  LOG_SUFFIX,
+  offsetFilePath,
+  SEGMENT_SUFFIXES,
+  TRANSACTION_INDEX_SUFFIX,
+} from "./log_files.ts";
 import type { LogResources } from "./log_resources.ts";
 import type { BatchView } from "./record_batch.ts";
 import { SegmentIndexes } from "./segment_indexes.ts";
 import { type BatchSpot, SegmentScan } from "./segment_scan.ts";
+import { TransactionIndex } from "./transaction_index.ts";
 
 const RELATIVE_OFFSET_MAX = 0x7fffffff;
 
@@ -49,6 +56,8 @@ export class Segment {
   #log: File | undefined;
   #size = -1;
   readonly #indexes: SegmentIndexes;
+  /** Transactions whose abort markers stand here; whoever notes batches adds them. */
+  readonly transactions: TransactionIndex;
   #firstTimestamp: Timestamp | undefined;
 
   constructor(
@@ -62,6 +71,8 @@ export class Segment {
     this.baseOffset = baseOffset;
     this.createdAt = createdAt;
     this.#indexes = new SegmentIndexes(resources, folder, baseOffset);
+    const path = offsetFilePath(folder, baseOffset, TRANSACTION_INDEX_SUFFIX);
+    this.transactions = new TransactionIndex(resources, path, baseOffset);
   }
 
   get path(): string {
@@ -107,6 +118,7 @@ export class Segment {
   create(): void {
     // Before the file is there: one that belongs to no segment would end the log at the next start.
     this.startRebuild();
+    this.transactions.reset();
     this.#log = this.#resources.disk.open(this.path, { create: true });
     this.changes++;
     if (this.#log.size() > 0) {
@@ -270,6 +282,7 @@ export class Segment {
       this.log.truncate(spot.position);
       this.#changesAtCut = ++this.changes;
     }
+    this.transactions.truncateTo(offset);
     return this.loadTail(indexIntervalBytes, offset);
   }
 
@@ -303,12 +316,17 @@ export class Segment {
 
   /** Writes what the index files lack; returns those to be synced. @throws {DiskError} */
   writeIndexes(): IndexFile[] {
-    return this.#indexes.write();
+    const files = this.#indexes.write();
+    const { transactions: { file } } = this;
+    file.write();
+    if (file.changes > file.changesSynced) files.push(file);
+    return files;
   }
 
   /** Lets go of memory and descriptors. Everything is read again when needed. */
   close(): void {
     this.#indexes.discard();
+    this.transactions.discard();
     this.#log?.close();
     this.#log = undefined;
   }
@@ -334,6 +352,7 @@ export class Segment {
       }
     }
     this.#indexes.discard();
+    this.transactions.discard();
     return paths;
   }
 
