@@ -32,7 +32,10 @@ export function askController<Request, Response>(
     timeoutMs,
     (replyTo) => decide(api, request, replyTo),
     (result) => {
-      if (result.kind !== "reply") return failed(decisionError(result), null);
+      if (result.kind !== "reply") {
+        const message = result.kind === "timed-out" ? noAnswer(timeoutMs) : null;
+        return failed(decisionError(result), message);
+      }
       const { response, error, errorMessage, endOffset } = result.reply;
       if (response === undefined) return failed(error, errorMessage);
       call.ask<BrokerRequest, MetadataApplied>(
@@ -43,6 +46,10 @@ export function askController<Request, Response>(
       );
     },
   );
+}
+
+function noAnswer(timeoutMs: number): string {
+  return `No controller answered within ${timeoutMs} ms: is a majority of the voters running?`;
 }
 
 /**

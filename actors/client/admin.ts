@@ -60,11 +60,15 @@ import { defaultEnvironment } from "./default_environment.ts";
 import { errorForCode } from "./errors.ts";
 import type { OffsetAnswer } from "./offset_lookup.ts";
 
+/** Of a request's time, for the broker to say for itself what it did not get done in it. */
+const BROKER_SHARE = 0.9;
+
 /** Looks after a cluster. Made by `Admin.connect`. */
 export class Admin implements AsyncDisposable {
   readonly #cluster: Cluster;
   readonly #calls: AdminCalls;
   readonly #timeoutMs: number;
+  readonly #brokerTimeoutMs: number;
   #closing: Promise<void> | undefined;
 
   /** Not to be called: `Admin.connect` makes admin clients. */
@@ -72,6 +76,8 @@ export class Admin implements AsyncDisposable {
     this.#cluster = cluster;
     this.#calls = new AdminCalls(cluster, timeoutMs);
     this.#timeoutMs = timeoutMs;
+    const { requestTimeoutMs } = cluster.settings;
+    this.#brokerTimeoutMs = Math.ceil(BROKER_SHARE * Math.min(timeoutMs, requestTimeoutMs));
   }
 
   /**
@@ -102,7 +108,7 @@ export class Admin implements AsyncDisposable {
       request: (topics) =>
         make(CREATE_TOPICS.request, {
           topics: topics.map(creatableTopic),
-          timeoutMs: this.#timeoutMs,
+          timeoutMs: this.#brokerTimeoutMs,
           validateOnly: options.validateOnly ?? false,
         }),
       results: ({ topics }) => topics,
@@ -120,7 +126,7 @@ export class Admin implements AsyncDisposable {
         make(DELETE_TOPICS.request, {
           topics,
           topicNames: topics.map(({ name }) => name),
-          timeoutMs: this.#timeoutMs,
+          timeoutMs: this.#brokerTimeoutMs,
         }),
       results: ({ responses }) => responses,
       doneBefore: ErrorCode.UNKNOWN_TOPIC_OR_PARTITION,
@@ -159,7 +165,7 @@ export class Admin implements AsyncDisposable {
         count,
         assignments: assignments?.map((brokerIds) => ({ brokerIds })) ?? null,
       })),
-      timeoutMs: this.#timeoutMs,
+      timeoutMs: this.#brokerTimeoutMs,
     });
     const { results } = await this.#calls.controller(CREATE_PARTITIONS, request);
     for (const topic of results) check(topic, `Cannot add partitions to ${topic.name}`);
@@ -238,7 +244,7 @@ export class Admin implements AsyncDisposable {
             offset: beforeOffset,
           })),
         })),
-        timeoutMs: this.#timeoutMs,
+        timeoutMs: this.#brokerTimeoutMs,
       });
       return (await this.#calls.broker(node, DELETE_RECORDS, request)).topics;
     }));
@@ -304,22 +310,22 @@ export class Admin implements AsyncDisposable {
     type: "preferred" | "unclean",
     partitions?: readonly TopicPartition[],
   ): Promise<void> {
-    return electLeaders(this.#calls, this.#timeoutMs, type, partitions);
+    return electLeaders(this.#calls, this.#brokerTimeoutMs, type, partitions);
   }
 
   /** Gives partitions other replicas; null takes back what is under way. */
   alterPartitionReassignments(reassignments: readonly Reassignment[]): Promise<void> {
-    return alterReassignments(this.#calls, this.#timeoutMs, reassignments);
+    return alterReassignments(this.#calls, this.#brokerTimeoutMs, reassignments);
   }
 
   /** Partitions whose replicas are being changed. */
   listPartitionReassignments(): Promise<OngoingReassignment[]> {
-    return listReassignments(this.#calls, this.#timeoutMs);
+    return listReassignments(this.#calls, this.#brokerTimeoutMs);
   }
 
   /** Raises the finalized levels of features, as `metadata.version`. */
   updateFeatures(levels: Readonly<Record<string, number>>): Promise<void> {
-    return updateFeatures(this.#calls, this.#timeoutMs, levels);
+    return updateFeatures(this.#calls, this.#brokerTimeoutMs, levels);
   }
 
   /** Forgets a broker that will not come back. */
@@ -329,7 +335,7 @@ export class Admin implements AsyncDisposable {
 
   /** Lets a node that follows the metadata log vote in their quorum (KIP-853). */
   addVoter(voter: NewVoter): Promise<void> {
-    return addVoter(this.#calls, this.#timeoutMs, voter);
+    return addVoter(this.#calls, this.#brokerTimeoutMs, voter);
   }
 
   /** Takes a voter out of the metadata quorum (KIP-853). */

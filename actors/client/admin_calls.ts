@@ -82,7 +82,12 @@ export class AdminCalls {
         deadline,
         failed: () => mayBeDone = true,
       });
-      const answered = change.results(await asked);
+      const response = await asked.catch((error) => {
+        // What a broker said before tells more.
+        if (results.size === 0) throw error;
+      });
+      if (response === undefined) break;
+      const answered = change.results(response);
       for (const item of left) {
         const result = answered.find(({ name }) => name === item.name) ?? UNANSWERED;
         const isDone = mayBeDone && result.errorCode === change.doneBefore;

@@ -188,6 +188,39 @@ Deno.test("cluster: a controller that is no broker serves, and holds no records"
   await world.settled(admin.close());
 });
 
+Deno.test("cluster: without a majority of voters changes are refused in words, and data is served", async () => {
+  const world = ClusterWorld.serving({
+    nodes: 5,
+    voters: [1, 2, 3],
+    propertiesOf: (id) => ({ "process.roles": id <= 3 ? "controller" : "broker" }),
+  });
+  const admin = await world.admin({ defaultApiTimeoutMs: 20_000 });
+  const producer = await world.producer();
+  const send = (value: string) => world.settled(producer.send({ topic: "t", value }));
+  await world.settled(admin.createTopics([{ name: "t", replicationFactor: 2 }]));
+  await send("three voters");
+  world.crash(1);
+  await world.settled(admin.createTopics([{ name: "with-two" }]));
+  await send("two voters");
+  world.crash(2);
+  const refused = await world.settled(
+    admin.createTopics([{ name: "with-one" }]).then(() => "created", String),
+  );
+  assertEquals(
+    refused,
+    "TimeoutError: Cannot create topic with-one: No controller answered within 18000 ms: is a " +
+      "majority of the voters running? (REQUEST_TIMED_OUT)",
+  );
+  await send("one voter");
+  assertEquals(await world.consume("t", 3), ["three voters", "two voters", "one voter"]);
+  for (const id of [1, 2]) world.start(id);
+  await world.settled(admin.createTopics([{ name: "healed", replicationFactor: 2 }]));
+  await send("all again");
+  assertEquals((await world.consume("t", 4)).at(-1), "all again");
+  await world.settled(producer.close());
+  await world.settled(admin.close());
+});
+
 Deno.test("cluster: a leader that lost its power leads no more in the epoch in which it lost records", async () => {
   // Its session is not over when it is back: nobody else has been made the leader.
   const world = ClusterWorld.serving({ properties: { "broker.session.timeout.ms": "20000" } });

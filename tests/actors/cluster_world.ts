@@ -6,7 +6,7 @@
 import { Admin } from "../../actors/client/admin.ts";
 import { Consumer } from "../../actors/client/consumer.ts";
 import { Producer } from "../../actors/client/producer.ts";
-import type { ProducerConfig } from "../../actors/client/configs.ts";
+import type { AdminConfig, ProducerConfig } from "../../actors/client/configs.ts";
 import type { NodeObserver, ObservedBroker } from "../../actors/broker/observer.ts";
 import { parseBrokerConfig } from "../../actors/config/broker_config.ts";
 import type { ObservedController } from "../../actors/controller/observer.ts";
@@ -213,8 +213,9 @@ export class ClusterWorld {
     return await promise;
   }
 
-  admin(): Promise<Admin> {
-    return this.settled(Admin.connect(this.bootstrap, { environment: this.environment }));
+  admin(config: AdminConfig = {}): Promise<Admin> {
+    const { environment } = this;
+    return this.settled(Admin.connect(this.bootstrap, { environment, ...config }));
   }
 
   producer(config: ProducerConfig = {}): Promise<Producer> {

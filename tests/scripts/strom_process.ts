@@ -72,9 +72,10 @@ export class NodeProcess implements AsyncDisposable {
     this.address = /native (\S+:\d+)/.exec(ready)?.[1] ?? "";
   }
 
-  /** Starts a node on a free port; resolves when it is ready. */
+  /** Starts a node, on a free port unless told where; resolves when it is ready. */
   static async start(data: string, ...args: string[]): Promise<NodeProcess> {
-    const process = spawnStrom(["node", "--data", data, "--native", ":0", ...args]);
+    const listen = args.includes("--native") ? [] : ["--native", ":0"];
+    const process = spawnStrom(["node", "--data", data, ...listen, ...args]);
     const stderr = new Response(process.stderr).text();
     const stdout = process.stdout.pipeThrough(new TextDecoderStream()).getReader();
     let line = "";
