@@ -123,7 +123,7 @@ function checkEpochs(
   if (!rules.isLeaderEpochCurrent(partition, leaderEpoch)) {
     throw new Refusal(ErrorCode.FENCED_LEADER_EPOCH, `The leader epoch ${leaderEpoch} is over`);
   }
-  if (partition.leader !== brokerId) {
+  if (!rules.isLedBy(partition, brokerId)) {
     throw new Refusal(ErrorCode.INVALID_REQUEST, `Broker ${brokerId} does not lead the partition`);
   }
   if (!rules.isPartitionEpochCurrent(partition, partitionEpoch)) {

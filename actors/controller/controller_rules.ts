@@ -130,6 +130,11 @@ export class ControllerRules {
       asked.partitionEpoch > partition.partitionEpoch;
   }
 
+  /** Whether a proposal is the leader's: one of another, who led before, is nobody's. */
+  isLedBy(partition: PartitionImage, brokerId: NodeId): boolean {
+    return partition.leader === brokerId;
+  }
+
   /** Whether a proposal was made in the present leader epoch. */
   isLeaderEpochCurrent(partition: PartitionImage, leaderEpoch: number): boolean {
     return leaderEpoch >= partition.leaderEpoch;

@@ -8,8 +8,12 @@ import type { BrokerImage } from "../../actors/controller/cluster_image.ts";
 import { ControllerDecisions } from "../../actors/controller/decisions.ts";
 import type { NodeId } from "../../storage/bytes/ids.ts";
 
-/** m7: the ISR is written by whoever asks, whatever epochs he knows. */
+/** m7: the ISR is written by whoever asks, whatever epochs he knows: a zombie too. */
 export class AnyonesIsr extends ControllerDecisions {
+  override isLedBy(): boolean {
+    return true;
+  }
+
   override isPartitionEpochCurrent(): boolean {
     return true;
   }

@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { Replica } from "../../../actors/partition/replica.ts";
 import { assignment, SETTINGS, Stage } from "./replica_stage.ts";
-import { ToyLog } from "./toy_log.ts";
+import { ToyLog } from "../../../scripts/canaries/model/toy_log.ts";
 
 const ALONE = { replicas: [1, 2, 3], isr: [1] };
 

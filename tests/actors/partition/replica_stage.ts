@@ -8,7 +8,7 @@ import { ErrorCode, errorName } from "../../../net/messages/errors.ts";
 import { Replica } from "../../../actors/partition/replica.ts";
 import type { IsrProposal } from "../../../actors/partition/isr_state.ts";
 import type { IsrAnswer, PartitionAssignment } from "../../../actors/partition/messages.ts";
-import { ToyLog } from "./toy_log.ts";
+import { ToyLog } from "../../../scripts/canaries/model/toy_log.ts";
 
 export const SETTINGS = { minInsyncReplicas: 1, flushBeforeAck: false };
 export const LAG_MAX_MS = 100;

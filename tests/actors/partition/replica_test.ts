@@ -3,7 +3,7 @@ import { ErrorCode, errorName } from "../../../net/messages/errors.ts";
 import { Replica } from "../../../actors/partition/replica.ts";
 import type { BrokerStanding } from "../../../actors/partition/messages.ts";
 import { LAG_MAX_MS, SETTINGS, Stage, THREE } from "./replica_stage.ts";
-import { ToyLog } from "./toy_log.ts";
+import { ToyLog } from "../../../scripts/canaries/model/toy_log.ts";
 
 const ALONE = { replicas: [1, 2, 3], isr: [1] };
 

@@ -5,17 +5,27 @@
  * @module
  */
 
+import { ControllerRules } from "../../../actors/controller/controller_rules.ts";
 import { ErrorCode } from "../../../net/messages/errors.ts";
 import type { IsrAnswer } from "../../../actors/partition/messages.ts";
-import type { Replica } from "../../../actors/partition/replica.ts";
+import { Replica } from "../../../actors/partition/replica.ts";
 import type { Epoch, NodeId, Offset } from "../../../storage/bytes/ids.ts";
-import { brokenInvariant, type Invariant, nowCommitted } from "./replication_invariants.ts";
+import {
+  brokenInvariant,
+  brokenStep,
+  type Invariant,
+  nowCommitted,
+  type ReplicaView,
+  type StepInvariant,
+} from "./replication_invariants.ts";
+import type { ModelOptions } from "./replication_model.ts";
 import {
   Actor,
   ALL,
   answerOf,
   type FetchResponse,
   type Input,
+  isAccepted,
   timeless,
 } from "./timeless_replica.ts";
 
@@ -29,20 +39,50 @@ export interface Answered {
   readonly response: FetchResponse;
 }
 
+/** What a script did, and whether that broke anything. */
+export interface BurstResult {
+  readonly steps: number;
+  /**
+   * The first invariant that was broken; CONVERGENCE where the replicas do not come to have the
+   * same records, all committed, once everybody has heard everything.
+   */
+  readonly broken: Invariant | StepInvariant | "CONVERGENCE" | undefined;
+  /** After how many steps. */
+  readonly at: number;
+}
+
+/** Plays a script to its end, and has the replicas settle. */
+export function playBurst(
+  script: (burst: ElectionBurst) => void,
+  options: ModelOptions = {},
+): BurstResult {
+  const burst = new ElectionBurst(options);
+  script(burst);
+  burst.settle();
+  const { broken, steps } = burst;
+  return { steps, broken: broken?.invariant, at: broken?.step ?? steps };
+}
+
+const SETTLE_ROUNDS = 20;
+
 export class ElectionBurst {
   readonly nodes: readonly Actor[];
+  readonly #rules: ControllerRules;
   readonly #words: Word[] = [];
   #isr: readonly NodeId[] = ALL;
   #leader: NodeId = -1;
   #partitionEpoch = -1;
   #committed: readonly Epoch[] = [];
-  #steps = 0;
+  #views: readonly ReplicaView[];
+  steps = 0;
   /** The first invariant that was broken, and after how many steps. */
-  broken: { readonly invariant: Invariant; readonly step: number } | undefined;
+  broken: { readonly invariant: BurstResult["broken"]; readonly step: number } | undefined;
 
-  constructor(Class: typeof Replica) {
-    const Timeless = timeless(Class);
+  constructor(options: ModelOptions = {}) {
+    const Timeless = timeless(options.Replica ?? Replica);
+    this.#rules = options.rules ?? new ControllerRules();
     this.nodes = ALL.map((id) => new Actor(Timeless, id));
+    this.#views = this.#look();
   }
 
   /** The controller elects one, if it is in sync; nobody has heard of it. */
@@ -110,14 +150,34 @@ export class ElectionBurst {
     const { pending, replica } = this.nodes[id]!;
     if (pending === undefined) return undefined;
     const isr = pending.newIsr.map(({ brokerId }) => brokerId);
-    const accepts = this.#leader === id && pending.partitionEpoch === this.#partitionEpoch;
+    const { leaderEpoch } = replica;
+    const accepts = isAccepted(this.#rules, {
+      leader: this.#leader,
+      leaderEpoch: this.#words.length - 1,
+      partitionEpoch: this.#partitionEpoch,
+    }, { id, leaderEpoch, partitionEpoch: pending.partitionEpoch });
     if (accepts) {
       this.#partitionEpoch++;
       this.#isr = isr;
     }
     const error = accepts ? ErrorCode.NONE : ErrorCode.FENCED_LEADER_EPOCH;
-    const { leaderEpoch } = replica;
     return answerOf(error, { id, leaderEpoch }, this.#partitionEpoch, isr);
+  }
+
+  /** Everybody hears everything and fetches to the end; then all must have the same, committed. */
+  settle(): void {
+    const leader = this.#leader;
+    if (leader < 0) return;
+    const followers = ALL.filter((id) => id !== leader);
+    this.hear(ALL);
+    for (let round = 0; round < SETTLE_ROUNDS; round++) {
+      for (const id of followers) this.fetch(id);
+      this.alter(leader);
+    }
+    const led = this.#views[leader]!;
+    const isSettled = led.highWatermark === led.records.length &&
+      this.#views.every(({ records }) => records.join() === led.records.join());
+    if (!isSettled) this.broken ??= { invariant: "CONVERGENCE", step: this.steps };
   }
 
   #say(): void {
@@ -139,20 +199,29 @@ export class ElectionBurst {
     return response;
   }
 
-  #check(): void {
-    this.#steps++;
-    const views = this.nodes.map(({ id, replica, log }) => ({
+  #look(): readonly ReplicaView[] {
+    return this.nodes.map(({ id, replica, log }) => ({
       id,
       role: replica.role,
       leaderEpoch: replica.leaderEpoch,
+      partitionEpoch: replica.partitionEpoch,
       isr: replica.isr,
       highWatermark: replica.highWatermark,
       records: log.records.map(({ epoch }) => epoch),
     }));
+  }
+
+  #check(): void {
+    this.steps++;
+    const before = this.#views;
+    const views = this.#look();
+    this.#views = views;
     this.#committed = nowCommitted(views, this.#committed);
     const leaderEpoch = this.#words.length - 1;
     const controller = { leader: this.#leader, leaderEpoch, isr: this.#isr };
-    const invariant = brokenInvariant(views, controller, this.#committed);
-    if (invariant !== undefined) this.broken ??= { invariant, step: this.#steps };
+    const steps = views.map((view, id) => brokenStep(before[id]!, view));
+    const invariant = steps.find((step) => step !== undefined) ??
+      brokenInvariant(views, controller, this.#committed);
+    if (invariant !== undefined) this.broken ??= { invariant, step: this.steps };
   }
 }

@@ -1,6 +1,6 @@
 /**
- * What must hold of replicas after every step: the invariants of the TLA+ specification, and two of
- * outcomes.
+ * What must hold of replicas after every step: the invariants of the TLA+ specification, and some of
+ * outcomes. None knows of any bug.
  *
  * @module
  */
@@ -15,10 +15,19 @@ import type { Epoch, NodeId, Offset } from "../../../storage/bytes/ids.ts";
  */
 export type Invariant = "WeakIsr" | "StrongIsr" | "LOSS" | "MATCH";
 
+/**
+ * What must hold of one replica from step to step:
+ * - P11: the mark of a leader falls within its leader epoch
+ * - P12: a log is cut below its own mark
+ * - P14: a leader epoch or a partition epoch falls
+ */
+export type StepInvariant = "P11" | "P12" | "P14";
+
 export interface ReplicaView {
   readonly id: NodeId;
   readonly role: string;
   readonly leaderEpoch: Epoch;
+  readonly partitionEpoch: number;
   readonly isr: readonly NodeId[];
   readonly highWatermark: Offset;
   /** The epoch of each record: with its offset it says which one it is. */
@@ -68,6 +77,17 @@ export function brokenInvariant(
     if (isTrue && !isPrefix(committed, one.records, committed.length)) return "LOSS";
   }
   return isMatching ? undefined : "MATCH";
+}
+
+/** The first invariant that a step of a replica breaks, if one is. */
+export function brokenStep(before: ReplicaView, now: ReplicaView): StepInvariant | undefined {
+  if (now.leaderEpoch < before.leaderEpoch || now.partitionEpoch < before.partitionEpoch) {
+    return "P14";
+  }
+  if (!isPrefix(before.records, now.records, before.highWatermark)) return "P12";
+  const leadsOn = before.role === "leader" && now.role === "leader" &&
+    before.leaderEpoch === now.leaderEpoch;
+  return leadsOn && now.highWatermark < before.highWatermark ? "P11" : undefined;
 }
 
 function isPrefix(of: readonly Epoch[], in_: readonly Epoch[], length: number): boolean {

@@ -13,6 +13,7 @@
  */
 
 import { ErrorCode } from "../../../net/messages/errors.ts";
+import { ControllerRules } from "../../../actors/controller/controller_rules.ts";
 import { Replica } from "../../../actors/partition/replica.ts";
 import type { Epoch, NodeId } from "../../../storage/bytes/ids.ts";
 import {
@@ -29,6 +30,7 @@ import {
   type FetchResponse,
   type Input,
   inputKey,
+  isAccepted,
   renamedId,
   renamedInput,
   type ReplicaClass,
@@ -53,7 +55,6 @@ interface Fetched {
 interface Situation extends ReplicaView {
   readonly path: readonly Input[];
   readonly leader: NodeId;
-  readonly partitionEpoch: number;
   readonly lastEpoch: Epoch;
   readonly proposed: readonly NodeId[] | undefined;
   readonly proposedAt: number;
@@ -97,8 +98,8 @@ export interface Bounds {
 
 export interface ModelOptions {
   readonly Replica?: ReplicaClass;
-  /** Whether the controller checks the epochs of AlterPartition. */
-  readonly comparesEpochs?: boolean;
+  /** What the controller goes by when it is asked for another ISR. */
+  readonly rules?: ControllerRules;
 }
 
 export interface Walk {
@@ -133,7 +134,7 @@ const EPOCHS_OF_CHANGES = 100;
 
 export class ReplicationModel {
   readonly #Class: TimelessReplica;
-  readonly #compares: boolean;
+  readonly #rules: ControllerRules;
   readonly #bounds: Bounds;
   readonly #situations: Situation[] = [];
   readonly #situationIds = new Map<string, number>();
@@ -158,7 +159,7 @@ export class ReplicationModel {
   constructor(bounds: Bounds, options: ModelOptions = {}) {
     this.#bounds = bounds;
     this.#Class = timeless(options.Replica ?? Replica);
-    this.#compares = options.comparesEpochs ?? true;
+    this.#rules = options.rules ?? new ControllerRules();
   }
 
   walk(): Walk {
@@ -290,9 +291,8 @@ export class ReplicationModel {
     const controller = this.#controllers[world[3]]!;
     const { id, proposed: isr, proposedAt, leaderEpoch } = node;
     if (isr === undefined) return undefined;
-    const isCurrent = controller.leader === id && controller.leaderEpoch === leaderEpoch &&
-      controller.partitionEpoch === proposedAt;
-    if (this.#compares && !isCurrent) return undefined;
+    const proposal = { id, leaderEpoch, partitionEpoch: proposedAt };
+    if (!isAccepted(this.#rules, controller, proposal)) return undefined;
     if (controller.partitionEpoch % EPOCHS_OF_CHANGES >= this.#bounds.isrChangesMax) {
       return undefined;
     }

@@ -10,6 +10,8 @@ import type { IsrProposal } from "../../../actors/partition/isr_state.ts";
 import type { FetchVerdict } from "../../../actors/partition/leader_state.ts";
 import type { IsrAnswer } from "../../../actors/partition/messages.ts";
 import type { Replica } from "../../../actors/partition/replica.ts";
+import type { ControllerRules } from "../../../actors/controller/controller_rules.ts";
+import type { PartitionImage } from "../../../actors/controller/partition_image.ts";
 import type { Epoch, NodeId, Offset } from "../../../storage/bytes/ids.ts";
 import { ToyLog } from "./toy_log.ts";
 
@@ -222,6 +224,18 @@ export function renamedInput(input: Input, names: readonly NodeId[]): Input {
     default:
       return input;
   }
+}
+
+/** Whether the controller takes a proposal, as the order of its checks is in alter_partition.ts. */
+export function isAccepted(
+  rules: ControllerRules,
+  controller: Pick<PartitionImage, "leader" | "leaderEpoch" | "partitionEpoch">,
+  proposal: { readonly id: NodeId; readonly leaderEpoch: Epoch; readonly partitionEpoch: number },
+): boolean {
+  const partition = controller as PartitionImage; // The rules look at no more of it.
+  return rules.isLeaderEpochCurrent(partition, proposal.leaderEpoch) &&
+    rules.isLedBy(partition, proposal.id) &&
+    rules.isPartitionEpochCurrent(partition, proposal.partitionEpoch);
 }
 
 /** What the controller answers to an AlterPartition. */
