@@ -17,6 +17,7 @@ import type { BrokerConfig } from "../config/broker_config.ts";
 import type { BrokerEndPoint, ImageChange } from "../controller/cluster_image.ts";
 import { SUPPORTED_FEATURES } from "../controller/features.ts";
 import type { ControllerRequest, Decide, MetadataCommitted } from "../controller/messages.ts";
+import { CoordinatorDirectory, type CoordinatorsRequest } from "../coordinator/coordinators.ts";
 import { asFellow } from "../link/fellow.ts";
 import type { ProposeIsr } from "../partition/messages.ts";
 import type { Replica } from "../partition/replica.ts";
@@ -27,6 +28,7 @@ import { ServedApis } from "./apis/table.ts";
 import { AppliedMetadata, type MetadataApplied } from "./applied_metadata.ts";
 import type { SessionBudgets } from "./budget.ts";
 import { BrokerMetrics } from "./broker_metrics.ts";
+import { spawnCoordinators, spawnInternalTopics } from "./coordination.ts";
 import type { FetchState } from "./fetch_state.ts";
 import { FetchSessions } from "./fetch_sessions.ts";
 import { isrChangesActor } from "./isr_changes.ts";
@@ -132,6 +134,7 @@ class BrokerActor implements Actor<BrokerMessage> {
   readonly #metrics: BrokerMetrics;
   readonly #services: BrokerServices;
   readonly #replicas: ReplicaManager;
+  readonly #coordinators: Ref<CoordinatorsRequest>;
   /** Undefined where the node is no broker. */
   readonly #registration: Registration | undefined;
   readonly #observed: ObservedBroker;
@@ -154,6 +157,7 @@ class BrokerActor implements Actor<BrokerMessage> {
     this.#services = this.#makeServices(partitions);
     this.#replicas = this.#makeReplicas(partitions);
     metadata.replicas = this.#replicas;
+    this.#coordinators = spawnCoordinators(context, this.#services);
     this.#observed = {
       nodeId,
       image: metadata.image,
@@ -168,6 +172,8 @@ class BrokerActor implements Actor<BrokerMessage> {
     this.#need(quorum, "controller");
     this.#need(options.controller, "way to the controller");
     this.#need(this.#services.producerIds, "source of producer ids");
+    this.#need(this.#services.internalTopics, "maker of internal topics");
+    this.#need(this.#coordinators, "keeper of coordinators");
     quorum.tell({ kind: "subscribe", subscriber: context.self });
     if (registration === undefined) this.#serve();
     else registration.start();
@@ -195,6 +201,13 @@ class BrokerActor implements Actor<BrokerMessage> {
         "producer-ids",
         producerIdsActor({ nodeId, image: metadata.image, controller }),
       ),
+      coordinators: new CoordinatorDirectory(nodeId, metadata.image),
+      internalTopics: spawnInternalTopics(this.#context as ActorContext<never>, {
+        nodeId,
+        image: metadata.image,
+        config: () => metadata.config,
+        controller,
+      }),
       buffers,
       authorizer: this.#options.authorizer ?? ALLOW_ALL,
       quota: NO_QUOTA,
@@ -334,6 +347,8 @@ class BrokerActor implements Actor<BrokerMessage> {
   #apply(message: MetadataCommitted): void {
     const changes = this.#metadata.apply(message);
     this.#maybeServe();
+    this.#coordinators.tell({ kind: "metadata-changed", changes });
+    this.#services.internalTopics.tell({ kind: "metadata-changed" });
     if (!changes.some((change) => this.#isFellowLeaving(change))) return;
     this.#registration?.urge();
     if (!this.#hasHeirs()) this.#registration?.letGo();
@@ -428,6 +443,8 @@ class BrokerActor implements Actor<BrokerMessage> {
   #close(replyTo: Ref<BrokerClosed>): void {
     if (this.#closing) return;
     this.#closing = true;
+    this.#context.unwatch(this.#coordinators);
+    this.#context.stopChild(this.#coordinators);
     const { directory } = this.#options;
     // Before it is active it does not hold every log that still has to be scanned.
     const allHeld = this.#metadata.isActive || directory.clean;

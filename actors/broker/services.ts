@@ -13,6 +13,8 @@ import type { SocketAddress } from "../../net/network.ts";
 import type { BrokerConfig } from "../config/broker_config.ts";
 import type { ClusterImage } from "../controller/cluster_image.ts";
 import type { ControllerRequest, Decide } from "../controller/messages.ts";
+import type { CoordinatorDirectory } from "../coordinator/coordinators.ts";
+import type { InternalTopicsRequest } from "../coordinator/internal_topics.ts";
 import type { PartitionRequest } from "../partition/messages.ts";
 import type { Environment } from "../runtime/environment.ts";
 import type { Ref } from "../runtime/ref.ts";
@@ -40,6 +42,10 @@ export interface BrokerServices {
   readonly quorum: Ref<ControllerRequest>;
   readonly broker: Ref<BrokerRequest>;
   readonly producerIds: Ref<ProducerIdsRequest>;
+  /** Of groups and of transactions: those that are here. */
+  readonly coordinators: CoordinatorDirectory;
+  /** Makes the topics that coordinators live on. */
+  readonly internalTopics: Ref<InternalTopicsRequest>;
   /** Where the records of reads are put; whoever sends them gives the buffers back. */
   readonly buffers: BufferPool;
   readonly authorizer: Authorizer;

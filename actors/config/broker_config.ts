@@ -2,8 +2,7 @@
  * The configs of a broker: Kafka's names and defaults, and a few of Strom's own.
  *
  * Owns the table, what may change while the broker runs, and the typed values. Keys of parts that
- * are not there yet (groups, transactions, TLS) are not known, except where
- * they set the default of a topic config.
+ * are not there yet (TLS) are not known, except where they set the default of a topic config.
  *
  * @module
  */
@@ -23,6 +22,7 @@ import {
   string,
   unknownConfig,
 } from "./definition.ts";
+import { GROUP_CONFIGS } from "./group_configs.ts";
 import { brokerSynonyms, type TopicConfig, topicDefaults } from "./topic_config.ts";
 
 const MIB = 1024 * 1024;
@@ -281,6 +281,7 @@ const BROKER_CONFIGS = {
     "Bytes a second that a follower takes for throttled replicas",
     { min: 0, dynamic: "per-broker" },
   ),
+  ...GROUP_CONFIGS,
   openFilesMax: int("open.files.max", 1000, "Descriptors that log files hold (Strom's own)", {
     min: 2,
   }),

@@ -1,0 +1,176 @@
+/**
+ * What a coordinator has written and what is not committed yet: batches, in the order of the log,
+ * with how to undo them and whom to tell.
+ *
+ * One batch is on its way at a time; what is written meanwhile gathers in the next. So when the log
+ * refuses a batch, nothing that was built upon it is in the log.
+ *
+ * @module
+ */
+
+import type { Epoch, Offset, Timestamp } from "../../storage/bytes/ids.ts";
+import { buildTransactionMarker } from "../../storage/control_record.ts";
+import { BATCH_HEADER_BYTES } from "../../storage/record_batch.ts";
+import { RecordBatchBuilder } from "../../storage/record_batch_builder.ts";
+import { ErrorCode } from "../../net/messages/errors.ts";
+import type { EncodedRecord, Undo, WriteProducer } from "./machine.ts";
+
+/** More than the framing of a record in a batch takes. */
+const RECORD_OVERHEAD_BYTES = 32;
+
+/** So many bytes of records, at most, are gathered from several writes. */
+const GATHERED_BYTES_MAX = 512 * 1024;
+
+type Done = (error: ErrorCode) => void;
+
+/** A marker that makes a batch of its own. */
+export interface QueuedMarker {
+  readonly outcome: "commit" | "abort";
+  readonly coordinatorEpoch: Epoch;
+}
+
+/** One batch of the log. */
+export class WriteBatch {
+  readonly baseOffset: Offset;
+  readonly producer: WriteProducer | undefined;
+  readonly marker: QueuedMarker | undefined;
+  readonly #records: EncodedRecord[] = [];
+  readonly #dones: Done[] = [];
+  readonly undo: Undo[] = [];
+  #bytes = BATCH_HEADER_BYTES;
+
+  constructor(baseOffset: Offset, producer?: WriteProducer, marker?: QueuedMarker) {
+    this.baseOffset = baseOffset;
+    this.producer = producer;
+    this.marker = marker;
+  }
+
+  get endOffset(): Offset {
+    return this.baseOffset + (this.marker === undefined ? this.#records.length : 1);
+  }
+
+  /** Whether a write of so many bytes goes along with what is in it. */
+  takes(bytes: number, producer: WriteProducer | undefined): boolean {
+    return this.marker === undefined && this.#bytes + bytes <= GATHERED_BYTES_MAX &&
+      this.producer?.producerId === producer?.producerId &&
+      this.producer?.producerEpoch === producer?.producerEpoch;
+  }
+
+  add(records: readonly EncodedRecord[], bytes: number): void {
+    for (const record of records) this.#records.push(record);
+    this.#bytes += bytes;
+  }
+
+  /** Has `done` called when the batch is committed, or has failed. */
+  onDone(done: Done): void {
+    this.#dones.push(done);
+  }
+
+  /** The batch as the log takes it. */
+  build(now: Timestamp): Uint8Array {
+    const { producer, marker } = this;
+    if (marker !== undefined && producer !== undefined) {
+      const { outcome, coordinatorEpoch } = marker;
+      const kind = outcome === "commit" ? "COMMIT" : "ABORT";
+      return buildTransactionMarker({ ...producer, kind, coordinatorEpoch, timestamp: now });
+    }
+    const builder = new RecordBatchBuilder(new Uint8Array(this.#bytes));
+    for (const { key, value } of this.#records) builder.tryAppend(now, key, value);
+    return builder.build(producer === undefined ? {} : { ...producer, isTransactional: true });
+  }
+
+  /** Takes back what the batch did. */
+  undoAll(): void {
+    for (const takeBack of this.undo.reverse()) takeBack();
+    this.undo.length = 0;
+  }
+
+  settle(error: ErrorCode): void {
+    for (const done of this.#dones.splice(0)) done(error);
+  }
+}
+
+/** The batches of one life of a coordinator. */
+export class WriteQueue {
+  #batches: WriteBatch[] = [];
+  /** Whether the first is on its way. */
+  #isSending = false;
+  #endOffset: Offset;
+
+  /** @param endOffset where the log ends: nobody else writes to it */
+  constructor(endOffset: Offset) {
+    this.#endOffset = endOffset;
+  }
+
+  /** Where the next record will stand. */
+  get endOffset(): Offset {
+    return this.#endOffset;
+  }
+
+  get isEmpty(): boolean {
+    return this.#batches.length === 0;
+  }
+
+  /** Has `done` called when everything written so far is committed: now, where it is. */
+  afterAll(done: Done): void {
+    const last = this.#batches.at(-1);
+    if (last === undefined) done(ErrorCode.NONE);
+    else last.onDone(done);
+  }
+
+  /** Puts the records of one write behind; returns the batch that they are in. */
+  add(records: readonly EncodedRecord[], producer: WriteProducer | undefined): WriteBatch {
+    const bytes = sizeOf(records);
+    const last = this.#batches.at(-1);
+    const isOpen = last !== undefined && !(this.#isSending && this.#batches.length === 1);
+    const batch = isOpen && last.takes(bytes, producer)
+      ? last
+      : this.#push(new WriteBatch(this.#endOffset, producer));
+    batch.add(records, bytes);
+    this.#endOffset = batch.endOffset;
+    return batch;
+  }
+
+  addMarker(producer: WriteProducer, marker: QueuedMarker): WriteBatch {
+    const batch = this.#push(new WriteBatch(this.#endOffset, producer, marker));
+    this.#endOffset = batch.endOffset;
+    return batch;
+  }
+
+  #push(batch: WriteBatch): WriteBatch {
+    this.#batches.push(batch);
+    return batch;
+  }
+
+  /** The batch to send now; undefined while one is on its way, and where there is none. */
+  next(): WriteBatch | undefined {
+    if (this.#isSending) return undefined;
+    const [first] = this.#batches;
+    this.#isSending = first !== undefined;
+    return first;
+  }
+
+  /** The batch on its way is committed: whoever waits for it is told. */
+  committed(): void {
+    this.#isSending = false;
+    this.#batches.shift()?.settle(ErrorCode.NONE);
+  }
+
+  /** Undoes everything that is not committed, and only then tells whoever waits. */
+  fail(error: ErrorCode): void {
+    const failed = this.#batches;
+    this.#batches = [];
+    this.#isSending = false;
+    this.#endOffset = failed[0]?.baseOffset ?? this.#endOffset;
+    for (const batch of failed.toReversed()) batch.undoAll();
+    for (const batch of failed) batch.settle(error);
+  }
+}
+
+function sizeOf(records: readonly EncodedRecord[]): number {
+  let bytes = 0;
+  for (const { key, value } of records) {
+    bytes += RECORD_OVERHEAD_BYTES + key.length + (value?.length ?? 0);
+  }
+  return bytes;
+}
