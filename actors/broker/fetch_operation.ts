@@ -332,7 +332,9 @@ export class FetchOperation {
     const seenEndOffset = this.#endOf(reply);
     const seenHighWatermark = reply.highWatermark;
     if (seenEndOffset <= partition.asked.fetchOffset) this.#session.settled(partition);
-    this.#session.watch(partition, target.partition, { seenEndOffset, seenHighWatermark, bytes });
+    const { readCommitted } = this.#limits;
+    const seen = { seenEndOffset, seenHighWatermark, bytes, readCommitted };
+    this.#session.watch(partition, target.partition, seen);
   }
 
   /** There is something to read. */

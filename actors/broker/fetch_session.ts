@@ -150,7 +150,7 @@ export class FetchSession {
   watch(
     watched: SessionPartition,
     partition: Ref<PartitionRequest>,
-    seen: Pick<AwaitData, "seenEndOffset" | "seenHighWatermark" | "bytes">,
+    seen: Pick<AwaitData, "seenEndOffset" | "seenHighWatermark" | "bytes" | "readCommitted">,
   ): void {
     const replyTo = this.#owner?.notices;
     if (replyTo === undefined) return;

@@ -1,8 +1,9 @@
 /**
  * Those who wait for records that they can read: parked fetches and fetch sessions.
  *
- * A consumer waits for the high watermark to advance, a follower for the log end. A follower is
- * also told, once, that the high watermark or the log start offset has moved.
+ * A consumer waits for the high watermark to advance, or for the last stable offset where it reads
+ * committed records only; a follower for the log end. A follower is also told, once, that the high
+ * watermark or the log start offset has moved.
  *
  * Invariant: who was told that there is something to read waits no more.
  *
@@ -13,8 +14,18 @@ import type { Offset } from "../../storage/bytes/ids.ts";
 import type { Ref } from "../runtime/ref.ts";
 import type { AwaitData, DataAvailable } from "./messages.ts";
 
+/** The ends that there are to wait for. */
+export interface LogEnds {
+  readonly highWatermark: Offset;
+  readonly logEndOffset: Offset;
+  /** Asked only where somebody waits for it. */
+  lastStableOffset(): Offset;
+}
+
 interface Waiter {
   readonly follower: boolean;
+  /** Where it waits for the last stable offset: the one that it saw; else undefined. */
+  readonly seenStable: Offset | undefined;
   readonly token: number;
   /** Bytes that it still lacks. */
   missing: number;
@@ -30,14 +41,18 @@ export class DataWaiters {
   }
 
   /** Told at once if there is more than it saw. */
-  add(message: AwaitData, highWatermark: Offset, logEndOffset: Offset): void {
+  add(message: AwaitData, ends: LogEnds): void {
     const { follower, seenEndOffset, seenHighWatermark, bytes, token, replyTo } = message;
-    const end = follower ? logEndOffset : highWatermark;
+    const { highWatermark, logEndOffset } = ends;
+    const readCommitted = !follower && message.readCommitted === true;
+    const visible = readCommitted ? ends.lastStableOffset() : highWatermark;
+    const end = follower ? logEndOffset : visible;
     if (seenEndOffset < end) {
       this.#waiters.delete(replyTo);
       return void replyTo.tell({ kind: "data-available", token, readable: true });
     }
-    const waiter = { follower, token, missing: bytes, toldOfProgress: false };
+    const seenStable = readCommitted ? seenEndOffset : undefined;
+    const waiter = { follower, seenStable, token, missing: bytes, toldOfProgress: false };
     this.#waiters.set(replyTo, waiter);
     if (follower && seenHighWatermark !== highWatermark) this.#tellProgress(replyTo, waiter);
   }
@@ -54,10 +69,16 @@ export class DataWaiters {
   }
 
   /** So many bytes have become visible: the high watermark has advanced. */
-  advanced(bytes: number): void {
+  advanced(bytes: number, ends: LogEnds): void {
+    let stable: Offset | undefined;
     for (const [replyTo, waiter] of this.#waiters) {
       if (waiter.follower) this.#tellProgress(replyTo, waiter);
-      else this.#gained(replyTo, waiter, bytes);
+      else if (waiter.seenStable === undefined) this.#gained(replyTo, waiter, bytes);
+      else {
+        stable ??= ends.lastStableOffset();
+        // How much was decided at once is not worth finding out.
+        if (stable > waiter.seenStable) this.#gained(replyTo, waiter, Infinity);
+      }
     }
   }
 

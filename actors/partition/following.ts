@@ -133,7 +133,7 @@ export class Following {
     } catch (error) {
       if (!(error instanceof DiskError) || !mayRecover(error)) throw error;
       this.#options.replica.logChanged();
-      troubles.begin(TROUBLE, error.message);
+      troubles.begin(TROUBLE, error.message, error);
       return false;
     }
   }
@@ -158,6 +158,7 @@ export class Following {
     if (records !== null && records.length > 0) {
       const context = { origin: "follower", leaderEpoch: replica.leaderEpoch, now: now() } as const;
       const result = log.append(records, context);
+      if (result.kind === "refused" && result.failure !== undefined) throw result.failure;
       if (result.kind === "refused") return `${result.error}: ${result.reason}`;
     }
     replica.followedTo(highWatermark);

@@ -144,9 +144,9 @@ export abstract class LeaderState implements ReplicaState {
     return this.mark;
   }
 
-  /** No transactions are open here yet, so what is committed is decided. */
+  /** The end of what is committed and decided. @throws {DiskError} @throws {CorruptLogError} */
   get lastStableOffset(): Offset {
-    return this.mark;
+    return this.log.lastStableOffset?.(this.mark) ?? this.mark;
   }
 
   get leaderEpochStartOffset(): Offset {

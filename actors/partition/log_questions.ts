@@ -5,6 +5,8 @@
  */
 
 import { NONE, type Offset, type Timestamp } from "../../storage/bytes/ids.ts";
+import { CorruptLogError } from "../../storage/corrupt_log_error.ts";
+import { DiskError } from "../../storage/disk.ts";
 import type { Log } from "../../storage/log.ts";
 import type { TimeLookup } from "../../storage/log_time.ts";
 import { ErrorCode } from "../../net/messages/errors.ts";
@@ -12,6 +14,7 @@ import type {
   AppendReply,
   DeleteRecords,
   DeleteRecordsReply,
+  DescribeProducersReply,
   EndOfEpoch,
   EndOfEpochReply,
   FetchPosition,
@@ -43,6 +46,13 @@ const NO_OFFSET = { timestamp: NONE, offset: NONE, leaderEpoch: NONE } as const;
 
 /** The offset at a time, or of one of ListOffsets' special places. */
 export function listOffset(question: ListOffset, log: Log, replica: Replica): ListOffsetReply {
+  return orStorageError(
+    () => findOffset(question, log, replica),
+    (error) => ({ error, ...NO_OFFSET }),
+  );
+}
+
+function findOffset(question: ListOffset, log: Log, replica: Replica): ListOffsetReply {
   const error = replica.checkLeader(question.currentLeaderEpoch);
   if (error !== ErrorCode.NONE) return { error, ...NO_OFFSET };
   const visible = question.readCommitted ? replica.lastStableOffset : replica.highWatermark;
@@ -81,6 +91,31 @@ function found(lookup: TimeLookup, visible: Offset, unsettled: ErrorCode): ListO
   }
   const { timestamp, offset, leaderEpoch } = lookup;
   return { error: ErrorCode.NONE, timestamp, offset, leaderEpoch };
+}
+
+/** Every producer that this leader's log knows (KIP-664). */
+export function describeProducers(
+  log: Log,
+  replica: Replica,
+  now: Timestamp,
+): DescribeProducersReply {
+  const error = replica.checkLeader(NONE);
+  if (error !== ErrorCode.NONE) return { error, producers: [] };
+  const producers = [...log.producers(now).entries()];
+  return {
+    error,
+    producers: producers.map((entry) => ({ ...entry, batches: [...entry.batches] })),
+  };
+}
+
+/** Answers by what `question` gives, or that the disk did not let it be found out. */
+export function orStorageError<Reply>(question: () => Reply, failed: (error: ErrorCode) => Reply) {
+  try {
+    return question();
+  } catch (error) {
+    if (!(error instanceof DiskError) && !(error instanceof CorruptLogError)) throw error;
+    return failed(ErrorCode.KAFKA_STORAGE_ERROR);
+  }
 }
 
 /** Where a leader epoch ends in this log (KIP-101, KIP-279). */
@@ -140,6 +175,8 @@ export function refuse(question: PartitionRequest, error: ErrorCode): void {
       return void question.replyTo.tell(readFailure(error));
     case "list-offset":
       return void question.replyTo.tell({ error, ...NO_OFFSET });
+    case "describe-producers":
+      return void question.replyTo.tell({ error, producers: [] });
     case "delete-records":
       return void question.replyTo.tell({ error, lowWatermark: NONE });
     case "end-of-epoch":

@@ -9,6 +9,8 @@
 
 import type { Ref } from "../runtime/ref.ts";
 import type { Epoch, NodeId, Offset, Timestamp, Uuid } from "../../storage/bytes/ids.ts";
+import type { ProducerEntry } from "../../storage/producer_state.ts";
+import type { AbortedTransaction } from "../../storage/transaction_index.ts";
 import type { ErrorCode } from "../../net/messages/errors.ts";
 import type { PartitionConfig } from "../config/partition_config.ts";
 
@@ -49,6 +51,15 @@ export interface Append {
   /** One record batch in the format of Kafka's magic 2, as the producer built it. */
   readonly records: Uint8Array;
   readonly acks: RequiredAcks;
+  /** Of a producer's batch that is part of a transaction. */
+  readonly transactionalId?: string;
+  /** Whether the producer counts on being added to the transaction by this (KIP-890). */
+  readonly addsToTransaction?: boolean;
+  /**
+   * Set where a coordinator appends and no producer: its batches have no sequence numbers, may be
+   * markers, and are part of transactions that it has looked into itself.
+   */
+  readonly origin?: "coordinator";
   readonly replyTo: Ref<AppendReply>;
   /** Gives the bytes of the records back; called once, when they are no longer read. */
   release(): void;
@@ -100,6 +111,8 @@ export interface ReadReply {
   readonly logEndOffset?: Offset;
   /** Whole batches from the one that holds the fetch offset; null when there are none. */
   readonly records: Uint8Array | null;
+  /** With records that were read committed: which of them are not to be seen, by first offset. */
+  readonly abortedTransactions?: readonly AbortedTransaction[];
   /** Gives the buffer behind the records back; called once, when they are no longer read. */
   release(): void;
 }
@@ -113,7 +126,12 @@ export interface AwaitData {
   readonly kind: "await-data";
   /** Whether a follower asks, who reads up to the log end and not only what is visible. */
   readonly follower: boolean;
-  /** The end of what it saw: a follower's fetch offset, a consumer's high watermark. */
+  /** Whether it waits for records of decided transactions only. */
+  readonly readCommitted?: boolean;
+  /**
+   * The end of what it saw: a follower's fetch offset, a consumer's high watermark or, with
+   * `readCommitted`, last stable offset.
+   */
   readonly seenEndOffset: Offset;
   /** The high watermark that it was told. */
   readonly seenHighWatermark: Offset;
@@ -155,6 +173,17 @@ export interface ListOffsetReply {
   readonly timestamp: Timestamp;
   readonly offset: Offset;
   readonly leaderEpoch: Epoch;
+}
+
+/** Asks for the producers that the leader's log knows. */
+export interface DescribeProducers {
+  readonly kind: "describe-producers";
+  readonly replyTo: Ref<DescribeProducersReply>;
+}
+
+export interface DescribeProducersReply {
+  readonly error: ErrorCode;
+  readonly producers: readonly ProducerEntry[];
 }
 
 export interface DeleteRecords {
@@ -340,6 +369,7 @@ export type PartitionRequest =
   | AwaitData
   | ForgetData
   | ListOffset
+  | DescribeProducers
   | DeleteRecords
   | EndOfEpoch
   | TakeFetched

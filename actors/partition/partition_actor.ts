@@ -7,8 +7,9 @@
  *
  * Fail-stop: a throw takes the partition offline until it recovers in another life. A failed flush
  * takes the whole data folder with it: what a disk lost once it may not report again. A disk that
- * is full or read-only, or a lack of descriptors, is neither: what could not be done then is
- * refused, or tried again when it is asked for the next time.
+ * is full or read-only, or a lack of descriptors, is neither at first: what could not be done then
+ * is refused, or tried again when it is asked for the next time. Where that lasts, a replica that
+ * others are in sync with goes offline, too, so that they need not wait for it.
  *
  * @module
  */
@@ -20,11 +21,18 @@ import { ErrorCode } from "../../net/messages/errors.ts";
 import type { PartitionConfig } from "../config/partition_config.ts";
 import type { Actor, ActorContext, Behaviour } from "../runtime/actor.ts";
 import type { Ref } from "../runtime/ref.ts";
-import { DataWaiters } from "./data_waiters.ts";
+import { DataWaiters, type LogEnds } from "./data_waiters.ts";
 import { Following } from "./following.ts";
 import { IsrProposals } from "./isr_proposals.ts";
 import { LogKeeper } from "./log_keeper.ts";
-import { deleteRecords, endOfEpoch, listOffset, refuse } from "./log_questions.ts";
+import {
+  deleteRecords,
+  describeProducers,
+  endOfEpoch,
+  listOffset,
+  orStorageError,
+  refuse,
+} from "./log_questions.ts";
 import type {
   LogClosed,
   Opened,
@@ -34,7 +42,7 @@ import type {
   TakeFetched,
 } from "./messages.ts";
 import type { ObservedReplica } from "./observer.ts";
-import { PartitionAppender } from "./partition_appender.ts";
+import { type AskVerification, PartitionAppender } from "./partition_appender.ts";
 import {
   beginRefetch,
   endRefetch,
@@ -46,6 +54,7 @@ import type { PartitionOptions } from "./partition_options.ts";
 import { PartitionReader } from "./partition_reader.ts";
 import { Replica } from "./replica.ts";
 import { Troubles } from "./troubles.ts";
+import type { TransactionVerified, VerifyTransaction } from "./verification.ts";
 
 type PartitionMessage =
   | PartitionRequest
@@ -53,8 +62,14 @@ type PartitionMessage =
   | { readonly kind: "open-more" }
   | { readonly kind: "continue"; readonly run: () => void };
 
+/** A coordinator that says nothing for so long is asked anew when the producer tries again. */
+const VERIFICATION_TIMEOUT_MS = 30_000;
+
 /** Messages that may wait for the log to open. */
 const WAITING_MAX = 10_000;
+
+/** A disk may refuse so long what others in sync would take: as long as producers hardly notice. */
+const DISK_PATIENCE_MS = 1000;
 
 export function partitionActor(options: PartitionOptions): Behaviour<PartitionRequest> {
   return (context) =>
@@ -68,6 +83,7 @@ class PartitionActor implements Actor<PartitionMessage> {
   readonly #folder: string;
   readonly #replica: Replica;
   readonly #waiters = new DataWaiters();
+  readonly #ends: LogEnds;
   #config: PartitionConfig;
   #assignment: PartitionAssignment;
   #opening: PartitionOpening | undefined;
@@ -96,7 +112,9 @@ class PartitionActor implements Actor<PartitionMessage> {
     this.#assignment = options.assignment;
     this.#folder = partitionFolder(options.topic, options.partition);
     this.#replica = this.#makeReplica();
-    this.#troubles = new Troubles(context.environment.logger, this.#folder);
+    const { logger, clock } = context.environment;
+    this.#ends = this.#makeEnds();
+    this.#troubles = new Troubles(logger, clock, this.#folder);
     this.#reader = new PartitionReader({
       buffers: options.buffers,
       troubles: this.#troubles,
@@ -108,6 +126,7 @@ class PartitionActor implements Actor<PartitionMessage> {
       troubles: this.#troubles,
       now: () => this.#now(),
       appended: (bytes) => this.#appended(bytes),
+      verification: this.#makeVerification(),
     });
     this.#proposals = this.#makeProposals();
     this.#following = new Following({
@@ -181,11 +200,16 @@ class PartitionActor implements Actor<PartitionMessage> {
       case "check-lag":
         return this.#checkLag(message.now);
       case "await-data":
-        return this.#waiters.add(message, this.#replica.highWatermark, log.logEndOffset);
+        return this.#waiters.add(message, this.#ends);
       case "forget-data":
         return this.#waiters.remove(message.replyTo);
       case "list-offset":
         return void message.replyTo.tell(listOffset(message, log, this.#replica));
+      case "describe-producers":
+        return void message.replyTo.tell(orStorageError(
+          () => describeProducers(log, this.#replica, this.#now()),
+          (error) => ({ error, producers: [] }),
+        ));
       case "end-of-epoch":
         return void message.replyTo.tell(endOfEpoch(message, log, this.#replica));
       case "delete-records":
@@ -227,6 +251,33 @@ class PartitionActor implements Actor<PartitionMessage> {
     return replica;
   }
 
+  /** How it is found out whether this partition is part of a transaction. */
+  #makeVerification(): AskVerification | undefined {
+    const { verifier, verificationTimeoutMs = VERIFICATION_TIMEOUT_MS } = this.#options;
+    const { topic, partition } = this.#options;
+    if (verifier === undefined) return undefined;
+    return ({ transactionalId = "", addsToTransaction: add = false }, batch, done) =>
+      this.#context.ask<VerifyTransaction, TransactionVerified>(
+        verifier,
+        verificationTimeoutMs,
+        (replyTo) => {
+          const { producerId, producerEpoch } = batch;
+          const id = { transactionalId, producerId, producerEpoch };
+          return { kind: "verify-transaction", ...id, topic, partition, add, replyTo };
+        },
+        (result) => ({ kind: "continue", run: () => this.#verified(() => done(result)) }),
+      );
+  }
+
+  /** What was held back is appended, or refused. */
+  #verified(run: () => void): void {
+    const log = this.#log;
+    run();
+    if (log === undefined) return;
+    this.#endWith(log);
+    this.#keeper.maybeFlush(log);
+  }
+
   #makeKeeper(): LogKeeper {
     return new LogKeeper({
       replica: this.#replica,
@@ -254,6 +305,22 @@ class PartitionActor implements Actor<PartitionMessage> {
       answered: (proposal, answer) =>
         this.#withMark(() => this.#replica.isrAnswered(proposal, answer, this.#monotonic())),
     });
+  }
+
+  /** What those who wait for records wait for. */
+  #makeEnds(): LogEnds {
+    const replica = this.#replica;
+    const getLog = () => this.#log;
+    return {
+      get highWatermark() {
+        return replica.highWatermark;
+      },
+      get logEndOffset() {
+        return getLog()?.logEndOffset ?? 0;
+      },
+      // Where it cannot be known whoever waits is told, and learns why when it reads.
+      lastStableOffset: () => orStorageError(() => replica.lastStableOffset, () => Infinity),
+    };
   }
 
   #makeObserved(): ObservedReplica {
@@ -429,7 +496,7 @@ class PartitionActor implements Actor<PartitionMessage> {
   }
 
   #visible(bytes: number): void {
-    this.#waiters.advanced(bytes);
+    this.#waiters.advanced(bytes, this.#ends);
     this.#release();
   }
 
@@ -440,7 +507,7 @@ class PartitionActor implements Actor<PartitionMessage> {
   #appended(bytes: number): void {
     const advanced = this.#replica.appended(this.#monotonic());
     this.#waiters.appended(bytes);
-    if (advanced) this.#waiters.advanced(bytes);
+    if (advanced) this.#waiters.advanced(bytes, this.#ends);
     this.#release();
   }
 
@@ -511,9 +578,16 @@ class PartitionActor implements Actor<PartitionMessage> {
    */
   #endWith(log: Log): void {
     const { failure } = log;
-    if (failure === undefined) return;
-    if (log.isInDoubt) this.#flushFailed(failure);
-    throw failure;
+    if (failure !== undefined && log.isInDoubt) this.#flushFailed(failure);
+    const reason = failure ?? this.#lastingRefusal();
+    if (reason !== undefined) throw reason;
+  }
+
+  /** What has kept this replica from taking records while others in sync with it could go on. */
+  #lastingRefusal(): Error | undefined {
+    const { isr } = this.#replica;
+    if (isr.length < 2 || !isr.includes(this.#options.nodeId)) return undefined;
+    return this.#troubles.refusedFor(DISK_PATIENCE_MS);
   }
 
   #close(replyTo: Ref<LogClosed>): void {

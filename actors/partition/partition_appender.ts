@@ -2,7 +2,8 @@
  * Appending what producers send, and telling them when as many hold it as they asked for.
  *
  * Owns the appends that wait: those with acks=all for the high watermark, and where nothing is
- * acknowledged before it is durable, those with acks=1 for the leader's own flush.
+ * acknowledged before it is durable, those with acks=1 for the leader's own flush. Those that begin
+ * a transaction here wait before, for its coordinator's word (verification.ts).
  *
  * Invariant: each append gets one reply, and its bytes are given back once.
  *
@@ -10,41 +11,74 @@
  */
 
 import type { Offset, Timestamp } from "../../storage/bytes/ids.ts";
+import { CorruptLogError } from "../../storage/corrupt_log_error.ts";
+import { DiskError } from "../../storage/disk.ts";
 import type { Log } from "../../storage/log.ts";
 import type { AppendRefused } from "../../storage/log_append.ts";
 import { BatchView } from "../../storage/record_batch.ts";
 import { validateProducedBatch } from "../../storage/record_batch_validation.ts";
 import { ErrorCode } from "../../net/messages/errors.ts";
-import type { Ref } from "../runtime/ref.ts";
 import { appendFailure } from "./log_questions.ts";
 import type { Append, AppendReply } from "./messages.ts";
 import { PendingAcks } from "./pending_acks.ts";
 import type { Replica } from "./replica.ts";
 import type { Troubles } from "./troubles.ts";
+import { type Admission, Verification, type VerificationOptions } from "./verification.ts";
+
+/** Finds out whether this partition is part of a transaction; `done` is called in its turn. */
+export type AskVerification = VerificationOptions["ask"];
 
 export interface PartitionAppenderOptions {
   readonly replica: Replica;
   readonly troubles: Troubles;
+  /** Absent where transactions are taken on trust. */
+  readonly verification: AskVerification | undefined;
   now(): Timestamp;
   /** So many bytes are in the log. */
   appended(bytes: number): void;
 }
 
+/** What came of an append: it was answered, or waits for an acknowledgement, or is held back. */
+type Outcome = "ended" | "held";
+
 export class PartitionAppender {
   readonly #options: PartitionAppenderOptions;
   readonly #forHighWatermark = new PendingAcks();
   readonly #forFlush = new PendingAcks();
+  readonly #batch = new BatchView();
+  /** Undefined where transactions are taken on trust. */
+  readonly #verification: Verification | undefined;
+  /** For what is held back: the log and settings of the last append. */
+  #last: { readonly log: Log; readonly flushBeforeAck: boolean } | undefined;
 
   constructor(options: PartitionAppenderOptions) {
     this.#options = options;
+    const ask = options.verification;
+    this.#verification = ask && new Verification({
+      ask,
+      resume: (append) => {
+        const { log, flushBeforeAck } = this.#last!;
+        this.append(append, log, flushBeforeAck);
+      },
+      refuse: (append, error, reason) => {
+        append.release();
+        append.replyTo.tell(appendFailure(error, reason));
+      },
+    });
   }
 
   append(message: Append, log: Log, flushBeforeAck: boolean): void {
+    let outcome: Outcome = "ended";
     try {
-      this.#append(message, log, flushBeforeAck);
+      outcome = this.#append(message, log, flushBeforeAck);
     } finally {
-      message.release();
+      if (outcome === "ended") message.release();
     }
+  }
+
+  /** Forgets producers that nobody speaks of any more. */
+  removeExpired(before: Timestamp): void {
+    this.#verification?.removeExpired(before);
   }
 
   /** Tells whoever's records are held now by as many as was asked for. */
@@ -62,29 +96,30 @@ export class PartitionAppender {
     const reply = appendFailure(ErrorCode.NOT_LEADER_OR_FOLLOWER, null);
     this.#forHighWatermark.fail(reply);
     this.#forFlush.fail(reply);
+    this.#verification?.fail();
   }
 
-  #append({ records, acks, replyTo }: Append, log: Log, flushBeforeAck: boolean): void {
+  #append(message: Append, log: Log, flushBeforeAck: boolean): Outcome {
+    const { records, acks, replyTo, origin = "leader" } = message;
     const { replica, troubles, now, appended } = this.#options;
     const refusal = replica.checkAppend(acks);
-    if (refusal !== ErrorCode.NONE) return void replyTo.tell(appendFailure(refusal, null));
-    const fault = validateProducedBatch(records, 0, records.length, {
-      batchBytesMax: log.config.maxMessageBytes,
-    });
-    if (fault !== null) {
-      return void replyTo.tell(appendFailure(ErrorCode[fault.kind], fault.reason));
+    if (refusal !== ErrorCode.NONE) return refuse(message, refusal, null);
+    if (origin === "leader") {
+      const fault = validateProducedBatch(records, 0, records.length, {
+        batchBytesMax: log.config.maxMessageBytes,
+      });
+      if (fault !== null) return refuse(message, ErrorCode[fault.kind], fault.reason);
     }
-    if (new BatchView(records).isTransactional) {
-      const reason = "transactions are not served";
-      return void replyTo.tell(appendFailure(ErrorCode.INVALID_TXN_STATE, reason));
+    const { isTransactional, isControl } = this.#batch.moveTo(records, 0);
+    if (isTransactional && origin === "leader") {
+      const admission = this.#admit(message, this.#batch, log, flushBeforeAck);
+      if (admission.kind === "held") return "held";
+      if (admission.kind === "refused") return refuse(message, admission.error, admission.reason);
     }
-    const result = log.append(records, {
-      origin: "leader",
-      leaderEpoch: replica.leaderEpoch,
-      now: now(),
-    });
-    if (result.kind === "refused") return this.#refused(result, replyTo);
+    const result = log.append(records, { origin, leaderEpoch: replica.leaderEpoch, now: now() });
+    if (result.kind === "refused") return this.#refused(result, message);
     troubles.end("appends fail");
+    if (isTransactional) this.#noteTransaction(records, isControl);
     const reply: AppendReply = {
       error: ErrorCode.NONE,
       errorMessage: null,
@@ -97,14 +132,46 @@ export class PartitionAppender {
     else if (acks === "leader" && flushBeforeAck) this.#forFlush.add(endOffset, reply, replyTo);
     else replyTo.tell(reply);
     appended(result.duplicate ? 0 : records.length);
+    return "ended";
   }
 
-  #refused({ error, reason, failure }: AppendRefused, replyTo: Ref<AppendReply>): void {
-    if (failure !== undefined) this.#options.troubles.begin("appends fail", reason);
+  /** Whether records of a transaction may be appended now. */
+  #admit(message: Append, batch: BatchView, log: Log, flushBeforeAck: boolean): Admission {
+    if (this.#verification === undefined) return { kind: "admitted" };
+    this.#last = { log, flushBeforeAck };
+    const { producerId, producerEpoch, baseSequence } = batch;
+    const now = this.#options.now();
+    try {
+      const known = log.producers(now).get(producerId);
+      const isOpen = known !== undefined && known.currentTransactionFirstOffset >= 0 &&
+        known.producerEpoch === producerEpoch;
+      const told = { producerId, producerEpoch, baseSequence };
+      return this.#verification.admit(message, told, isOpen, now);
+    } catch (error) {
+      if (!(error instanceof DiskError) && !(error instanceof CorruptLogError)) throw error;
+      const { message: reason } = error;
+      return { kind: "refused", error: ErrorCode.KAFKA_STORAGE_ERROR, reason };
+    }
+  }
+
+  /** A transaction is open in the log now, or has ended. */
+  #noteTransaction(records: Uint8Array, isMarker: boolean): void {
+    const { producerId } = this.#batch.moveTo(records, 0);
+    if (isMarker) this.#verification?.marked(producerId);
+    else this.#verification?.appended(producerId);
+  }
+
+  #refused({ error, reason, failure }: AppendRefused, message: Append): Outcome {
+    if (failure !== undefined) this.#options.troubles.begin("appends fail", reason, failure);
     // A leader's batches are never refused for a follower's reasons.
     const code = error === "UNEXPECTED_APPEND_OFFSET" || error === "UNEXPECTED_LEADER_EPOCH"
       ? ErrorCode.UNKNOWN_SERVER_ERROR
       : ErrorCode[error];
-    replyTo.tell(appendFailure(code, reason));
+    return refuse(message, code, reason);
   }
+}
+
+function refuse({ replyTo }: Append, error: ErrorCode, reason: string | null): Outcome {
+  replyTo.tell(appendFailure(error, reason));
+  return "ended";
 }

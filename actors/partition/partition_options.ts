@@ -20,6 +20,7 @@ import type {
 } from "./messages.ts";
 import type { PartitionObserver } from "./observer.ts";
 import type { Replica } from "./replica.ts";
+import type { VerifyTransaction } from "./verification.ts";
 
 /** The disk could not make durable what it was given; nothing more is acknowledged there. */
 export interface DirectoryFailed {
@@ -50,6 +51,9 @@ export interface PartitionOptions extends TopicPartition {
    * scanned whatever the folder says, and it leads only in a later epoch.
    */
   readonly failedInEpoch?: Epoch;
+  /** Finds out whether this partition is part of a transaction; absent where none is asked about. */
+  readonly verifier?: Ref<VerifyTransaction> | undefined;
+  readonly verificationTimeoutMs?: number;
   /** The class that holds the rules, for tests that break one on purpose. */
   readonly Replica?: typeof Replica;
   readonly observer?: PartitionObserver;

@@ -8,6 +8,7 @@
  */
 
 import type { Offset } from "../../storage/bytes/ids.ts";
+import { CorruptLogError } from "../../storage/corrupt_log_error.ts";
 import { DiskError, type File } from "../../storage/disk.ts";
 import type { Log } from "../../storage/log.ts";
 import type { BufferPool } from "../../net/buffer_pool.ts";
@@ -36,14 +37,34 @@ export class PartitionReader {
 
   /** Answers with batches that are visible, with none, or with why there are none. */
   read(message: Read, log: Log, replica: Replica): void {
+    this.#guard(message, () => this.#readVisible(message, log, replica));
+  }
+
+  #readVisible(message: Read, log: Log, replica: Replica): void {
     const error = replica.checkLeader(message.currentLeaderEpoch);
     if (error !== ErrorCode.NONE) return void message.replyTo.tell(readFailure(error));
-    const { highWatermark, lastStableOffset } = replica;
-    this.#read(message, message.readCommitted ? lastStableOffset : highWatermark, log, replica);
+    const { readCommitted } = message;
+    const end = readCommitted ? replica.lastStableOffset : replica.highWatermark;
+    this.#read(message, end, log, replica);
   }
 
   /** Answers a follower, which has been let in or not, with batches up to the log's end. */
   readForFollower(message: Read, verdict: FetchVerdict, log: Log, replica: Replica): void {
+    this.#guard(message, () => this.#serveFollower(message, verdict, log, replica));
+  }
+
+  /** What is known of transactions may have to be read first, and that may fail. */
+  #guard(message: Read, read: () => void): void {
+    try {
+      read();
+    } catch (error) {
+      if (!(error instanceof DiskError) && !(error instanceof CorruptLogError)) throw error;
+      this.#options.troubles.begin(TROUBLE, error.message);
+      message.replyTo.tell(readFailure(ErrorCode.KAFKA_STORAGE_ERROR));
+    }
+  }
+
+  #serveFollower(message: Read, verdict: FetchVerdict, log: Log, replica: Replica): void {
     switch (verdict.kind) {
       case "served":
         return this.#read(message, log.logEndOffset, log, replica);
@@ -72,7 +93,10 @@ export class PartitionReader {
     const plain = readFailure(ErrorCode.NONE, log, replica);
     const reply = message.follower === undefined ? plain : { ...plain, logEndOffset };
     if (located.kind === "empty") return void replyTo.tell(reply);
-    const { file, position, length, hot } = located;
+    const { file, position, length, endOffset, hot } = located;
+    const abortedTransactions = message.readCommitted && message.follower === undefined
+      ? log.abortedTransactions(fetchOffset, endOffset)
+      : undefined;
     const buffer = buffers.take(length);
     const records = buffer.subarray(0, length);
     const { truncations } = log;
@@ -86,7 +110,10 @@ export class PartitionReader {
         const release = () => buffers.give(buffer);
         troubles.end(TROUBLE);
         // Nobody may be there any more to release it.
-        if (!replyTo.tell({ ...reply, records, release })) release();
+        const read = abortedTransactions === undefined
+          ? { ...reply, records, release }
+          : { ...reply, records, abortedTransactions, release };
+        if (!replyTo.tell(read)) release();
         return;
       }
       buffers.give(buffer);

@@ -17,6 +17,11 @@ export interface ReplicaLog {
   endOffsetFor(epoch: Epoch): OffsetAndEpoch | undefined;
   /** The leader epoch of the record at `offset`, or -1. */
   epochForOffset(offset: Offset): Epoch;
+  /**
+   * The end of what is decided, at most the high watermark; absent where there are no transactions.
+   * @throws {DiskError} @throws {CorruptLogError}
+   */
+  lastStableOffset?(highWatermark: Offset): Offset;
 }
 
 /** Stands for a log that is not open. */

@@ -5,26 +5,37 @@
  * @module
  */
 
-import type { Logger } from "../runtime/environment.ts";
+import type { Clock, Logger } from "../runtime/environment.ts";
 
 export class Troubles {
   readonly #logger: Logger;
+  readonly #clock: Clock;
   readonly #partition: string;
-  readonly #present = new Set<string>();
+  readonly #present = new Map<string, { readonly since: number; failure?: Error }>();
 
-  constructor(logger: Logger, partition: string) {
+  constructor(logger: Logger, clock: Clock, partition: string) {
     this.#logger = logger;
+    this.#clock = clock;
     this.#partition = partition;
   }
 
-  begin(event: string, reason: string): void {
+  /** `failure` is given where the disk is the reason. */
+  begin(event: string, reason: string, failure?: Error): void {
     if (this.#present.has(event)) return;
-    this.#present.add(event);
+    const since = this.#clock.monotonic();
+    this.#present.set(event, failure === undefined ? { since } : { since, failure });
     this.warn(event, reason);
   }
 
   end(event: string): void {
     if (this.#present.size > 0 && this.#present.delete(event)) this.warn(event, "no longer");
+  }
+
+  /** What the disk has refused each time for so long, undefined for nothing. */
+  refusedFor(ms: number): Error | undefined {
+    if (this.#present.size === 0) return undefined;
+    const latest = this.#clock.monotonic() - ms;
+    return [...this.#present.values()].find(({ since }) => since <= latest)?.failure;
   }
 
   /** Says what happens now and then, each time. */

@@ -32,6 +32,9 @@ import { fetchMetadataLog, isMetadataFetch } from "./fetch_metadata_log.ts";
 /** The first version that names topics by id (KIP-516). */
 const TOPIC_IDS = 13;
 
+/** Of `isolationLevel`. */
+const READ_COMMITTED = 1;
+
 /** The first versions that name a partition's leader, and where that is. */
 const CURRENT_LEADER = 12;
 const NODE_ENDPOINTS = 16;
@@ -89,7 +92,7 @@ function run(call: FetchCall, context: Exclude<FetchContext, { kind: "refused" }
       minBytes: request.minBytes,
       maxBytes: Math.min(request.maxBytes, config.fetchMaxBytes),
       maxWaitMs: request.maxWaitMs,
-      readCommitted: request.isolationLevel === 1,
+      readCommitted: request.isolationLevel === READ_COMMITTED,
       follower,
     },
     isFull,
@@ -234,10 +237,19 @@ function partitionData(
     divergingEpoch: reply.diverging ?? NONE,
     currentLeader: currentLeader(call, partition, reply.error, endpoints),
     snapshotId: NONE,
-    abortedTransactions: null,
+    abortedTransactions: abortedTransactions(call, reply),
     preferredReadReplica: -1,
     records: reply.records,
   };
+}
+
+/** What the client must leave out; null where it did not ask for committed records only. */
+function abortedTransactions(
+  { request }: FetchCall,
+  { abortedTransactions = [] }: ReadReply,
+): PartitionData["abortedTransactions"] {
+  if (request.isolationLevel !== READ_COMMITTED) return null;
+  return abortedTransactions.map(({ producerId, firstOffset }) => ({ producerId, firstOffset }));
 }
 
 /** Whom to ask instead, and where that is (KIP-951), as far as the version can say so. */

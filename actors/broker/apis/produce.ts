@@ -7,6 +7,7 @@
  * @module
  */
 
+import { BATCH_HEADER_BYTES, BatchView } from "../../../storage/record_batch.ts";
 import { ErrorCode } from "../../../net/messages/errors.ts";
 import {
   type NodeEndpoint,
@@ -27,6 +28,12 @@ import { findPartition, unansweredError } from "../partition_questions.ts";
 /** The first version of a response that names leaders (KIP-951). */
 const NAMES_LEADERS = 10;
 
+/** The first version whose clients know TRANSACTION_ABORTABLE (KIP-890). */
+const TRANSACTION_ABORTABLE = 11;
+
+/** The first version by which partitions are added to transactions (KIP-890). */
+const ADDS_TO_TRANSACTION = 12;
+
 const ACKS: ReadonlyMap<number, RequiredAcks> = new Map([[0, "none"], [1, "leader"], [-1, "all"]]);
 
 export const produce: ApiHandler<ProduceRequest, ProduceResponse> = {
@@ -39,6 +46,10 @@ export const produce: ApiHandler<ProduceRequest, ProduceResponse> = {
     if (acks === undefined) {
       const reason = `acks ${request.acks} is none of -1, 0 and 1`;
       return call.reply(produce.failed(request, ErrorCode.INVALID_REQUIRED_ACKS, reason));
+    }
+    if (!mayTransact(call)) {
+      const error = ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED;
+      return call.reply(produce.failed(request, error, null));
     }
     const count = request.topicData.reduce((sum, topic) => sum + topic.partitionData.length, 0);
     const gather = new Gather<PartitionProduceResponse>(
@@ -65,6 +76,23 @@ export const produce: ApiHandler<ProduceRequest, ProduceResponse> = {
 
 type ProduceCall = Call<ProduceRequest, ProduceResponse>;
 
+/** Whether the producer may write for its transactional id, if it does. */
+function mayTransact({ request: { transactionalId, topicData }, allows }: ProduceCall): boolean {
+  const transacts = topicData.some(({ partitionData }) =>
+    partitionData.some(({ records }) => records !== null && isTransactional(records))
+  );
+  return !transacts || (transactionalId !== null && allows({
+    operation: "write",
+    resourceType: "transactional-id",
+    resourceName: transactionalId,
+  }));
+}
+
+/** Whether bytes that should be a batch say so: they have not been looked at yet. */
+function isTransactional(records: Uint8Array): boolean {
+  return records.length >= BATCH_HEADER_BYTES && new BatchView(records).isTransactional;
+}
+
 function append(
   call: ProduceCall,
   acks: RequiredAcks,
@@ -83,13 +111,18 @@ function append(
   }
   // Released by the partition, which may come to it after the call has timed out.
   const release = call.hold();
+  const { transactionalId } = call.request;
+  const transaction = transactionalId === null ? undefined : {
+    transactionalId,
+    addsToTransaction: call.version >= ADDS_TO_TRANSACTION,
+  };
   call.ask<PartitionRequest, AppendReply>(
     partition,
     acks === "all" ? call.request.timeoutMs : call.broker.config.requestTimeoutMs,
-    (replyTo) => ({ kind: "append", records, acks, replyTo, release }),
+    (replyTo) => ({ kind: "append", records, acks, ...transaction, replyTo, release }),
     (result) => {
       if (result.kind === "terminated" || result.kind === "refused") release();
-      const response = partitionResponse(index, result);
+      const response = partitionResponse(index, call.version, result);
       const { bytesInTotal, failedProduceRequestsTotal } = call.broker.metrics;
       if (response.errorCode === ErrorCode.NONE) bytesInTotal.add(records.length);
       else failedProduceRequestsTotal.add(1);
@@ -100,13 +133,16 @@ function append(
 
 function partitionResponse(
   index: number,
+  version: number,
   result: AskResult<AppendReply>,
 ): PartitionProduceResponse {
   if (result.kind !== "reply") return failure(index, unansweredError(result.kind), null);
   const { error, errorMessage, baseOffset, logAppendTime, logStartOffset } = result.reply;
   return {
     index,
-    errorCode: error,
+    errorCode: error === ErrorCode.TRANSACTION_ABORTABLE && version < TRANSACTION_ABORTABLE
+      ? ErrorCode.INVALID_TXN_STATE
+      : error,
     baseOffset,
     logAppendTimeMs: logAppendTime,
     logStartOffset,

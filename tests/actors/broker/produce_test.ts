@@ -191,7 +191,7 @@ Deno.test("produce: what waits for a sync is answered when that is asked for no 
   assertEquals(pending.response?.responses[0]?.partitionResponses[0]?.errorCode, 0);
 });
 
-Deno.test("produce: a transactional batch is refused", () => {
+Deno.test("produce: a transactional batch without a transactional id is refused", () => {
   const world = BrokerWorld.serving();
   const client = world.client();
   world.createTopic(client, "orders");
@@ -204,7 +204,7 @@ Deno.test("produce: a transactional batch is refused", () => {
     baseSequence: 0,
   });
   const { errorCode } = world.produce(client, "orders", batch);
-  assertEquals(errorCode, ErrorCode.INVALID_TXN_STATE);
+  assertEquals(errorCode, ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED);
 });
 
 Deno.test("produce: a request that waits too long is answered as timed out, once", () => {
