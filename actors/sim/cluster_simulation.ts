@@ -17,6 +17,7 @@ import { drawFaults, type Fault, type FaultKind } from "./faults.ts";
 import type { HistoryCounts, Operation } from "./history.ts";
 import { checkHistory } from "./history_checker.ts";
 import type { Violation } from "./record_checker.ts";
+import { type Scenario, ScenarioOver, ScenarioStage } from "./scenario_stage.ts";
 import { SimulatedCluster } from "./simulated_cluster.ts";
 import { Simulation, SimulationFailure } from "./simulation.ts";
 import type { WorldOptions } from "./world_options.ts";
@@ -33,6 +34,11 @@ export interface ClusterSimulationOptions {
   readonly kinds?: readonly FaultKind[];
   /** Instead of what the seed would draw. */
   readonly faults?: readonly Fault[];
+  /**
+   * Leads the first phase, in place of drawn faults.
+   * @internal
+   */
+  readonly scenario?: Scenario;
   /** Stand in for the classes of the same names, on all nodes. */
   readonly protocol?: Partial<Protocol>;
   /** False has disks say that they have synced logs, and not do it. */
@@ -118,7 +124,8 @@ class ClusterRun {
       downAtOnceMax: this.#run.downAtOnceMax,
       damagedMax: names.length,
     };
-    this.#faults = options.faults ??
+    const given = options.scenario === undefined ? options.faults : [];
+    this.#faults = given ??
       drawFaults(random.stream("faults"), this.#run.faults, targets, this.#run.faultsForMs);
     this.#cluster = new SimulatedCluster({
       simulation: this.#simulation,
@@ -156,9 +163,26 @@ class ClusterRun {
     });
     this.#workload.startAdmin(simulation.node(ADMIN_HOST));
     simulation.faults.schedule(this.#faults);
-    simulation.run({ forMs: this.#run.faultsForMs, until: () => this.#isBroken });
+    const { scenario } = this.#options;
+    if (scenario !== undefined) this.#play(scenario);
+    else simulation.run({ forMs: this.#run.faultsForMs, until: () => this.#isBroken });
     if (!this.#isBroken) this.#converge();
     if (!this.#isBroken) this.#checkHistory();
+  }
+
+  #play(scenario: Scenario): void {
+    try {
+      scenario(
+        new ScenarioStage({
+          simulation: this.#simulation,
+          checker: this.#cluster.checker,
+          workload: this.#workload,
+          isBroken: () => this.#isBroken,
+        }),
+      );
+    } catch (error) {
+      if (!(error instanceof ScenarioOver)) throw error;
+    }
   }
 
   get #isBroken(): boolean {

@@ -234,7 +234,8 @@ export class SimulatedCluster {
   }
 }
 
-function nodeName(id: NodeId): string {
+/** The host of a node. */
+export function nodeName(id: NodeId): string {
   return `node-${id}`;
 }
 
