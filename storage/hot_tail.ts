@@ -59,6 +59,15 @@ export class HotTail {
     this.#marks = [];
   }
 
+  /** Only so many bytes at the log's end are as they were: what lies before was written anew. */
+  limit(bytes: number): void {
+    const marks = this.#marks;
+    const from = this.#own - bytes;
+    for (let index = 0; index < marks.length; index += 2) {
+      if (marks[index]! < from) marks[index] = from;
+    }
+  }
+
   /** Drops the marks behind which too much was appended to count on them. */
   #forget(): void {
     const marks = this.#marks;

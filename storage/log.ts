@@ -19,6 +19,8 @@
  */
 
 import type { Epoch, Offset, OffsetAndEpoch, Timestamp } from "./bytes/ids.ts";
+import { Compaction, type CompactionOptions } from "./compaction.ts";
+import { type CompactionNeed, compactionNeed, isRollOverdue } from "./compaction_plan.ts";
 import { DiskError } from "./disk.ts";
 import type { EpochEntry } from "./leader_epochs.ts";
 import { type AppendContext, type AppendResult, LogAppender } from "./log_append.ts";
@@ -284,6 +286,24 @@ export class Log {
       if (!(failure instanceof DiskError)) throw failure;
       return { segmentsRemoved: before - state.segments.length, failure };
     }
+  }
+
+  /**
+   * What compaction would find, after one that ended at `firstDirty`.
+   *
+   * @throws {DiskError} @throws {CorruptLogError}
+   */
+  compactionNeed(firstDirty: Offset, lastStableOffset: Offset, now: Timestamp): CompactionNeed {
+    const state = this.#state;
+    const cutTo = state.lowestEnd;
+    state.lowestEnd = Infinity;
+    if (isRollOverdue(state, now)) this.roll(now);
+    return compactionNeed(state, Math.min(firstDirty, cutTo), lastStableOffset, now);
+  }
+
+  /** Begins to compact; see {@link Compaction}. One run at a time. */
+  compact(options: CompactionOptions): Compaction {
+    return new Compaction(this.#state, options);
   }
 
   /** Starts a new segment now, unless the last one is empty. @throws {DiskError} */

@@ -273,9 +273,11 @@ export class LogAppender {
       if (size === 0) return refuse("CORRUPT_MESSAGE", `no whole batch starts at ${position}`);
       batch.moveTo(batches, position);
       const { baseOffset, partitionLeaderEpoch } = batch;
-      if (baseOffset < expected || (baseOffset > expected && !state.gapsAllowed)) {
+      if (baseOffset < expected) {
         return refuse("UNEXPECTED_APPEND_OFFSET", `offset ${baseOffset}, expected ${expected}`);
       }
+      // The leader's log was compacted: this one is a copy, whatever the policy is by now.
+      if (baseOffset > expected) state.noteGaps();
       if (partitionLeaderEpoch < epoch || partitionLeaderEpoch > context.leaderEpoch) {
         return refuse(
           "UNEXPECTED_LEADER_EPOCH",
@@ -331,7 +333,11 @@ export class LogAppender {
     const { config, jitter } = this.#state;
     const first = active.firstTimestamp ?? -1;
     const waited = first >= 0 ? this.#maxTimestamp - first : now - active.createdAt;
-    return waited > config.segmentMs - jitter * Math.min(config.segmentJitterMs, config.segmentMs);
+    const { cleanupCompact, maxCompactionLagMs, segmentJitterMs } = config;
+    // Only what is sealed is compacted.
+    const most = cleanupCompact ? maxCompactionLagMs : Infinity;
+    const segmentMs = Math.min(config.segmentMs, most);
+    return waited > segmentMs - jitter * Math.min(segmentJitterMs, segmentMs);
   }
 
   /** An epoch in which this replica led and appended nothing has no place among others' records. */

@@ -25,6 +25,7 @@ import { folderOf } from "./disk_path.ts";
 import { HotTail } from "./hot_tail.ts";
 import { LEADER_EPOCH_CHECKPOINT, LeaderEpochs } from "./leader_epochs.ts";
 import type { LogConfig } from "./log_config.ts";
+import { COMPACTED_MARK } from "./log_files.ts";
 import type { LogResources } from "./log_resources.ts";
 import { replaySegment } from "./producer_replay.ts";
 import type { ProducerSnapshots } from "./producer_snapshots.ts";
@@ -53,6 +54,8 @@ export interface LogStateInit {
   readonly producers: ProducerState | undefined;
   /** Whether the last segment's tail has been looked at. */
   readonly activeLoaded: boolean;
+  /** Whether the folder bears the mark of a compacted log. */
+  readonly hasGaps: boolean;
 }
 
 /** A file on its way out. */
@@ -95,6 +98,10 @@ export class LogState {
   readonly hotTail: HotTail;
   /** How often records were taken from the end. */
   truncations = 0;
+  /** The lowest end that the log was cut to since somebody asked. */
+  lowestEnd: Offset = Infinity;
+  /** Whether the folder is marked as that of a log in which offsets may be missing. */
+  hasGaps: boolean;
   /** When the oldest record that is not flushed was appended. */
   unflushedSince: Timestamp = -1;
   doomed: DoomedFile[] = [];
@@ -124,6 +131,7 @@ export class LogState {
     this.recoveryFloor = init.recoveryFloor;
     this.#producers = init.producers;
     this.#activeLoaded = init.activeLoaded;
+    this.hasGaps = init.hasGaps;
   }
 
   /** A sync that failed is the end of the log. */
@@ -204,7 +212,26 @@ export class LogState {
 
   /** Whether offsets may be missing between batches: compaction takes them out. */
   get gapsAllowed(): boolean {
-    return this.config.cleanupCompact;
+    return this.config.cleanupCompact || this.hasGaps;
+  }
+
+  /** Marks the folder for good, with the next sync of its names. @throws {DiskError} */
+  noteGaps(): void {
+    if (this.hasGaps) return;
+    this.resources.disk.open(`${this.folder}/${COMPACTED_MARK}`, { create: true }).close();
+    this.hasGaps = true;
+    this.namesChanged = true;
+  }
+
+  /** Puts a segment in the place of `count` others, which are not the last, with all their offsets. */
+  replaceSegments(index: number, count: number, segment: Segment): void {
+    this.segments.splice(index, count, segment);
+    this.namesChanged = true;
+    let bytesBehind = 0;
+    for (let later = index + 1; later < this.segments.length; later++) {
+      bytesBehind += this.segments[later]!.size;
+    }
+    this.hotTail.limit(bytesBehind);
   }
 
   /** Makes the names of the folder's files durable. @throws {DiskError} */

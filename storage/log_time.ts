@@ -94,7 +94,7 @@ export class LogTimes {
     let timestamp = -1;
     let position = -1;
     while (scan.next()) {
-      if (scan.batch.maxTimestamp <= timestamp) continue;
+      if (scan.batch.recordsTimestamp <= timestamp) continue;
       const isCutInto = scan.batch.baseOffset < offset;
       const found = isCutInto ? maxOfRecords(scan.readWhole(), offset) : scan.batch.maxTimestamp;
       if (found > timestamp) {

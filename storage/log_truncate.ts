@@ -132,9 +132,15 @@ function removeSegmentsAbove(state: LogState, offset: Offset, now: Timestamp): v
   }
 }
 
-function doom(state: LogState, segment: Segment, now: Timestamp): void {
+/** Takes a segment's files out of the log. @throws {DiskError} */
+export function doom(state: LogState, segment: Segment, now: Timestamp): void {
   const removeAt = now + state.config.fileDeleteDelayMs;
-  for (const path of segment.markDeleted()) state.doomed.push({ path, removeAt });
+  const paths = segment.markDeleted();
+  // Where one of that name waits already, it is this one's now.
+  if (state.doomed.some(({ path }) => paths.includes(path))) {
+    state.doomed = state.doomed.filter(({ path }) => !paths.includes(path));
+  }
+  for (const path of paths) state.doomed.push({ path, removeAt });
 }
 
 /** Epochs, producers and snapshots know nothing past the log end offset. */
@@ -143,6 +149,7 @@ function followEnd(state: LogState): void {
   // A cut takes whole batches, and a batch may begin before the log start offset.
   state.logStartOffset = Math.min(state.logStartOffset, logEndOffset);
   if (state.epochs.truncateFromEnd(logEndOffset)) state.epochChanges++;
+  state.lowestEnd = Math.min(state.lowestEnd, logEndOffset);
   state.snapshots.truncateFromEnd(logEndOffset);
   state.dropProducersAbove(logEndOffset);
   state.namesChanged = true;

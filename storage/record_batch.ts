@@ -187,6 +187,11 @@ export class BatchView {
     return readInt64(this.#bytes, this.#position + BATCH_FIELD.maxTimestamp);
   }
 
+  /** The largest timestamp of a record that is there; -1 where compaction has left none. */
+  get recordsTimestamp(): Timestamp {
+    return this.recordsCount === 0 ? -1 : this.maxTimestamp;
+  }
+
   /** -1 for a producer that is not idempotent. */
   get producerId(): ProducerId {
     return readInt64(this.#bytes, this.#position + BATCH_FIELD.producerId);

@@ -18,10 +18,11 @@
 import type { Epoch, Offset, Timestamp } from "./bytes/ids.ts";
 import { CorruptLogError } from "./corrupt_log_error.ts";
 import { MalformedFileError, readSmallText } from "./checkpoint.ts";
+import { completeSwaps } from "./compaction_swap.ts";
 import { DiskError } from "./disk.ts";
 import { LEADER_EPOCH_CHECKPOINT, LeaderEpochs } from "./leader_epochs.ts";
 import type { LogConfig } from "./log_config.ts";
-import { type LogFolder, readLogFolder } from "./log_files.ts";
+import { COMPACTED_MARK, type LogFolder, readLogFolder } from "./log_files.ts";
 import type { LogResources } from "./log_resources.ts";
 import { LogState } from "./log_state.ts";
 import { truncateFullyAndStartAt } from "./log_truncate.ts";
@@ -98,6 +99,7 @@ export class LogOpening {
   #recoveryPoint: Offset;
   #floor: Offset | undefined;
   #cutReason: string | undefined;
+  #hasGaps = false;
 
   constructor(options: LogOpenOptions) {
     this.#options = options;
@@ -160,12 +162,14 @@ export class LogOpening {
 
   /** What the folder holds; undefined where that is no log yet. */
   #listFolder(): LogFolder | undefined {
-    const { resources: { disk }, folder } = this.#options;
+    const { resources, folder } = this.#options;
+    const { disk } = resources;
     if (disk.status(folder) === undefined) {
       disk.makeDirectory(folder);
       return undefined;
     }
-    const found = readLogFolder(disk.list(folder));
+    const found = readLogFolder(completeSwaps(resources, folder, disk.list(folder)));
+    this.#hasGaps = found.names.has(COMPACTED_MARK);
     for (const name of found.leftovers) disk.remove(`${folder}/${name}`);
     return found.segments.length === 0 ? undefined : found;
   }
@@ -230,6 +234,7 @@ export class LogOpening {
       folder,
       config,
       leaderEpochMax,
+      gapsAllowed: config.cleanupCompact || this.#hasGaps,
       recoveryPoint: point,
       segments: this.#segments,
       epochs: this.#epochs,
@@ -278,6 +283,7 @@ export class LogOpening {
       snapshots: this.#snapshots,
       producers: this.#producers,
       activeLoaded: how.activeLoaded,
+      hasGaps: this.#hasGaps,
     });
     // First from the start: an epoch none of whose records is left has no entry.
     const cutAtStart = this.#epochs.truncateFromStart(logStartOffset);

@@ -35,6 +35,8 @@ export interface ScannedLog {
   readonly folder: string;
   readonly config: LogConfig;
   readonly leaderEpochMax: Epoch;
+  /** Whether offsets may be missing. */
+  readonly gapsAllowed: boolean;
   /** What lies before it is durable. */
   readonly recoveryPoint: Offset;
   /** Rising; a cut takes some from the end. */
@@ -228,8 +230,8 @@ export class RecoveryScan {
   }
 
   #mayFollow(baseOffset: Offset): boolean {
-    const { config } = this.#log;
-    return baseOffset === this.expected || (config.cleanupCompact && baseOffset > this.expected);
+    const { gapsAllowed } = this.#log;
+    return baseOffset === this.expected || (gapsAllowed && baseOffset > this.expected);
   }
 
   #assignEpoch({ partitionLeaderEpoch: epoch, baseOffset }: BatchView): void {

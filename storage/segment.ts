@@ -53,6 +53,8 @@ export class Segment {
   #changesAtCut = 0;
   readonly #resources: LogResources;
   readonly #folder: string;
+  /** Behind the names of its files, while it is not one of the log's. */
+  readonly #extension: string;
   #log: File | undefined;
   #size = -1;
   readonly #indexes: SegmentIndexes;
@@ -65,18 +67,20 @@ export class Segment {
     folder: string,
     baseOffset: Offset,
     createdAt: Timestamp,
+    extension = "",
   ) {
     this.#resources = resources;
     this.#folder = folder;
+    this.#extension = extension;
     this.baseOffset = baseOffset;
     this.createdAt = createdAt;
-    this.#indexes = new SegmentIndexes(resources, folder, baseOffset);
-    const path = offsetFilePath(folder, baseOffset, TRANSACTION_INDEX_SUFFIX);
+    this.#indexes = new SegmentIndexes(resources, folder, baseOffset, extension);
+    const path = offsetFilePath(folder, baseOffset, TRANSACTION_INDEX_SUFFIX) + extension;
     this.transactions = new TransactionIndex(resources, path, baseOffset);
   }
 
   get path(): string {
-    return offsetFilePath(this.#folder, this.baseOffset, LOG_SUFFIX);
+    return offsetFilePath(this.#folder, this.baseOffset, LOG_SUFFIX) + this.#extension;
   }
 
   /** The file of batches. @throws {DiskError} */
@@ -145,7 +149,12 @@ export class Segment {
 
   /** Takes in a batch that stands in the file at `size`. */
   note(batch: BatchView, indexIntervalBytes: number): void {
-    this.#noteFields(batch.sizeInBytes, batch.lastOffset, batch.maxTimestamp, indexIntervalBytes);
+    this.#noteFields(
+      batch.sizeInBytes,
+      batch.lastOffset,
+      batch.recordsTimestamp,
+      indexIntervalBytes,
+    );
   }
 
   /**
@@ -405,7 +414,7 @@ export class Segment {
       nextOffset = batch.nextOffset;
       lastEpoch = batch.partitionLeaderEpoch;
       const interval = scan.position === indexedPosition ? Infinity : indexIntervalBytes;
-      this.#noteFields(batch.sizeInBytes, batch.lastOffset, batch.maxTimestamp, interval);
+      this.#noteFields(batch.sizeInBytes, batch.lastOffset, batch.recordsTimestamp, interval);
     }
     if (end === Infinity) this.#expectEnd(scan, nextOffset);
     return { nextOffset, lastEpoch };
@@ -458,7 +467,9 @@ export class Segment {
     try {
       if (!indexes.learnMaxTimestamp()) {
         const scan = this.#scan(0);
-        while (scan.next()) indexes.noteTimestamp(scan.batch.maxTimestamp, scan.batch.lastOffset);
+        while (scan.next()) {
+          indexes.noteTimestamp(scan.batch.recordsTimestamp, scan.batch.lastOffset);
+        }
       }
     } catch (error) {
       indexes.interrupted(undefined, false);

@@ -26,6 +26,7 @@ export class SegmentIndexes {
   readonly #resources: LogResources;
   readonly #folder: string;
   readonly #baseOffset: Offset;
+  readonly #extension: string;
   #offsets: OffsetIndex | undefined;
   #times: TimeIndex | undefined;
   /** Whether it has been asked if the offset index was lost. */
@@ -37,17 +38,23 @@ export class SegmentIndexes {
   #maxTimestampOffset: Offset = NONE;
   #maxTimestampKnown = false;
 
-  constructor(resources: LogResources, folder: string, baseOffset: Offset) {
+  constructor(
+    resources: LogResources,
+    folder: string,
+    baseOffset: Offset,
+    extension = "",
+  ) {
     this.#resources = resources;
     this.#folder = folder;
     this.#baseOffset = baseOffset;
+    this.#extension = extension;
   }
 
   /** Where in the segment offsets are. */
   get offsets(): OffsetIndex {
     return this.#offsets ??= new OffsetIndex(
       this.#resources,
-      offsetFilePath(this.#folder, this.#baseOffset, OFFSET_INDEX_SUFFIX),
+      this.#path(OFFSET_INDEX_SUFFIX),
     );
   }
 
@@ -55,7 +62,7 @@ export class SegmentIndexes {
   get times(): TimeIndex {
     return this.#times ??= new TimeIndex(
       this.#resources,
-      offsetFilePath(this.#folder, this.#baseOffset, TIME_INDEX_SUFFIX),
+      this.#path(TIME_INDEX_SUFFIX),
     );
   }
 
@@ -194,6 +201,10 @@ export class SegmentIndexes {
   discard(): void {
     this.#offsets?.file.discard();
     this.#times?.file.discard();
+  }
+
+  #path(suffix: string): string {
+    return offsetFilePath(this.#folder, this.#baseOffset, suffix) + this.#extension;
   }
 
   #addEntries(position: number, lastOffset: Offset): void {
