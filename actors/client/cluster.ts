@@ -70,6 +70,7 @@ export class Cluster {
   /** Since when a broker is missed. */
   #lostAt: number | undefined;
   #lookout: Timer | undefined;
+  #hasAskedForMetadata = false;
   #isClosed = false;
 
   constructor(options: ClusterOptions) {
@@ -83,7 +84,7 @@ export class Cluster {
       random: this.#random,
       allowAutoTopicCreation: options.allowAutoTopicCreation,
       ask: (request, done) => {
-        const link = this.anyLink();
+        const link = this.#metadataLink();
         link?.send(METADATA, request, settings.requestTimeoutMs, done);
         return link !== undefined;
       },
@@ -146,6 +147,15 @@ export class Cluster {
     }
     if (best === undefined) this.#connectToAny();
     return best;
+  }
+
+  /** Not always the same broker: what one knows may be out of date, and it may not know. */
+  #metadataLink(): NodeLink | undefined {
+    const ready = this.#connections().filter(({ isReady }) => isReady);
+    if (ready.length <= 1 && this.#hasAskedForMetadata) this.#connectToAny();
+    if (ready.length === 0) return this.anyLink();
+    this.#hasAskedForMetadata = true;
+    return ready[this.#random.integer(ready.length)];
   }
 
   /** Ends all connections, after what was written has left. */
@@ -261,7 +271,7 @@ export class Cluster {
     for (let i = 0; i < known.length; i++) {
       const node = known[(start + i) % known.length]!;
       const connection = this.#nodes.get(node)?.connection;
-      if (connection?.isBackingOff || connection?.isConnecting) continue;
+      if (connection?.isBackingOff || connection?.isConnecting || connection?.isReady) continue;
       this.link(node);
       return this.#tried();
     }

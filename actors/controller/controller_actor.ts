@@ -20,6 +20,7 @@ import type { DiskError } from "../../storage/disk.ts";
 import { ErrorCode } from "../../net/messages/errors.ts";
 import type { Actor, ActorContext, Behaviour } from "../runtime/actor.ts";
 import type { Ref } from "../runtime/ref.ts";
+import { Troubles } from "../runtime/troubles.ts";
 import {
   configuredVoters,
   type ControllerFailed,
@@ -78,6 +79,11 @@ const NOT_CONTROLLER = {
 
 const UNKNOWN = "Its lead ended before the decision was committed: the outcome is unknown";
 
+const NOT_WRITTEN = "metadata not written";
+
+/** The disk may refuse the leader so long what another voter's would take. */
+const DISK_PATIENCE_MS = 1000;
+
 /** Requests that wait for a new leader's first record to be committed, at most. */
 const WAITING_MAX = 10_000;
 
@@ -110,6 +116,7 @@ class ControllerActor implements Actor<ControllerMessage> {
   readonly #observed: ObservedController;
   readonly #events: QuorumEvent[] = [];
   readonly #pending: Pending[] = [];
+  readonly #troubles: Troubles;
   #waiting: Decide[] = [];
   /** Up to where subscribers have been told. */
   #committed: Offset;
@@ -130,6 +137,7 @@ class ControllerActor implements Actor<ControllerMessage> {
     const { directory, nodeId, config } = options;
     this.#context = context;
     this.#options = options;
+    this.#troubles = new Troubles(environment.logger, environment.clock);
     const persisted = readQuorumState(directory.disk);
     this.#log = new MetadataLog({
       directory,
@@ -339,8 +347,7 @@ class ControllerActor implements Actor<ControllerMessage> {
     const { logger } = this.#context.environment;
     logger.log("info", "became controller", { epoch: this.#leads, offset: this.#committed });
     this.#isActive = true;
-    const problem = this.#append(this.#decisions.becameActive(this.#now));
-    if (problem !== undefined) logger.log("warn", "metadata not written", { reason: problem });
+    this.#append(this.#decisions.becameActive(this.#now));
     this.#startTicking();
     for (const waiting of this.#waiting.splice(0)) this.#decide(waiting);
   }
@@ -353,11 +360,7 @@ class ControllerActor implements Actor<ControllerMessage> {
 
   #tick(): void {
     if (!this.#isActive || this.#closer !== undefined) return;
-    const problem = this.#append(this.#decisions.tick(this.#now));
-    if (problem !== undefined) {
-      const { logger } = this.#context.environment;
-      logger.log("warn", "metadata not written", { reason: problem });
-    }
+    this.#append(this.#decisions.tick(this.#now));
     this.#startTicking();
   }
 
@@ -386,8 +389,6 @@ class ControllerActor implements Actor<ControllerMessage> {
   #write({ records, response }: Decision<unknown>, replyTo: Ref<Committed<unknown>>): void {
     const problem = this.#append(records);
     if (problem !== undefined) {
-      const { logger } = this.#context.environment;
-      logger.log("warn", "metadata not written", { reason: problem });
       const error = ErrorCode.KAFKA_STORAGE_ERROR;
       return this.#refuse(replyTo, { error, errorMessage: problem });
     }
@@ -405,7 +406,14 @@ class ControllerActor implements Actor<ControllerMessage> {
     if (records.length === 0) return undefined;
     const now = this.#context.environment.clock.wall();
     const problem = this.#log.append(records, this.#quorum.state.epoch, now);
-    if (problem !== undefined) return problem;
+    if (problem !== undefined) {
+      this.#troubles.begin(NOT_WRITTEN, problem, new Error(problem));
+      if (this.#troubles.lastingFor(DISK_PATIENCE_MS) !== undefined) {
+        this.#quorum.giveWay(this.#now);
+      }
+      return problem;
+    }
+    this.#troubles.end(NOT_WRITTEN);
     this.#image.append(records, this.#log.endOffset);
     this.#quorum.appended(this.#now);
     return undefined;

@@ -94,6 +94,8 @@ export class UnattachedRole implements Role {
   }
 }
 
+const NOT_TAKEN_IN = "metadata not taken in";
+
 /** A snapshot that is being fetched. */
 interface Fetching {
   readonly id: SnapshotId;
@@ -108,6 +110,8 @@ export class FollowerRole implements Role {
   #asking = false;
   #askAt: number;
   #hasFetched = false;
+  /** Whether what came last could not be written. */
+  #isTroubled = false;
   #failures = 0;
   #snapshot: Fetching | undefined;
   /** How often the leader was silent; an observer asks others then. */
@@ -220,9 +224,12 @@ export class FollowerRole implements Role {
     if (records !== null && records.length > 0) {
       const { problem, voters } = log.appendAsFollower(records, state.epoch);
       if (problem !== undefined) {
-        ports.note("warn", "metadata not taken in", { reason: problem });
+        if (!this.#isTroubled) ports.note("warn", NOT_TAKEN_IN, { reason: problem });
+        this.#isTroubled = true;
         return this.#retry();
       }
+      if (this.#isTroubled) ports.note("warn", NOT_TAKEN_IN, { reason: "no longer" });
+      this.#isTroubled = false;
       for (const entry of voters) history.add(entry);
       ports.flush();
     }

@@ -187,6 +187,12 @@ export class QuorumReplica implements QuorumContext {
     return !this.isResigned;
   }
 
+  /** Leads no more where others could; it may stand for election again, once it is its turn. */
+  giveWay(now: number): void {
+    this.#now = now;
+    if (this.leading !== undefined && this.voters.voters.length > 1) this.becomeResigned();
+  }
+
   get isResigned(): boolean {
     return this.#role instanceof ResignedRole ? this.#role.isKnown : this.state.role !== "leader";
   }

@@ -27,7 +27,7 @@ import type {
 } from "./messages.ts";
 import { mayRecover } from "./partition_opening.ts";
 import type { Replica } from "./replica.ts";
-import type { Troubles } from "./troubles.ts";
+import type { Troubles } from "../runtime/troubles.ts";
 
 const TROUBLE = "replication fails";
 

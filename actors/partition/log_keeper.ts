@@ -15,7 +15,7 @@ import type { Log } from "../../storage/log.ts";
 import { UNLIMITED } from "../../storage/log_config.ts";
 import type { LogDirectory } from "../../storage/log_directory.ts";
 import type { Replica } from "./replica.ts";
-import type { Troubles } from "./troubles.ts";
+import type { Troubles } from "../runtime/troubles.ts";
 
 export interface LogKeeperOptions {
   readonly replica: Replica;

@@ -21,6 +21,7 @@ import { ErrorCode } from "../../net/messages/errors.ts";
 import type { PartitionConfig } from "../config/partition_config.ts";
 import type { Actor, ActorContext, Behaviour } from "../runtime/actor.ts";
 import type { Ref } from "../runtime/ref.ts";
+import { Troubles } from "../runtime/troubles.ts";
 import { DataWaiters, type LogEnds } from "./data_waiters.ts";
 import { Following } from "./following.ts";
 import { IsrProposals } from "./isr_proposals.ts";
@@ -53,7 +54,6 @@ import { mayRecover, PartitionOpening } from "./partition_opening.ts";
 import type { PartitionOptions } from "./partition_options.ts";
 import { PartitionReader } from "./partition_reader.ts";
 import { Replica } from "./replica.ts";
-import { Troubles } from "./troubles.ts";
 import type { TransactionVerified, VerifyTransaction } from "./verification.ts";
 
 type PartitionMessage =
@@ -114,7 +114,7 @@ class PartitionActor implements Actor<PartitionMessage> {
     this.#replica = this.#makeReplica();
     const { logger, clock } = context.environment;
     this.#ends = this.#makeEnds();
-    this.#troubles = new Troubles(logger, clock, this.#folder);
+    this.#troubles = new Troubles(logger, clock, { partition: this.#folder });
     this.#reader = new PartitionReader({
       buffers: options.buffers,
       troubles: this.#troubles,
@@ -587,7 +587,7 @@ class PartitionActor implements Actor<PartitionMessage> {
   #lastingRefusal(): Error | undefined {
     const { isr } = this.#replica;
     if (isr.length < 2 || !isr.includes(this.#options.nodeId)) return undefined;
-    return this.#troubles.refusedFor(DISK_PATIENCE_MS);
+    return this.#troubles.lastingFor(DISK_PATIENCE_MS);
   }
 
   #close(replyTo: Ref<LogClosed>): void {

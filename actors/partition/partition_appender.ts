@@ -22,7 +22,7 @@ import { appendFailure } from "./log_questions.ts";
 import type { Append, AppendReply } from "./messages.ts";
 import { PendingAcks } from "./pending_acks.ts";
 import type { Replica } from "./replica.ts";
-import type { Troubles } from "./troubles.ts";
+import type { Troubles } from "../runtime/troubles.ts";
 import { type Admission, Verification, type VerificationOptions } from "./verification.ts";
 
 /** Finds out whether this partition is part of a transaction; `done` is called in its turn. */

@@ -17,7 +17,7 @@ import type { FetchVerdict } from "./leader_state.ts";
 import { readFailure } from "./log_questions.ts";
 import type { Read } from "./messages.ts";
 import type { Replica } from "./replica.ts";
-import type { Troubles } from "./troubles.ts";
+import type { Troubles } from "../runtime/troubles.ts";
 
 const TROUBLE = "reads fail";
 

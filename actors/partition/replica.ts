@@ -83,7 +83,9 @@ export class Replica extends LeaderState {
     const changed = newEpoch || partitionEpoch > this.known.partitionEpoch;
     // Of several changes at once one may have taken a replica away, and another given it back.
     const unseen = partitionEpoch > this.known.partitionEpoch + 1;
-    const reset = newEpoch ? "all" : unseen ? "out of sync" : "none";
+    // Whoever was taken out may have failed, and have less than what it fetched before.
+    const left = changed && this.isr.some((id) => !isr.includes(id));
+    const reset = newEpoch ? "all" : unseen || left ? "out of sync" : "none";
     this.known.leader = leader;
     this.known.leaderEpoch = leaderEpoch;
     this.known.partitionEpoch = partitionEpoch;

@@ -32,7 +32,7 @@ export class Troubles {
   }
 
   /** What the disk has refused each time for so long, undefined for nothing. */
-  refusedFor(ms: number): Error | undefined {
+  lastingFor(ms: number): Error | undefined {
     if (this.#present.size === 0) return undefined;
     const latest = this.#clock.monotonic() - ms;
     return [...this.#present.values()].find(({ since }) => since <= latest)?.failure;

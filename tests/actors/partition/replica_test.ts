@@ -379,6 +379,20 @@ Deno.test("replica: a replica that was taken away and given back begins as unkno
   assertEquals(stage.replica.followers.get(2)!.logEndOffset, -1);
 });
 
+Deno.test("replica: who was taken out of sync is let in by a fetch, not by what it had before", () => {
+  const stage = new Stage(THREE);
+  stage.append(3);
+  for (const id of [2, 3]) stage.fetch(id, 3);
+  // The replica has failed on a broker that lives on: who leads, and in which epoch, stays.
+  stage.assign({ ...THREE, isr: [1, 3], partitionEpoch: 1 });
+  assertEquals(stage.replica.followers.get(2)!.logEndOffset, -1);
+  assertEquals(stage.replica.takeProposal(), undefined);
+  stage.fetch(2, 0);
+  assertEquals(stage.replica.takeProposal(), undefined);
+  stage.fetch(2, 3);
+  assertEquals(stage.replica.takeProposal()?.newIsr.map(({ brokerId }) => brokerId), [1, 3, 2]);
+});
+
 Deno.test("replica: the end is withheld until the high watermark has reached the epoch's start", () => {
   const stage = new Stage(THREE, [0, 0]);
   assertEquals(stage.replica.checkLatestOffset(), ErrorCode.OFFSET_NOT_AVAILABLE);
