@@ -149,6 +149,11 @@ export class Replica extends LeaderState {
   /**
    * Where to start anew, nothing of this log being left in the leader's; undefined where something
    * may be. Only for answers that `acceptsFetched` lets in.
+   *
+   * Never where the leader's log ends, whatever its epochs: Kafka's handler does that, and keeps a
+   * log that has left the leader's (B19). Here a leader compares epochs before it looks at offsets,
+   * so a log with records is told where it left; out of range is only what lies before the leader's
+   * start, or an empty log that begins past its end.
    */
   startAnewPoint(leaderStart: Offset, leaderEnd: Offset): Offset | undefined {
     const { logStartOffset, logEndOffset } = this.log;

@@ -118,7 +118,10 @@ export class MarkOverCommittedIsr extends Replica {
   }
 }
 
-/** B6: lets in a follower whose broker has lost its records since, or is fenced (KIP-903). */
+/**
+ * B6: lets in a follower whose broker has lost its records since, or is fenced (KIP-903). By itself
+ * that loses nothing: the controller looks too, and is the last to.
+ */
 export class JoinAnyBroker extends Replica {
   protected override isEligible(): boolean {
     return true;
@@ -191,12 +194,5 @@ export class FallingMark extends Replica {
     const before = this.mark;
     this.mark = Math.max(0, this.highWatermarkCandidate(now));
     return this.mark > before;
-  }
-}
-
-/** B19: out of range, a follower cuts its log where the leader's ends, whatever its epochs. */
-export class CutToLeaderEnd extends Replica {
-  override startAnewPoint(leaderStart: Offset, leaderEnd: Offset): Offset | undefined {
-    return Math.min(leaderEnd, Math.max(leaderStart, this.log.logEndOffset));
   }
 }

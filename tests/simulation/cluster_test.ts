@@ -3,14 +3,12 @@
 import { assert, assertEquals, assertGreater } from "@std/assert";
 import {
   type ClusterSimulationOptions,
-  type ClusterSimulationResult,
   simulateCluster,
 } from "../../actors/sim/cluster_simulation.ts";
 import { CLUSTER_KINDS } from "../../actors/sim/cluster_options.ts";
 import { STATE_RULES } from "../../actors/sim/checkers/verdicts.ts";
 import { libraryWorkload } from "../../actors/sim/library_workload.ts";
 import { simulate, type SimulatedWorld } from "../../actors/sim/simulate.ts";
-import { CANARIES } from "../../scripts/canaries/canaries.ts";
 import { SimTotals } from "../../scripts/sim/sim_totals.ts";
 
 const SEEDS = 200;
@@ -67,28 +65,6 @@ Deno.test("simulated cluster: explicit options and faults give the run that they
   const given: ClusterSimulationOptions = { seed: SAME.seed, run, world, faults };
   assertEquals(simulateCluster(given).traceHash, drawn.traceHash);
 });
-
-/** Those that few seeds suffice for; `deno task canaries` has all. */
-const QUICK = ["old", "m8", "b7", "dedupe", "b15", "fsync", "half"];
-const QUICK_SEEDS = 10;
-
-for (const name of QUICK) {
-  Deno.test(`simulated cluster: the canary ${name} is caught`, () => {
-    const canary = CANARIES.find((canary) => canary.name === name)!;
-    const { aim, protocol, breaks } = canary;
-    const caught: ClusterSimulationResult[] = [];
-    for (let seed = 1; seed <= QUICK_SEEDS && caught.length === 0; seed++) {
-      const mend = breaks?.();
-      try {
-        const result = simulateCluster({ ...aim, seed, ...(protocol ? { protocol } : {}) });
-        if (result.violations.length > 0) caught.push(result);
-      } finally {
-        mend?.();
-      }
-    }
-    assertEquals(caught.length, 1, `${QUICK_SEEDS} seeds did not notice: ${canary.summary}`);
-  });
-}
 
 Deno.test("simulate: a workload of the real clients keeps every promise under faults", async () => {
   let acknowledged = 0;
