@@ -4,7 +4,7 @@
  * The controller is told, so that another leads, or in a later leader epoch the same: in the epoch
  * in which it failed a replica never leads again, as it may have lost what it gave out. Once its
  * partition has another leader or epoch it is made again, after a wait that doubles with each
- * failure.
+ * failure: for a partition's only replica up to an hour, as nobody can give it what it misses.
  *
  * Owns what is offline, what the controller was told of it, and the waits.
  *
@@ -56,6 +56,7 @@ export interface OfflineReplica {
 
 const BACKOFF_MIN_MS = 1000;
 const BACKOFF_MAX_MS = 30_000;
+const BACKOFF_MAX_ALONE_MS = 3_600_000;
 
 /** A replica that lived for so long before it failed has failed for the first time. */
 const LONG_LIFE_MS = 10 * BACKOFF_MAX_MS;
@@ -143,7 +144,8 @@ export class OfflineReplicas {
   #maybeRespawn(folder: string, offline: OfflineReplica): void {
     if (offline.isRespawning || !this.#mayRespawn(offline)) return;
     offline.isRespawning = true;
-    const delayMs = backoffMs(offline.failures);
+    const isAlone = offline.replica.assignment.replicas.length === 1;
+    const delayMs = backoffMs(offline.failures, isAlone ? BACKOFF_MAX_ALONE_MS : BACKOFF_MAX_MS);
     this.#context.startTimer(`respawn-${folder}`, delayMs, { kind: "respawn", folder });
   }
 
@@ -218,6 +220,6 @@ export class OfflineReplicas {
 
 const NO_ANSWER = { error: ErrorCode.REQUEST_TIMED_OUT, response: undefined } as const;
 
-function backoffMs(failures: number): number {
-  return Math.min(BACKOFF_MAX_MS, BACKOFF_MIN_MS * 2 ** Math.min(failures - 1, 20));
+function backoffMs(failures: number, maxMs = BACKOFF_MAX_MS): number {
+  return Math.min(maxMs, BACKOFF_MIN_MS * 2 ** Math.min(failures - 1, 20));
 }

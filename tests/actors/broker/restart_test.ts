@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertLess, assertMatch, assertStringIncludes } from "@std/assert";
 import { ErrorCode } from "../../../net/messages/errors.ts";
 import { METADATA } from "../../../net/messages/metadata.ts";
 import { batchOf, beginFetch, beginProduce, BrokerWorld } from "./broker_world.ts";
@@ -245,6 +245,9 @@ Deno.test("failure: damage in a log takes that partition offline, by name, and o
   assertEquals(world.fetch(again, "orders").errorCode, ErrorCode.KAFKA_STORAGE_ERROR);
   const { errorCode } = world.produce(again, "orders", batchOf(["b"]), { partition: 1 });
   assertEquals(errorCode, 0);
+  // Nobody can repair it: it is not read again and again.
+  world.pass(24 * 3_600_000);
+  assertLess(world.linesWith("partition offline").length, 40);
 });
 
 Deno.test("failure: a folder that another process uses is refused, and says whose it is", () => {
