@@ -68,6 +68,8 @@ export const CLUSTER_KINDS: readonly FaultKind[] = [
 ];
 
 const FAULTS_FOR_MS = 30_000;
+/** The mean time between two batches of all producers together. */
+const BATCH_EVERY_MS = [10, 20, 50, 100];
 
 /** Draws what is not given. */
 export function drawClusterOptions(
@@ -83,20 +85,23 @@ export function drawClusterOptions(
   const properties = drawProperties(stream);
   const plan = drawFaultPlan(stream, { nodes: [], kinds });
   const nodeCount = given.nodes ?? nodes;
+  const topics = given.topics ?? drawTopics(stream, nodeCount);
+  const producersPerPartition = pick(stream, [1, 1, 2]);
+  const partitions = topics.reduce((sum, topic) => sum + topic.partitions, 0);
   const drawn = {
     voters: Math.min(voters, nodeCount),
     combined,
     flushBeforeAck,
     minInsyncReplicas: Math.min(minInsyncReplicas, nodeCount),
-    topics: drawTopics(stream, nodeCount),
-    producersPerPartition: pick(stream, [1, 1, 2]),
+    topics,
+    producersPerPartition,
     consumersPerPartition: pick(stream, [1, 1, 2]),
-    sendEveryMs: pick(stream, [20, 50, 200]),
+    sendEveryMs: partitions * producersPerPartition * pick(stream, BATCH_EVERY_MS),
     valueBytesMax: pick(stream, [10, 100, 1000]),
     inFlightMax: between(stream, 1, 5),
     deliveryTimeoutMs: pick(stream, [2000, 15_000, 60_000]),
     requestTimeoutMs: pick(stream, [500, 2000, 5000]),
-    fetchWaitMs: pick(stream, [50, 500]),
+    fetchWaitMs: pick(stream, [500, 2000, 5000]),
     adminActions: ADMIN_ACTIONS.filter(() => stream.chance(1, 2)),
     adminEveryMs: pick(stream, [500, 2000, 10_000]),
     properties,
@@ -108,23 +113,23 @@ export function drawClusterOptions(
 }
 
 function drawProperties(stream: RandomStream): Readonly<Record<string, string>> {
-  const session = pick(stream, [1000, 3000, 9000]);
-  const fetchTimeout = pick(stream, [300, 1000, 2000]);
+  const session = pick(stream, [2000, 4000, 9000]);
+  const fetchTimeout = pick(stream, [500, 1000, 2000]);
   const choices: Record<string, number> = {
     "broker.session.timeout.ms": session,
-    "broker.heartbeat.interval.ms": Math.floor(session / pick(stream, [3, 5])),
+    "broker.heartbeat.interval.ms": Math.floor(session / pick(stream, [3, 4])),
     "controller.quorum.fetch.timeout.ms": fetchTimeout,
     "controller.quorum.election.timeout.ms": pick(stream, [200, 1000]),
     "controller.quorum.election.backoff.max.ms": pick(stream, [100, 1000]),
     "controller.quorum.request.timeout.ms": fetchTimeout,
-    "replica.lag.time.max.ms": pick(stream, [500, 3000, 30_000]),
-    "replica.fetch.wait.max.ms": pick(stream, [50, 500]),
+    "replica.lag.time.max.ms": pick(stream, [1000, 3000, 30_000]),
+    "replica.fetch.wait.max.ms": pick(stream, [200, 500, 2000]),
     "replica.fetch.backoff.ms": pick(stream, [50, 1000]),
     "replica.fetch.max.bytes": pick(stream, [500, 1_048_576]),
     "log.segment.bytes": pick(stream, [2000, 20_000, 1_000_000]),
     "log.index.interval.bytes": pick(stream, [100, 4096]),
     "log.retention.check.interval.ms": 5000,
-    "log.flush.offset.checkpoint.interval.ms": pick(stream, [500, 3000]),
+    "log.flush.offset.checkpoint.interval.ms": pick(stream, [1000, 5000]),
     "metadata.log.max.record.bytes.between.snapshots": pick(stream, [2000, 20_000, 20_971_520]),
     "leader.imbalance.check.interval.seconds": pick(stream, [2, 300]),
   };

@@ -8,6 +8,7 @@
  * - Events run by time, then by a permutation of owners drawn for that instant, then in the order
  *   they were scheduled: a total order, and first in first out within an owner.
  * - Time never goes back, and jumps to the next event; it counts whole microseconds.
+ * - What is put behind an event is done before the next one is taken.
  *
  * @module
  */
@@ -21,6 +22,8 @@ export interface Owner {
   /** Rises with each crash. */
   incarnation: number;
   paused: boolean;
+  /** Path of the actor that handled a message in the event that runs, where that is known. */
+  actor: string | undefined;
   /** What was met while paused, in the order in which it comes due. */
   held: SimulatedEvent[];
 }
@@ -60,6 +63,9 @@ export interface EventLoopOptions {
 export class EventLoop {
   readonly #options: EventLoopOptions;
   readonly #heap: SimulatedEvent[] = [];
+  /** What is yet to be done in the event that runs. */
+  readonly #rest: (() => void)[] = [];
+  #isRunning = false;
   #now = 0;
   #order = 0;
   #handled = 0;
@@ -124,6 +130,31 @@ export class EventLoop {
     }
     this.#handled++;
     return event;
+  }
+
+  /** Runs an event that was taken, and what is put behind it meanwhile. */
+  run(event: SimulatedEvent): void {
+    this.#isRunning = true;
+    try {
+      event.run?.();
+      for (let i = 0; i < this.#rest.length; i++) {
+        if (i > this.#options.instantMax) throw new Error(`Cannot end an event: ${event.what}`);
+        this.#rest[i]!();
+      }
+    } finally {
+      this.#rest.length = 0;
+      this.#isRunning = false;
+    }
+  }
+
+  /**
+   * Has `run` come last in the event that runs. False where none does, or where it is for an owner
+   * that is paused: then it must be an event of its own.
+   */
+  putBehind(owner: Owner, run: () => void): boolean {
+    if (!this.#isRunning || owner.paused) return false;
+    this.#rest.push(run);
+    return true;
   }
 
   /** Moves time on without an event; not past the next one. */

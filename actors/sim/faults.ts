@@ -170,7 +170,7 @@ export function drawFaultPlan(stream: RandomStream, targets: FaultTargets): Faul
   for (const kind of targets.kinds ?? FAULT_KINDS) {
     // Drawn for each kind alike, so that leaving one out shifts no other.
     const isIn = stream.chance(1, 2);
-    const meanMs = pick(stream, [1000, 3000, 10_000, 30_000]);
+    const meanMs = pick(stream, [2000, 5000, 10_000, 30_000]);
     if (isIn) plan[kind] = meanMs;
   }
   return plan;

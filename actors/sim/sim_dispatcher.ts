@@ -3,7 +3,8 @@
  *
  * Messages wait in lanes, one for each pair of sender and mailbox, each first in first out; which
  * lane is next is drawn, or they take turns. Invariants:
- * - At most one event of a dispatcher is scheduled: the next message, or the end of the turn.
+ * - At most one event of a dispatcher is scheduled: the next message, or the end of the turn. The
+ *   end of a turn in which nothing else waits may belong to the event of its last message.
  * - A lane is among the ready ones, or held, exactly while something waits in it.
  * - After `end` nothing is handled any more and every push is refused.
  *
@@ -20,6 +21,8 @@ export interface DispatcherHost {
   readonly chance: RandomStream;
   /** Has `run` be an event, `delayUs` from now. */
   schedule(delayUs: number, what: string, detail: number, run: () => void): void;
+  /** Has `run` come last in the event that runs, unless it is to be one of its own. */
+  putBehind(run: () => void): boolean;
   /** Told which mailbox a message is about to be handled in, and whose it is. */
   handling(mailbox: number, sender: number): void;
 }
@@ -220,6 +223,7 @@ export class SimulatedDispatcher implements Dispatcher {
         (world.earlyTurnEndsOf256 > 0 && chance.chance(world.earlyTurnEndsOf256, 256)));
     if (endNow) {
       this.#scheduled = true;
+      if (this.#ready.length === 0 && this.#host.putBehind(this.#endTurn)) return;
       this.#host.schedule(0, "end of turn", this.#atEnd.length, this.#endTurn);
     } else if (this.#ready.length > 0) {
       this.#scheduled = true;

@@ -15,6 +15,7 @@ import { bootNode } from "../node.ts";
 import type { Protocol } from "../protocol.ts";
 import type { Environment } from "../runtime/environment.ts";
 import { ClusterChecker } from "./checkers/cluster_checker.ts";
+import { EventScopes } from "./checkers/event_scope.ts";
 import type { ClusterRunOptions } from "./cluster_options.ts";
 import { chooseCore, type Core, isSettled, pendingReason } from "./liveness.ts";
 import { observeNode } from "./live_views.ts";
@@ -84,9 +85,10 @@ export class SimulatedCluster {
   /** Starts every node, and has checkers and faults see them. */
   start(): void {
     const { simulation, moveLeader } = this.#options;
-    simulation.afterEvent(({ owner }) => {
+    const scopes = new EventScopes();
+    simulation.afterEvent(({ owner, what }) => {
       const id = this.#ids.get(owner.name);
-      if (id !== undefined) this.checker.afterEvent(id);
+      if (id !== undefined) this.checker.afterEvent(id, scopes.of(what, owner.actor));
     });
     simulation.faults.useCluster({
       mayLoseData: (nodes, wipes) => this.#mayLoseData(nodes, wipes),

@@ -45,6 +45,8 @@ export interface NodeHost {
   readonly random: SeededRandom;
   readonly trace: Trace;
   readonly log: LogSink | undefined;
+  /** Draws whether a step that could belong to the event that runs is an event of its own. */
+  splits(): boolean;
   /** Runs code of the process with the real world kept out. */
   guarded(run: () => void): void;
   /** Told that a boot threw, or that a process ended itself. */
@@ -264,6 +266,7 @@ export class SimulatedNode {
       schedule: (delayUs, what, detail, run) =>
         loop.schedule(delayUs, owner, incarnation, what, detail, run),
       handling: (mailbox, sender) => trace.message(mailbox, sender),
+      putBehind: (run) => !this.#host.splits() && loop.putBehind(owner, run),
     });
     for (const kind of this.#held.keys()) this.#dispatcher.hold(kind);
     return simulatedEnvironment({
@@ -284,6 +287,7 @@ export class SimulatedNode {
       path = actor.address.path;
       this.#paths.set(actor, path);
     }
+    this.#owner.actor = path;
     this.#host.trace.note(path, describe(message));
     if (this.#throwIn === 0 || --this.#throwIn > 0) return;
     this.throws++;

@@ -81,7 +81,11 @@ export interface EventView {
   /** A number that goes with it: bytes, a mailbox. */
   readonly detail: number;
   /** Whose event it was. */
-  readonly owner: { readonly name: string };
+  readonly owner: {
+    readonly name: string;
+    /** The path of the actor that handled a message in it, where its node has a probe. */
+    readonly actor: string | undefined;
+  };
 }
 
 /** A run that failed: its message names the seed, the event and the time. */
@@ -119,6 +123,8 @@ export class Simulation {
   readonly #owners = new Map<string, Owner>();
   readonly #nodes = new Map<string, SimulatedNode>();
   readonly #hooks: ((event: EventView) => void)[] = [];
+  /** Draws whether a step is an event of its own. */
+  readonly #splits: () => boolean;
   #operations = 0;
   #fatal: Error | undefined;
 
@@ -134,6 +140,9 @@ export class Simulation {
       permute: this.world.permuteNodes ? random.stream("permutation").integer(2 ** 32) : undefined,
       instantMax: options.instantMax ?? 1_000_000,
     });
+    const { splitStepsOf256 } = this.world;
+    const steps = random.stream("steps");
+    this.#splits = () => splitStepsOf256 > 0 && steps.integer(256) < splitStepsOf256;
     this.#self = this.#owner("simulation");
     this.links = new Links(this.world, random.fork("links"), () => this.nowMs);
     this.network = this.#makeNetwork(options);
@@ -147,6 +156,7 @@ export class Simulation {
         ? undefined
         : { level: options.logLevel ?? "warn", write: options.log },
       guarded: (run) => this.#guarded(run),
+      splits: this.#splits,
       exited: options.exited ?? ((node, error) => {
         // Kept, for an actor's supervision may catch it.
         this.#fatal = new Error(`Process of ${node.name} ended: ${error}`, { cause: error });
@@ -289,8 +299,11 @@ export class Simulation {
       scheduler: {
         now: () => this.nowMs,
         schedule: (delayMs, run, host, what, size) => {
+          const owner = this.#owner(host);
+          const mayFollow = what === "net.send" && delayMs === 0 && !this.#splits();
+          if (mayFollow && this.#loop.putBehind(owner, run)) return;
           const delayUs = microseconds(delayMs);
-          this.#loop.schedule(delayUs, this.#owner(host), ANY_INCARNATION, what, size, run);
+          this.#loop.schedule(delayUs, owner, ANY_INCARNATION, what, size, run);
         },
       },
       faults: this.links,
@@ -304,7 +317,8 @@ export class Simulation {
   #owner(name: string): Owner {
     let owner = this.#owners.get(name);
     if (owner === undefined) {
-      owner = { name, id: this.#owners.size, incarnation: 0, paused: false, held: [] };
+      const id = this.#owners.size;
+      owner = { name, id, incarnation: 0, paused: false, actor: undefined, held: [] };
       this.#owners.set(name, owner);
     }
     return owner;
@@ -326,7 +340,8 @@ export class Simulation {
       event = this.#loop.take();
       if (event === undefined) return;
       this.#trace.event(event);
-      event.run?.();
+      event.owner.actor = undefined;
+      this.#loop.run(event);
       this.#guard?.check();
       if (this.#fatal !== undefined) throw this.#fatal;
       for (const hook of this.#hooks) hook(event);

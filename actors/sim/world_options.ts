@@ -27,6 +27,11 @@ export interface WorldOptions {
   readonly drawnMessagesOf256: number;
   /** Turns of 256 that end although messages are ready, looked at after each message. */
   readonly earlyTurnEndsOf256: number;
+  /**
+   * Steps of 256 that are events of their own, the ends of turns and the handing over of bytes to
+   * the system; the others belong to the event that they follow.
+   */
+  readonly splitStepsOf256: number;
   /** What handling a message takes, in microseconds. */
   readonly messageUs: number;
   /** What a cold read takes on average, in microseconds. */
@@ -52,6 +57,7 @@ export const CALM_WORLD: WorldOptions = {
   singleByteReadsOf256: 0,
   drawnMessagesOf256: 0,
   earlyTurnEndsOf256: 0,
+  splitStepsOf256: 256,
   messageUs: 1,
   diskReadMeanUs: 100,
   diskSyncMinUs: 1000,
@@ -67,10 +73,11 @@ export function drawWorld(stream: RandomStream): WorldOptions {
     linkMinUs: pick(stream, [0, 50, 500, 5000]),
     linkMeanUs: pick(stream, [50, 500, 2000, 20_000]),
     linkKibPerMs: pick(stream, [0, 0, 100, 1000]),
-    partialReadsOf256: pick(stream, [0, 32, 128]),
-    singleByteReadsOf256: pick(stream, [0, 0, 4, 16]),
+    partialReadsOf256: pick(stream, [0, 0, 32, 128]),
+    singleByteReadsOf256: pick(stream, [0, 0, 0, 8]),
     drawnMessagesOf256: pick(stream, [0, 64, 256, 256]),
     earlyTurnEndsOf256: pick(stream, [0, 4, 64]),
+    splitStepsOf256: pick(stream, [0, 0, 0, 64, 256]),
     messageUs: pick(stream, [0, 1, 5, 20]),
     diskReadMeanUs: pick(stream, [50, 500, 5000]),
     diskSyncMinUs: between(stream, 0, 3000),

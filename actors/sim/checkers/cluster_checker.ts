@@ -12,6 +12,7 @@
 import type { Epoch, NodeId, Offset } from "../../../storage/bytes/ids.ts";
 import type { BrokerView, ControllerView, ReplicaView, ViewSink } from "../cluster_view.ts";
 import type { Violation } from "../record_checker.ts";
+import { ALL, type EventScope } from "./event_scope.ts";
 import type { EndOfProcess } from "./log_track.ts";
 import { MembershipRules } from "./membership_rules.ts";
 import { MetadataRules } from "./metadata_rules.ts";
@@ -203,16 +204,44 @@ export class ClusterChecker implements ViewSink {
   }
 
   /** Holds everything that may have changed in an event of this node against the rules. */
-  afterEvent(nodeId: NodeId): void {
+  afterEvent(nodeId: NodeId, scope: EventScope = ALL): void {
+    switch (scope.kind) {
+      case "nothing":
+        break;
+      case "controller":
+        this.#lookAtController(nodeId);
+        break;
+      case "replica":
+        this.#lookAtReplica(nodeId, scope.key);
+        break;
+      case "all":
+        this.#lookAt(nodeId);
+    }
+    if (++this.#events % this.#fullScanEvery === 0) this.checkAll();
+  }
+
+  /** Holds everything of a node against the rules. */
+  #lookAt(nodeId: NodeId): void {
+    this.#lookAtController(nodeId);
+    const node = this.tracks.nodes.get(nodeId);
+    if (node === undefined) return;
+    for (const track of node.live) this.#replicas.look(track);
+  }
+
+  #lookAtController(nodeId: NodeId): void {
     const controller = this.#controllers.get(nodeId);
     if (controller !== undefined) this.quorum.look(controller);
+  }
+
+  #lookAtReplica(nodeId: NodeId, key: string): void {
     const node = this.tracks.nodes.get(nodeId);
-    if (node !== undefined) { for (const track of node.live) this.#replicas.look(track); }
-    if (++this.#events % this.#fullScanEvery === 0) this.checkAll();
+    const track = node?.live.find((track) => track.key === key);
+    if (track !== undefined) this.#replicas.look(track);
   }
 
   /** A full scan. */
   checkAll(): void {
+    for (const id of this.tracks.nodes.keys()) this.#lookAt(id);
     for (const partition of this.tracks.partitions.values()) {
       if (partition.isDeleted) continue;
       this.#membership.checkHolders(partition);

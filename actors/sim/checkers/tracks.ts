@@ -26,6 +26,8 @@ export interface SeenState {
 
 /** A replica of a partition on one node. */
 export interface ReplicaTrack {
+  /** Topic id and number, as in the path of its actor. */
+  readonly key: string;
   readonly partition: PartitionTrack;
   readonly node: NodeTrack;
   readonly log: LogTrack;
@@ -158,7 +160,8 @@ export class Tracks {
     if (replica === undefined) {
       const partition = this.partition(topicId, topic, number);
       const log = new LogTrack(`${partition.name} at ${nodeId}`, this.#verdicts);
-      replica = { partition, node, log, view: undefined, seen: nothingSeen() };
+      const seen = nothingSeen();
+      replica = { key: `${topicId}-${number}`, partition, node, log, view: undefined, seen };
       node.replicas.set(key, replica);
       partition.replicas.set(nodeId, replica);
     }

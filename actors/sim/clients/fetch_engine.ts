@@ -33,7 +33,7 @@ export interface FetchEngineOptions {
   listed(process: string, topicId: Uuid, partition: number, endOffset: Offset): void;
 }
 
-const RETRY_MS = 100;
+const RETRY_MS = 250;
 const LATEST = -1;
 const EARLIEST = -2;
 const decoder = new TextDecoder();

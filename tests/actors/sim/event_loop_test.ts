@@ -8,7 +8,7 @@ import {
 } from "../../../actors/sim/event_loop.ts";
 
 function owner(name: string, id: number): Owner {
-  return { name, id, incarnation: 0, paused: false, held: [] };
+  return { name, id, incarnation: 0, paused: false, actor: undefined, held: [] };
 }
 
 function loop(permute?: number): EventLoop {

@@ -7,6 +7,8 @@ import { CALM_WORLD } from "../../../actors/sim/world_options.ts";
 class Bench {
   readonly events: (() => void)[] = [];
   readonly whats: string[] = [];
+  /** Whether what may belong to the event that runs does. */
+  joins = false;
   readonly dispatcher: SimulatedDispatcher;
 
   constructor(seed: number | string = 1, drawn = 256, earlyTurnEnds = 0) {
@@ -18,13 +20,19 @@ class Bench {
         this.events.push(run);
       },
       handling: () => {},
+      putBehind: (run) => {
+        if (this.joins) this.#behind.push(run);
+        return this.joins;
+      },
     });
   }
+  readonly #behind: (() => void)[] = [];
 
   step(): boolean {
     assert(this.events.length <= 1, "more than one event scheduled");
     const event = this.events.shift();
     event?.();
+    for (let run = this.#behind.shift(); run !== undefined; run = this.#behind.shift()) run();
     return event !== undefined;
   }
 
@@ -135,6 +143,24 @@ Deno.test("simulated dispatcher: a turn ends after the messages that are ready",
   assertEquals(order.slice(-2), ["end", "next turn"]);
   assertEquals(order.slice(0, 3).sort(), ["a", "b", "c"]);
   assertEquals(bench.whats.filter((what) => what === "end of turn").length, 1);
+});
+
+Deno.test("simulated dispatcher: the end of a turn may belong to the event of its last message", () => {
+  const bench = new Bench(1, 0, 0);
+  bench.joins = true;
+  const order: string[] = [];
+  const box = bench.dispatcher.mailbox<string>(100, (message) => {
+    order.push(message);
+    if (message !== "c") bench.dispatcher.atEndOfTurn(() => order.push(`end of ${message}`));
+  });
+  box.push(1, "a");
+  box.push(1, "b");
+  bench.drain();
+  assertEquals(order, ["a", "b", "end of a", "end of b"]);
+  assertEquals(bench.whats, ["message", "message"]);
+  box.push(1, "c");
+  bench.drain();
+  assertEquals(bench.whats.length, 3);
 });
 
 Deno.test("simulated dispatcher: end-of-turn work alone makes a turn, also one that ends early", () => {
