@@ -166,6 +166,17 @@ export class KeepFollowers extends Replica {
   }
 }
 
+/** B9: what was known of a follower outlives its leaving the ISR by the controller's word. */
+export class KeepWhoLeft extends Replica {
+  protected override followersOnAssign(
+    reset: FollowersReset,
+    known: ReadonlyMap<NodeId, FollowerProgress>,
+    now: number,
+  ): Map<NodeId, FollowerProgress> {
+    return super.followersOnAssign(reset === "all" ? "all" : "none", known, now);
+  }
+}
+
 /** B10: an epoch that has no record yet is not noted in the log. */
 export class ForgetEmptyEpochs extends Replica {
   protected override notesEpochStart(): boolean {

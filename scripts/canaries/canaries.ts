@@ -120,6 +120,12 @@ const REPLICATION: readonly Canary[] = [
   ),
   replica("b9", "followers' ends outlive the epoch", replicas.KeepFollowers, SLOW_ISR),
   replica(
+    "b9l",
+    "followers' ends outlive their leaving the ISR",
+    replicas.KeepWhoLeft,
+    burst("a follower fails and loses its records, and its broker is well"),
+  ),
+  replica(
     "b10",
     "epochs without records are not noted",
     replicas.ForgetEmptyEpochs,

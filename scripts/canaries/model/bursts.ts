@@ -50,6 +50,17 @@ export const BURSTS = {
     run.hear([2]);
   },
 
+  "a follower fails and loses its records, and its broker is well": (run) => {
+    run.elect(0);
+    run.hear([0, 1, 2]);
+    run.write(0);
+    for (const id of [1, 2, 1, 2]) run.fetch(id);
+    run.remove(2);
+    run.lose(2);
+    run.alter(0);
+    run.hear([2]);
+  },
+
   "an answer of one leader comes after another's": (run) => {
     run.elect(0);
     run.hear([0, 1]);

@@ -27,6 +27,7 @@ import {
   type Input,
   isAccepted,
   timeless,
+  type TimelessReplica,
 } from "./timeless_replica.ts";
 
 type Word = Input & { readonly kind: "assign" };
@@ -66,7 +67,8 @@ export function playBurst(
 const SETTLE_ROUNDS = 20;
 
 export class ElectionBurst {
-  readonly nodes: readonly Actor[];
+  readonly nodes: Actor[];
+  readonly #Timeless: TimelessReplica;
   readonly #rules: ControllerRules;
   readonly #words: Word[] = [];
   #isr: readonly NodeId[] = ALL;
@@ -79,9 +81,9 @@ export class ElectionBurst {
   broken: { readonly invariant: BurstResult["broken"]; readonly step: number } | undefined;
 
   constructor(options: ModelOptions = {}) {
-    const Timeless = timeless(options.Replica ?? Replica);
+    this.#Timeless = timeless(options.Replica ?? Replica);
     this.#rules = options.rules ?? new ControllerRules();
-    this.nodes = ALL.map((id) => new Actor(Timeless, id));
+    this.nodes = ALL.map((id) => new Actor(this.#Timeless, id));
     this.#views = this.#look();
   }
 
@@ -103,6 +105,23 @@ export class ElectionBurst {
   /** These hear of a leader epoch, the latest unless it is said. */
   hear(ids: readonly NodeId[], epoch: Epoch = this.#words.length - 1): void {
     for (const id of ids) this.#tell(id, this.#words[epoch]!);
+  }
+
+  /** The controller takes a follower out of the ISR, whose broker is well; its leader hears so. */
+  remove(id: NodeId): void {
+    this.#isr = this.#isr.filter((member) => member !== id);
+    this.#partitionEpoch++;
+    const word = this.#words[this.#words.length - 1]!;
+    this.#tell(this.#leader, { ...word, partitionEpoch: this.#partitionEpoch, isr: this.#isr });
+  }
+
+  /** A replica is made anew, and has lost its records. */
+  lose(id: NodeId): void {
+    this.nodes[id] = new Actor(this.#Timeless, id);
+    const views = [...this.#views];
+    views[id] = this.#look()[id]!;
+    this.#views = views;
+    this.#check();
   }
 
   write(id: NodeId): void {

@@ -85,6 +85,11 @@ const BURST_MUTATIONS: readonly (readonly [string, BurstName, ModelOptions["Repl
     broken.TakeStaleAnswers,
   ],
   [
+    "B9 a follower that left comes back by what it had",
+    "a follower fails and loses its records, and its broker is well",
+    broken.KeepWhoLeft,
+  ],
+  [
     "B10 an epoch without a record that nobody noted",
     "a leader epoch gets no record, and a follower has one of the epoch before",
     broken.ForgetEmptyEpochs,
