@@ -7,7 +7,7 @@
  * @module
  */
 
-import type { File } from "./disk.ts";
+import { DiskError, type File } from "./disk.ts";
 import type { Offset, Timestamp } from "./bytes/ids.ts";
 import { CLEANED_SUFFIX, offsetFilePath, SEGMENT_SUFFIXES } from "./log_files.ts";
 import type { LogResources } from "./log_resources.ts";
@@ -96,8 +96,9 @@ export class CompactionOutput {
     for (const suffix of SEGMENT_SUFFIXES) {
       try {
         disk.remove(offsetFilePath(folder, baseOffset, suffix) + CLEANED_SUFFIX);
-      } catch {
+      } catch (error) {
         // A disk that fails is found out by who needs it.
+        if (!(error instanceof DiskError)) throw error;
       }
     }
   }

@@ -62,14 +62,14 @@ export function runCompaction(
   const lastStableOffset = options.lastStableOffset ?? log.logEndOffset;
   const need = log.compactionNeed(options.from ?? 0, lastStableOffset, now);
   const run = log.compact({
-    from: need.firstDirtyOffset,
-    to: need.firstUncleanableOffset,
-    now,
     mapBytesMax: 1 << 16,
     bufferBytes: 512,
     seed: 1,
     wake() {},
     ...options,
+    from: need.firstDirtyOffset,
+    to: need.firstUncleanableOffset,
+    now,
   });
   for (let steps = 0; steps < 100_000; steps++) {
     const step = run.step(options.budget ?? 200);
