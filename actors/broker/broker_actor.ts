@@ -18,7 +18,7 @@ import type { BrokerEndPoint, ImageChange } from "../controller/cluster_image.ts
 import { SUPPORTED_FEATURES } from "../controller/features.ts";
 import type { ControllerRequest, Decide, MetadataCommitted } from "../controller/messages.ts";
 import { CoordinatorDirectory, type CoordinatorsRequest } from "../coordinator/coordinators.ts";
-import { asFellow } from "../link/fellow.ts";
+import { asFellow, type Fellow } from "../link/fellow.ts";
 import type { ProposeIsr } from "../partition/messages.ts";
 import type { Replica } from "../partition/replica.ts";
 import type { Actor, ActorContext, Behaviour } from "../runtime/actor.ts";
@@ -42,6 +42,7 @@ import { ReplicaManager, type ReplicaManagerMessage } from "./replica_manager.ts
 import { type BrokerServices, PartitionDirectory } from "./services.ts";
 
 export type { MetadataApplied } from "./applied_metadata.ts";
+import { transactionsActor, type TransactionsRequest } from "./transactions.ts";
 
 /** What whoever runs the node is told of it. */
 export type BrokerEvent =
@@ -175,6 +176,7 @@ class BrokerActor implements Actor<BrokerMessage> {
     this.#need(this.#services.internalTopics, "maker of internal topics");
     this.#need(this.#coordinators, "keeper of coordinators");
     quorum.tell({ kind: "subscribe", subscriber: context.self });
+    this.#need(this.#services.transactions, "writer of transaction markers");
     if (registration === undefined) this.#serve();
     else registration.start();
   }
@@ -210,6 +212,7 @@ class BrokerActor implements Actor<BrokerMessage> {
       }),
       buffers,
       authorizer: this.#options.authorizer ?? ALLOW_ALL,
+      transactions: this.#spawnTransactions(),
       quota: NO_QUOTA,
       budgets,
       fetchSessions: new FetchSessions({
@@ -234,6 +237,39 @@ class BrokerActor implements Actor<BrokerMessage> {
 
   #makeRegistration(): Registration {
     const { nodeId, directory, endPoints, controller, config } = this.#options;
+  #spawnTransactions(): Ref<TransactionsRequest> {
+    const { buffers, endPoints } = this.#options;
+    return this.#context.spawn(
+      "transactions",
+      transactionsActor({
+        broker: () => this.#services,
+        fellows: {
+          image: this.#metadata.image,
+          fellow: this.#fellow("transactions"),
+          buffers,
+          listener: endPoints[0]?.name ?? "",
+        },
+      }),
+      // What is asked is bounded by the requests of clients; markers must not be lost.
+      { mailboxLimit: Number.MAX_SAFE_INTEGER },
+    );
+  }
+
+  /** What this broker is to the others that it connects to. */
+  #fellow(purpose: string): Fellow {
+    const { nodeId, config, directory, versionLimits } = this.#options;
+    return asFellow({
+      nodeId,
+      clusterId: directory.clusterId,
+      purpose,
+      secret: config.nativeSharedSecret,
+      requestTimeoutMs: config.requestTimeoutMs,
+      retryBackoffMs: RECONNECT_BACKOFF_MS,
+      retryBackoffMaxMs: config.replicaFetchBackoffMs,
+      versionLimits,
+    });
+  }
+
     return new Registration(this.#context as ActorContext<RegistrationMessage>, {
       nodeId,
       clusterId: directory.clusterId,
@@ -272,19 +308,11 @@ class BrokerActor implements Actor<BrokerMessage> {
       isrChanges,
       controller,
       replicaLagTimeMaxMs: config.replicaLagTimeMaxMs,
+      verifier: this.#services.transactions,
       fetching: {
         image: this.#metadata.image,
         config: () => this.#metadata.config,
-        fellow: asFellow({
-          nodeId,
-          clusterId: directory.clusterId,
-          purpose: "fetcher",
-          secret: config.nativeSharedSecret,
-          requestTimeoutMs: config.requestTimeoutMs,
-          retryBackoffMs: RECONNECT_BACKOFF_MS,
-          retryBackoffMaxMs: config.replicaFetchBackoffMs,
-          versionLimits: this.#options.versionLimits,
-        }),
+        fellow: this.#fellow("fetcher"),
         buffers,
         listener: this.#options.endPoints[0]?.name ?? "",
         quotas: this.#services.replicationQuotas,

@@ -10,8 +10,11 @@ import {
   type InternalTopicsOptions,
   type InternalTopicsRequest,
 } from "../coordinator/internal_topics.ts";
+import { transactionCoordinatorKind } from "../coordinator/transaction/kind.ts";
+import { ErrorCode } from "../../net/messages/errors.ts";
 import type { ActorContext } from "../runtime/actor.ts";
 import type { Ref } from "../runtime/ref.ts";
+import type { ProducerIdReply, ProducerIdsRequest } from "./producer_ids.ts";
 import { type BrokerServices, OFFLINE } from "./services.ts";
 
 /** Starts what keeps coordinators where this broker leads; it is to be told of the metadata. */
@@ -24,7 +27,7 @@ export function spawnCoordinators(
     coordinatorsActor({
       nodeId: services.nodeId,
       image: services.image,
-      kinds: [],
+      kinds: [transactionKind(services)],
       directory: services.coordinators,
       config: () => services.config,
       logOf: (topicId, partition) => {
@@ -35,6 +38,23 @@ export function spawnCoordinators(
     // What it is told of the metadata must not be lost.
     { mailboxLimit: Number.MAX_SAFE_INTEGER },
   );
+}
+
+function transactionKind({ producerIds, transactions, config }: BrokerServices) {
+  return transactionCoordinatorKind({
+    newProducerId: (context, answered) =>
+      context.ask<ProducerIdsRequest, ProducerIdReply>(
+        producerIds,
+        config.requestTimeoutMs,
+        (replyTo) => ({ kind: "next-producer-id", replyTo }),
+        (result) => {
+          // Retriable, whatever the reason: no id was used.
+          const error = ErrorCode.COORDINATOR_LOAD_IN_PROGRESS;
+          answered(result.kind === "reply" ? result.reply : { error, producerId: -1 });
+        },
+      ),
+    markers: transactions,
+  });
 }
 
 /** Starts what makes internal topics; it is to be told of the metadata. */

@@ -31,6 +31,7 @@ import type { PartitionObserver } from "../partition/observer.ts";
 import { partitionActor } from "../partition/partition_actor.ts";
 import type { DirectoryFailed } from "../partition/partition_options.ts";
 import type { Replica } from "../partition/replica.ts";
+import type { VerifyTransaction } from "../partition/verification.ts";
 import type { ClusterImage, TopicImage } from "../controller/cluster_image.ts";
 import type { Decide } from "../controller/messages.ts";
 import type { ActorContext, AskResult } from "../runtime/actor.ts";
@@ -58,6 +59,8 @@ export interface ReplicaManagerOptions {
   readonly isrChanges?: Ref<ProposeIsr>;
   /** Has the active controller decide what becomes of failed replicas; absent for nobody. */
   readonly controller?: Ref<Decide>;
+  /** Finds out whether partitions are part of transactions. */
+  readonly verifier?: Ref<VerifyTransaction>;
   /** `replica.lag.time.max.ms`; default 30 s. */
   readonly replicaLagTimeMaxMs?: number;
   /** Following other brokers; absent where every replica is alone. */

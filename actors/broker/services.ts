@@ -26,6 +26,7 @@ import type { SessionBudgets } from "./budget.ts";
 import type { FetchSessions } from "./fetch_sessions.ts";
 import type { ProducerIdsRequest } from "./producer_ids.ts";
 import type { ReplicationQuotas } from "./replication_quota.ts";
+import type { TransactionsRequest } from "./transactions.ts";
 
 export interface BrokerServices {
   readonly nodeId: NodeId;
@@ -46,6 +47,8 @@ export interface BrokerServices {
   readonly coordinators: CoordinatorDirectory;
   /** Makes the topics that coordinators live on. */
   readonly internalTopics: Ref<InternalTopicsRequest>;
+  /** Writes markers wherever partitions are, and asks coordinators about transactions. */
+  readonly transactions: Ref<TransactionsRequest>;
   /** Where the records of reads are put; whoever sends them gives the buffers back. */
   readonly buffers: BufferPool;
   readonly authorizer: Authorizer;

@@ -23,6 +23,7 @@ import {
   unknownConfig,
 } from "./definition.ts";
 import { GROUP_CONFIGS } from "./group_configs.ts";
+import { TRANSACTION_CONFIGS } from "./transaction_configs.ts";
 import { brokerSynonyms, type TopicConfig, topicDefaults } from "./topic_config.ts";
 
 const MIB = 1024 * 1024;
@@ -287,6 +288,7 @@ const BROKER_CONFIGS = {
   }),
 };
 
+  ...TRANSACTION_CONFIGS,
 /** The typed configs of a broker. */
 export interface BrokerConfig extends ConfigValues<typeof BROKER_CONFIGS> {
   /** What topics have that do not set it themselves. */
