@@ -26,6 +26,8 @@ export interface SessionPeer {
   readonly role: PeerRole;
   /** Of a fellow node, else -1. */
   readonly nodeId: NodeId;
+  /** Where it connects from; absent before it has said who it is. */
+  readonly host?: string;
 }
 
 export interface Call<Request, Response> {

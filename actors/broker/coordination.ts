@@ -4,6 +4,7 @@
  * @module
  */
 
+import { groupCoordinatorKind } from "../coordinator/group/group_coordinator.ts";
 import { coordinatorsActor, type CoordinatorsRequest } from "../coordinator/coordinators.ts";
 import {
   internalTopicsActor,
@@ -27,7 +28,7 @@ export function spawnCoordinators(
     coordinatorsActor({
       nodeId: services.nodeId,
       image: services.image,
-      kinds: [transactionKind(services)],
+      kinds: [groupCoordinatorKind(), transactionKind(services)],
       directory: services.coordinators,
       config: () => services.config,
       logOf: (topicId, partition) => {

@@ -256,7 +256,7 @@ class CoordinatorActor<Request, CoordinatorRecord> implements Actor<CoordinatorM
       }`;
       if (isUnknownOutcome(error)) return this.#reload(reason);
       this.#warn("coordinator cannot write", reason);
-      return queue?.fail(coordinatorError(error));
+      return queue?.fail(coordinatorError(error), ErrorCode.COORDINATOR_NOT_AVAILABLE);
     }
     queue?.committed();
     if (baseOffset !== expectedOffset) {

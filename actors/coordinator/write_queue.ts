@@ -156,14 +156,18 @@ export class WriteQueue {
     this.#batches.shift()?.settle(ErrorCode.NONE);
   }
 
-  /** Undoes everything that is not committed, and only then tells whoever waits. */
-  fail(error: ErrorCode): void {
+  /**
+   * Undoes everything that is not committed, and only then tells whoever waits.
+   *
+   * @param others for those that are not in the first batch: what they built upon is gone
+   */
+  fail(error: ErrorCode, others: ErrorCode = error): void {
     const failed = this.#batches;
     this.#batches = [];
     this.#isSending = false;
     this.#endOffset = failed[0]?.baseOffset ?? this.#endOffset;
     for (const batch of failed.toReversed()) batch.undoAll();
-    for (const batch of failed) batch.settle(error);
+    failed.forEach((batch, index) => batch.settle(index === 0 ? error : others));
   }
 }
 

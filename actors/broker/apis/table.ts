@@ -34,9 +34,14 @@ import { describeConfigs } from "./describe_configs.ts";
 import { describeQuorum } from "./describe_quorum.ts";
 import { electLeaders } from "./elect_leaders.ts";
 import { fetch } from "./fetch.ts";
+import { findCoordinator } from "./find_coordinator.ts";
+import { deleteGroups, describeGroups, listGroups, offsetDelete } from "./group_admin.ts";
+import { heartbeat, joinGroup, leaveGroup, syncGroup } from "./group_membership.ts";
 import { initProducerId } from "./init_producer_id.ts";
 import { listOffsets } from "./list_offsets.ts";
 import { metadata } from "./metadata.ts";
+import { offsetCommit } from "./offset_commit.ts";
+import { offsetFetch } from "./offset_fetch.ts";
 import { offsetForLeaderEpoch } from "./offset_for_leader_epoch.ts";
 import {
   alterPartitionReassignments,
@@ -51,6 +56,15 @@ const HANDLERS: ReadonlyMap<number, AnyApiHandler> = new Map(
     fetch,
     listOffsets,
     metadata,
+    offsetCommit,
+    offsetFetch,
+    findCoordinator,
+    joinGroup,
+    heartbeat,
+    leaveGroup,
+    syncGroup,
+    describeGroups,
+    listGroups,
     apiVersions,
     createTopics,
     deleteTopics,
@@ -60,10 +74,12 @@ const HANDLERS: ReadonlyMap<number, AnyApiHandler> = new Map(
     describeConfigs,
     alterConfigs,
     createPartitions,
+    deleteGroups,
     electLeaders,
     incrementalAlterConfigs,
     alterPartitionReassignments,
     listPartitionReassignments,
+    offsetDelete,
     vote,
     beginQuorumEpoch,
     endQuorumEpoch,

@@ -1,0 +1,69 @@
+/**
+ * OffsetCommit: answered by the group's coordinator when as many replicas hold the offsets as its
+ * topic asks for.
+ *
+ * @module
+ */
+
+import { ZERO_UUID } from "../../../storage/bytes/ids.ts";
+import { ErrorCode } from "../../../net/messages/errors.ts";
+import {
+  OFFSET_COMMIT,
+  type OffsetCommitRequest,
+  type OffsetCommitResponse,
+} from "../../../net/messages/offset_commit.ts";
+import { topicAccess } from "../access.ts";
+import type { ApiHandler } from "../call.ts";
+import { askGroup, groupAccess } from "../coordinator_questions.ts";
+
+export const offsetCommit: ApiHandler<OffsetCommitRequest, OffsetCommitResponse> = {
+  api: OFFSET_COMMIT,
+  access: ({ groupId }) => [groupAccess("read", groupId)],
+  handle(call) {
+    const { version, broker } = call;
+    const whole = call.request;
+    const errors = new Map<string, ErrorCode>();
+    for (const { name } of whole.topics) {
+      if (!call.allows(topicAccess("read", name))) {
+        errors.set(name, ErrorCode.TOPIC_AUTHORIZATION_FAILED);
+      } else if (broker.image.topicByName(name) === undefined) {
+        errors.set(name, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION);
+      }
+    }
+    const request = { ...whole, topics: whole.topics.filter(({ name }) => !errors.has(name)) };
+    const reply = (topics: OffsetCommitResponse["topics"]) =>
+      call.reply({
+        throttleTimeMs: 0,
+        // What is refused keeps its place.
+        topics: errors.size === 0 ? topics : whole.topics.map((topic) => {
+          const error = errors.get(topic.name);
+          return error !== undefined
+            ? refused(topic, error)
+            : topics.find(({ name }) => name === topic.name) ?? refused(topic, ErrorCode.NONE);
+        }),
+      });
+    if (request.topics.length === 0) return reply([]);
+    askGroup<OffsetCommitResponse>(
+      call,
+      request.groupId,
+      broker.config.offsetsCommitTimeoutMs,
+      (replyTo) => ({ kind: "offset-commit", request, version, replyTo }),
+      {
+        answered: ({ topics }) => reply(topics),
+        failed: (error) => reply(offsetCommit.failed(request, error, null).topics),
+      },
+    );
+  },
+  failed: ({ topics }, errorCode) => ({
+    throttleTimeMs: 0,
+    topics: topics.map((topic) => refused(topic, errorCode)),
+  }),
+};
+
+function refused({ name, partitions }: OffsetCommitRequest["topics"][number], errorCode: number) {
+  return {
+    name,
+    topicId: ZERO_UUID,
+    partitions: partitions.map(({ partitionIndex }) => ({ partitionIndex, errorCode })),
+  };
+}

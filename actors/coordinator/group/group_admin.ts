@@ -1,0 +1,329 @@
+/**
+ * What administrators ask of groups, and what happens to them without anybody asking: describing,
+ * listing, deleting; offsets that are too old, or of topics that are gone.
+ *
+ * @module
+ */
+
+import { ErrorCode } from "../../../net/messages/errors.ts";
+import type { DescribedGroup } from "../../../net/messages/describe_groups.ts";
+import type { ListedGroup } from "../../../net/messages/list_groups.ts";
+import type { TopicImage } from "../../controller/cluster_image.ts";
+import type { CoordinatorContext } from "../machine.ts";
+import type { ClassicGroup } from "./classic_group.ts";
+import type { ClassicGroups } from "./classic_groups.ts";
+import { NO_BYTES } from "./classic_member.ts";
+import type { GroupMetadataStore } from "./group_metadata_store.ts";
+import type { OffsetStore, StoredOffset } from "./offset_store.ts";
+import { groupMetadataRecord, type GroupRecord, offsetCommitRecord } from "./records.ts";
+import {
+  type DeleteGroup,
+  type DescribeConsumerGroup,
+  type DescribeGroup,
+  type ListGroups,
+  type OffsetDelete,
+  refuseGroupRequest,
+} from "./requests.ts";
+
+export interface GroupAdminOptions {
+  readonly context: CoordinatorContext<GroupRecord>;
+  readonly offsets: OffsetStore;
+  readonly metadata: GroupMetadataStore;
+  readonly classic: ClassicGroups;
+}
+
+type AdminRequest =
+  | OffsetDelete
+  | DescribeGroup
+  | DescribeConsumerGroup
+  | DeleteGroup
+  | ListGroups;
+
+const MINUTE_MS = 60_000;
+
+/** Kafka's number for "no operations were asked for". */
+const NO_OPERATIONS = -2147483648;
+
+/** Tombstones that are written as one, when offsets expire or topics go. */
+const TOMBSTONES_MAX = 1000;
+
+export class GroupAdmin {
+  readonly #options: GroupAdminOptions;
+
+  constructor(options: GroupAdminOptions) {
+    this.#options = options;
+  }
+
+  handle(request: AdminRequest): void {
+    switch (request.kind) {
+      case "describe-group":
+        return this.#describe(request);
+      case "list-groups":
+        return this.#list(request);
+      case "delete-group":
+        return this.#delete(request);
+      case "offset-delete":
+        return this.#deleteOffsets(request);
+      case "describe-consumer-group":
+        return refuseGroupRequest(request, ErrorCode.GROUP_ID_NOT_FOUND);
+    }
+  }
+
+  #has(groupId: string): boolean {
+    const { classic, offsets } = this.#options;
+    return classic.get(groupId) !== undefined || offsets.hasGroup(groupId);
+  }
+
+  // Looking.
+
+  #describe({ groupId, replyTo }: DescribeGroup): void {
+    const group = this.#options.classic.get(groupId);
+    const described = group !== undefined
+      ? describeClassic(group)
+      : describeNone(groupId, this.#has(groupId));
+    this.#options.context.write({
+      records: [],
+      done: (error) => {
+        if (error !== ErrorCode.NONE) return void replyTo.tell({ kind: "refused", error });
+        replyTo.tell({ kind: "response", response: described });
+      },
+    });
+  }
+
+  #list({ request, replyTo }: ListGroups): void {
+    const { classic, offsets } = this.#options;
+    const listed: ListedGroup[] = [];
+    for (const group of classic.all) {
+      const { groupId, protocolType, state } = group;
+      if (group.isUnused && !offsets.hasGroup(groupId) && group.generationId === 0) continue;
+      listed.push(listedGroup(groupId, protocolType ?? "", state, "classic"));
+    }
+    for (const groupId of offsets.groups()) {
+      if (classic.get(groupId) === undefined) {
+        listed.push(listedGroup(groupId, "", "Empty", "classic"));
+      }
+    }
+    const states = new Set(request.statesFilter.map((state) => state.toLowerCase()));
+    const types = new Set(request.typesFilter.map((type) => type.toLowerCase()));
+    const response = listed.filter(({ groupState, groupType }) =>
+      (states.size === 0 || states.has(groupState.toLowerCase())) &&
+      (types.size === 0 || types.has(groupType.toLowerCase()))
+    );
+    replyTo.tell({ kind: "response", response });
+  }
+
+  // Deleting.
+
+  #delete({ groupId, replyTo }: DeleteGroup): void {
+    const answer = (errorCode: ErrorCode) =>
+      void replyTo.tell({ kind: "response", response: { errorCode } });
+    const { classic, offsets } = this.#options;
+    if (!this.#has(groupId)) return answer(ErrorCode.GROUP_ID_NOT_FOUND);
+    const group = classic.get(groupId);
+    if (group !== undefined && group.state !== "Empty") return answer(ErrorCode.NON_EMPTY_GROUP);
+    const records: GroupRecord[] = [];
+    for (const [topic, partitions] of offsets.ofGroup(groupId)) {
+      for (const partition of partitions.keys()) {
+        records.push(offsetCommitRecord(groupId, topic, partition, null));
+      }
+    }
+    this.#deleteGroup(groupId, records, answer);
+  }
+
+  /** Writes tombstones, and that of the group with them. */
+  #deleteGroup(
+    groupId: string,
+    records: readonly GroupRecord[],
+    done: (error: ErrorCode) => void,
+  ): void {
+    const { context, classic, metadata } = this.#options;
+    const group = classic.remove(groupId);
+    const written = metadata.has(groupId)
+      ? [...records, groupMetadataRecord(groupId, null)]
+      : records;
+    context.write({
+      records: written,
+      done: (error) => {
+        if (error !== ErrorCode.NONE && group !== undefined) classic.restore(group);
+        done(error);
+      },
+    });
+  }
+
+  #deleteOffsets({ request, replyTo }: OffsetDelete): void {
+    const { groupId } = request;
+    const { context, classic, offsets } = this.#options;
+    const group = classic.get(groupId);
+    const refusal = !this.#has(groupId)
+      ? ErrorCode.GROUP_ID_NOT_FOUND
+      : group !== undefined && group.state !== "Empty" && !group.isConsumers
+      ? ErrorCode.NON_EMPTY_GROUP
+      : ErrorCode.NONE;
+    if (refusal !== ErrorCode.NONE) {
+      const response = { errorCode: refusal, throttleTimeMs: 0, topics: [] };
+      return void replyTo.tell({ kind: "response", response });
+    }
+    const isUsed = group !== undefined && group.state !== "Empty";
+    const records: GroupRecord[] = [];
+    const topics = request.topics.map(({ name, partitions }) => {
+      const isSubscribed = isUsed && group.isSubscribedTo(name);
+      return {
+        name,
+        partitions: partitions.map(({ partitionIndex }) => {
+          if (isSubscribed) {
+            return { partitionIndex, errorCode: ErrorCode.GROUP_SUBSCRIBED_TO_TOPIC };
+          }
+          if (offsets.get(groupId, name, partitionIndex) !== undefined) {
+            records.push(offsetCommitRecord(groupId, name, partitionIndex, null));
+          }
+          return { partitionIndex, errorCode: ErrorCode.NONE };
+        }),
+      };
+    });
+    context.write({
+      records,
+      done: (errorCode) =>
+        replyTo.tell({
+          kind: "response",
+          response: {
+            errorCode,
+            throttleTimeMs: 0,
+            topics: errorCode === ErrorCode.NONE ? topics : [],
+          },
+        }),
+    });
+  }
+
+  /** Nobody can go on where a topic was that is gone. */
+  topicsRemoved(topics: readonly TopicImage[]): void {
+    const { offsets } = this.#options;
+    const records: GroupRecord[] = [];
+    for (const groupId of offsets.groups()) {
+      for (const { name } of topics) {
+        for (const partition of offsets.ofGroup(groupId).get(name)?.keys() ?? []) {
+          records.push(offsetCommitRecord(groupId, name, partition, null));
+        }
+      }
+    }
+    this.#writeAll(records);
+  }
+
+  #writeAll(records: readonly GroupRecord[]): void {
+    for (let from = 0; from < records.length; from += TOMBSTONES_MAX) {
+      const some = records.slice(from, from + TOMBSTONES_MAX);
+      // What cannot be written now is found again.
+      this.#options.context.write({ records: some, done: () => {} });
+    }
+  }
+
+  // Expiry.
+
+  expireNowAndThen(): void {
+    const { context } = this.#options;
+    context.startTimer("expire", context.config.offsetsRetentionCheckIntervalMs, () => {
+      this.expire();
+      this.expireNowAndThen();
+    });
+  }
+
+  /** Deletes offsets that nobody has used for long, and groups that have nothing left. */
+  expire(): void {
+    const { offsets, classic } = this.#options;
+    const groupIds = new Set(offsets.groups());
+    for (const { groupId } of classic.all) groupIds.add(groupId);
+    for (const groupId of groupIds) {
+      const records = this.#expired(groupId);
+      const kept = offsetsIn(offsets, groupId) - records.length;
+      const group = classic.get(groupId);
+      const isUnused = group === undefined || group.state === "Empty" && group.isUnused;
+      if (isUnused && kept === 0 && !offsets.hasPending(groupId)) {
+        this.#deleteGroup(groupId, records, () => {});
+      } else {
+        this.#writeAll(records);
+      }
+    }
+  }
+
+  #expired(groupId: string): GroupRecord[] {
+    const { context, offsets, classic } = this.#options;
+    const since = expiresSince(classic.get(groupId));
+    if (since === undefined) return [];
+    const now = context.now();
+    const retentionMs = context.config.offsetsRetentionMinutes * MINUTE_MS;
+    const group = classic.get(groupId);
+    const records: GroupRecord[] = [];
+    for (const [topic, partitions] of offsets.ofGroup(groupId)) {
+      if (group !== undefined && group.state !== "Empty" && group.isSubscribedTo(topic)) continue;
+      for (const [partition, offset] of partitions) {
+        const isOld = offset.expireTimestamp !== -1
+          ? now >= offset.expireTimestamp
+          : now - since(offset) >= retentionMs;
+        if (!isOld || offsets.hasPending(groupId, topic, partition)) continue;
+        records.push(offsetCommitRecord(groupId, topic, partition, null));
+      }
+    }
+    return records;
+  }
+}
+
+/** From when on a group's offsets grow old; undefined while they do not (KIP-211). */
+function expiresSince(
+  group: ClassicGroup | undefined,
+): ((offset: StoredOffset) => number) | undefined {
+  const committed = ({ commitTimestamp }: StoredOffset) => commitTimestamp;
+  if (group === undefined || group.protocolType === null) return committed;
+  if (group.state === "Empty") {
+    const { stateTimestamp } = group;
+    return stateTimestamp === -1 ? committed : () => stateTimestamp;
+  }
+  return group.state === "Stable" && group.isConsumers && group.knowsSubscription
+    ? committed
+    : undefined;
+}
+
+function offsetsIn(offsets: OffsetStore, groupId: string): number {
+  let count = 0;
+  for (const partitions of offsets.ofGroup(groupId).values()) count += partitions.size;
+  return count;
+}
+
+function listedGroup(
+  groupId: string,
+  protocolType: string,
+  groupState: string,
+  groupType: string,
+): ListedGroup {
+  return { groupId, protocolType, groupState, groupType };
+}
+
+function describeClassic(group: ClassicGroup): DescribedGroup {
+  const isStable = group.state === "Stable";
+  return {
+    ...describeNone(group.groupId, true),
+    groupState: group.state,
+    protocolType: group.protocolType ?? "",
+    protocolData: isStable ? group.protocolName ?? "" : "",
+    members: [...group.members.values()].map((member) => ({
+      memberId: member.memberId,
+      groupInstanceId: member.groupInstanceId,
+      clientId: member.clientId,
+      clientHost: member.clientHost,
+      memberMetadata: isStable ? member.metadata(group.protocolName) : NO_BYTES,
+      memberAssignment: isStable ? member.assignment : NO_BYTES,
+    })),
+  };
+}
+
+/** A group without members: one that has offsets, or none at all. */
+function describeNone(groupId: string, exists: boolean): DescribedGroup {
+  return {
+    errorCode: exists ? ErrorCode.NONE : ErrorCode.GROUP_ID_NOT_FOUND,
+    errorMessage: exists ? null : `Group ${groupId} not found`,
+    groupId,
+    groupState: exists ? "Empty" : "Dead",
+    protocolType: "",
+    protocolData: "",
+    members: [],
+    authorizedOperations: NO_OPERATIONS,
+  };
+}

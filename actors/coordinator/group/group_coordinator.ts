@@ -1,0 +1,233 @@
+/**
+ * The coordinator of the groups of one partition of `__consumer_offsets`: takes each request to the
+ * part of it that knows, and sees to it that the answer leaves when it may.
+ *
+ * Owns nothing but that order. Groups of the classic protocol are in classic_groups.ts, committed
+ * offsets in offset_store.ts; what outlasts the coordinator is the fold of its records.
+ *
+ * @module
+ */
+
+import { ErrorCode } from "../../../net/messages/errors.ts";
+import type { ImageChange, TopicImage } from "../../controller/cluster_image.ts";
+import type { Ref } from "../../runtime/ref.ts";
+import { OFFSETS_TOPIC } from "../internal_topics.ts";
+import type {
+  CoordinatorContext,
+  CoordinatorKind,
+  CoordinatorMachine,
+  Replayed,
+  ReplayedMarker,
+} from "../machine.ts";
+import { ClassicGroup } from "./classic_group.ts";
+import { ClassicGroups } from "./classic_groups.ts";
+import { GroupAdmin } from "./group_admin.ts";
+import { GroupMetadataStore } from "./group_metadata_store.ts";
+import {
+  checkClassicCommit,
+  committedTopics,
+  fetchOffsets,
+  memberOf,
+  prepareCommit,
+  refusedCommit,
+  withIds,
+} from "./offset_commits.ts";
+import { OffsetStore } from "./offset_store.ts";
+import { GROUP_CODEC, type GroupRecord } from "./records.ts";
+import {
+  type Answer,
+  type CompleteTransaction,
+  type GroupRequest,
+  type LeaveGroup,
+  type OffsetCommit,
+  type OffsetFetch,
+  refuseGroupRequest,
+  type TxnOffsetCommit,
+} from "./requests.ts";
+
+/** The kind of coordinator that groups have. */
+export function groupCoordinatorKind(): CoordinatorKind<GroupRequest, GroupRecord> {
+  return {
+    name: "group",
+    topic: OFFSETS_TOPIC,
+    codec: GROUP_CODEC,
+    make: (context) => new GroupCoordinator(context),
+    refuse: refuseGroupRequest,
+  };
+}
+
+/** OffsetCommit says that there is no such group. */
+const TELLS_OF_GROUPS = 9;
+
+export class GroupCoordinator implements CoordinatorMachine<GroupRequest, GroupRecord> {
+  readonly #context: CoordinatorContext<GroupRecord>;
+  readonly offsets = new OffsetStore();
+  readonly metadata = new GroupMetadataStore();
+  readonly classic: ClassicGroups;
+  readonly #admin: GroupAdmin;
+
+  constructor(context: CoordinatorContext<GroupRecord>) {
+    this.#context = context;
+    this.classic = new ClassicGroups(context);
+    const { offsets, metadata, classic } = this;
+    this.#admin = new GroupAdmin({ context, offsets, metadata, classic });
+  }
+
+  replay(record: GroupRecord, at: Replayed): void {
+    switch (record.kind) {
+      case "OffsetCommit":
+        return this.offsets.replay(record, at);
+      case "GroupMetadata":
+        return this.metadata.replay(record, at);
+    }
+  }
+
+  replayMarker(marker: ReplayedMarker): void {
+    this.offsets.replayMarker(marker);
+  }
+
+  loaded(): void {
+    for (const [groupId, value] of this.metadata.all) {
+      this.classic.load(ClassicGroup.of(groupId, value));
+    }
+    this.#admin.expireNowAndThen();
+  }
+
+  unloaded(): void {
+    this.classic.unload();
+  }
+
+  metadataChanged(changes: readonly ImageChange[]): void {
+    const removed: TopicImage[] = [];
+    for (const change of changes) if (change.kind === "topic-removed") removed.push(change.topic);
+    if (removed.length > 0) this.#admin.topicsRemoved(removed);
+  }
+
+  handle(request: GroupRequest): void {
+    switch (request.kind) {
+      case "join-group":
+        return this.classic.join(request.request, request.client, responder(request.replyTo));
+      case "sync-group":
+        return this.classic.sync(request.request, responder(request.replyTo));
+      case "heartbeat": {
+        const errorCode = this.classic.heartbeat(request.request);
+        return responder(request.replyTo)({ throttleTimeMs: 0, errorCode });
+      }
+      case "leave-group":
+        return this.#leave(request);
+      case "offset-commit":
+        return this.#commit(request);
+      case "offset-fetch":
+        return this.#fetch(request);
+      case "txn-offset-commit":
+        return this.#commitInTransaction(request);
+      case "complete-transaction":
+        return this.#completeTransaction(request);
+      case "consumer-group-heartbeat":
+        return refuseGroupRequest(request, ErrorCode.UNSUPPORTED_VERSION);
+      case "offset-delete":
+      case "describe-group":
+      case "describe-consumer-group":
+      case "delete-group":
+      case "list-groups":
+        return this.#admin.handle(request);
+    }
+  }
+
+  #leave({ request, replyTo }: LeaveGroup): void {
+    const { groupId, members } = request;
+    const errors = this.classic.leave(groupId, members);
+    responder(replyTo)({
+      throttleTimeMs: 0,
+      errorCode: ErrorCode.NONE,
+      members: members.map(({ memberId, groupInstanceId }, index) => ({
+        memberId,
+        groupInstanceId,
+        errorCode: errors[index] as ErrorCode,
+      })),
+    });
+  }
+
+  // Offsets.
+
+  /** The group, or an empty one in its place where it has nothing but offsets. */
+  #classicGroup(groupId: string): ClassicGroup | undefined {
+    return this.classic.get(groupId) ??
+      (this.offsets.hasGroup(groupId) ? new ClassicGroup(groupId, -1) : undefined);
+  }
+
+  #commit({ request, version, replyTo }: OffsetCommit): void {
+    const { groupId, topics, retentionTimeMs } = request;
+    const respond = responder(replyTo);
+    const error = this.#checkCommit(request, version);
+    if (error !== ErrorCode.NONE) {
+      return respond({ throttleTimeMs: 0, topics: withIds(refusedCommit(topics, error)) });
+    }
+    const group = this.classic.get(groupId);
+    if (group !== undefined) this.classic.committed(group, request.memberId);
+    const prepared = prepareCommit(this.#context, groupId, topics, retentionTimeMs);
+    this.#context.write({
+      records: prepared.records,
+      done: (failure) =>
+        respond({
+          throttleTimeMs: 0,
+          topics: withIds(committedTopics(prepared.topics, failure)),
+        }),
+    });
+  }
+
+  #checkCommit(request: OffsetCommit["request"], version: number): ErrorCode {
+    const group = this.#classicGroup(request.groupId);
+    if (group !== undefined) return checkClassicCommit(group, memberOf(request), false);
+    if (request.generationIdOrMemberEpoch < 0) return ErrorCode.NONE;
+    return version >= TELLS_OF_GROUPS ? ErrorCode.GROUP_ID_NOT_FOUND : ErrorCode.ILLEGAL_GENERATION;
+  }
+
+  #fetch({ request, requireStable, replyTo }: OffsetFetch): void {
+    const { groupId } = request;
+    const topics = withIds(fetchOffsets(this.offsets, request, requireStable));
+    this.#context.write({
+      records: [],
+      done: (error) => {
+        if (error !== ErrorCode.NONE) return void replyTo.tell({ kind: "refused", error });
+        responder(replyTo)({ groupId, topics, errorCode: ErrorCode.NONE });
+      },
+    });
+  }
+
+  #commitInTransaction({ request, replyTo }: TxnOffsetCommit): void {
+    const { groupId, producerId, producerEpoch, topics } = request;
+    const respond = responder(replyTo);
+    const error = this.#checkTransactionalCommit(request);
+    if (error !== ErrorCode.NONE) {
+      return respond({ throttleTimeMs: 0, topics: refusedCommit(topics, error) });
+    }
+    const prepared = prepareCommit(this.#context, groupId, topics, -1);
+    this.#context.write({
+      records: prepared.records,
+      producer: { producerId, producerEpoch },
+      done: (failure) =>
+        respond({ throttleTimeMs: 0, topics: committedTopics(prepared.topics, failure) }),
+    });
+  }
+
+  #checkTransactionalCommit(request: TxnOffsetCommit["request"]): ErrorCode {
+    const group = this.#classicGroup(request.groupId);
+    if (group !== undefined) return checkClassicCommit(group, request, true);
+    return request.generationId < 0 ? ErrorCode.NONE : ErrorCode.ILLEGAL_GENERATION;
+  }
+
+  #completeTransaction(request: CompleteTransaction): void {
+    const { producerId, producerEpoch, outcome, coordinatorEpoch, replyTo } = request;
+    this.#context.writeMarker({
+      producer: { producerId, producerEpoch },
+      outcome,
+      coordinatorEpoch,
+      done: (errorCode) => responder(replyTo)({ errorCode }),
+    });
+  }
+}
+
+function responder<Response>(replyTo: Ref<Answer<Response>>): (response: Response) => void {
+  return (response) => void replyTo.tell({ kind: "response", response });
+}
