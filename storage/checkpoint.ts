@@ -23,6 +23,8 @@ export const RECOVERY_POINT_CHECKPOINT = "recovery-point-offset-checkpoint";
 export const LOG_START_OFFSET_CHECKPOINT = "log-start-offset-checkpoint";
 /** High watermark of each replica. */
 export const HIGH_WATERMARK_CHECKPOINT = "replication-offset-checkpoint";
+/** Up to where each log is compacted. */
+export const CLEANER_CHECKPOINT = "cleaner-offset-checkpoint";
 /** Stands in a data folder exactly while no node uses it and the last one closed every log. */
 export const CLEAN_SHUTDOWN_MARK = ".kafka_cleanshutdown";
 

@@ -13,6 +13,7 @@
 import type { NodeId, Offset, Uuid } from "./bytes/ids.ts";
 import {
   CLEAN_SHUTDOWN_MARK,
+  CLEANER_CHECKPOINT,
   HIGH_WATERMARK_CHECKPOINT,
   LOG_START_OFFSET_CHECKPOINT,
   MalformedFileError,
@@ -62,6 +63,7 @@ const ROOT = "";
 /** Names that stand in a data folder that a node has used, besides those of logs. */
 const OWN_FILES: readonly string[] = [
   CLEAN_SHUTDOWN_MARK,
+  CLEANER_CHECKPOINT,
   HIGH_WATERMARK_CHECKPOINT,
   LOG_START_OFFSET_CHECKPOINT,
   RECOVERY_POINT_CHECKPOINT,
@@ -79,6 +81,7 @@ export class LogDirectory {
   readonly #recoveryPoints: Map<string, Offset>;
   readonly #logStartOffsets: Map<string, Offset>;
   readonly #highWatermarks: Map<string, Offset>;
+  readonly #compactedTo: Map<string, Offset>;
   /** Folders that the checkpoints on the disk may speak of. */
   #checkpointed: Set<string>;
   #changed = false;
@@ -103,6 +106,7 @@ export class LogDirectory {
       this.#recoveryPoints = readOffsetCheckpoint(disk, RECOVERY_POINT_CHECKPOINT);
       this.#logStartOffsets = readOffsetCheckpoint(disk, LOG_START_OFFSET_CHECKPOINT);
       this.#highWatermarks = readOffsetCheckpoint(disk, HIGH_WATERMARK_CHECKPOINT);
+      this.#compactedTo = readCleanerCheckpoint(disk);
       this.#checkpointed = this.#noted();
       const mark = readSmallText(disk, CLEAN_SHUTDOWN_MARK);
       this.clean = mark !== undefined;
@@ -135,8 +139,20 @@ export class LogDirectory {
     this.#changed = true;
   }
 
+  /** Up to where a log is compacted, or 0. */
+  compactedTo(folder: string): Offset {
+    return this.#compactedTo.get(folder) ?? 0;
+  }
+
+  /** Notes up to where a log is compacted, for the next checkpoint. */
+  noteCompacted(folder: string, offset: Offset): void {
+    this.#compactedTo.set(folder, offset);
+    this.#changed = true;
+  }
+
   /** The log is gone. */
   forget(folder: string): void {
+    this.#compactedTo.delete(folder);
     this.#recoveryPoints.delete(folder);
     this.#logStartOffsets.delete(folder);
     this.#highWatermarks.delete(folder);
@@ -167,6 +183,9 @@ export class LogDirectory {
     writeOffsetCheckpoint(this.disk, RECOVERY_POINT_CHECKPOINT, this.#recoveryPoints);
     writeOffsetCheckpoint(this.disk, LOG_START_OFFSET_CHECKPOINT, this.#logStartOffsets);
     writeOffsetCheckpoint(this.disk, HIGH_WATERMARK_CHECKPOINT, this.#highWatermarks);
+    if (this.#compactedTo.size > 0 || this.disk.status(CLEANER_CHECKPOINT) !== undefined) {
+      writeOffsetCheckpoint(this.disk, CLEANER_CHECKPOINT, this.#compactedTo);
+    }
     this.#checkpointed = this.#noted();
     this.#changed = false;
   }
@@ -195,7 +214,18 @@ export class LogDirectory {
   #noted(): Set<string> {
     return new Set(this.#recoveryPoints.keys())
       .union(this.#logStartOffsets)
-      .union(this.#highWatermarks);
+      .union(this.#highWatermarks)
+      .union(this.#compactedTo);
+  }
+}
+
+/** One that cannot be read costs no more than that logs are compacted from their start. */
+function readCleanerCheckpoint(disk: Disk): Map<string, Offset> {
+  try {
+    return readOffsetCheckpoint(disk, CLEANER_CHECKPOINT);
+  } catch (error) {
+    if (error instanceof MalformedFileError) return new Map();
+    throw error;
   }
 }
 

@@ -32,6 +32,7 @@ import { spawnCoordinators, spawnInternalTopics } from "./coordination.ts";
 import type { FetchState } from "./fetch_state.ts";
 import { FetchSessions } from "./fetch_sessions.ts";
 import { isrChangesActor } from "./isr_changes.ts";
+import { logCleanerActor } from "./log_cleaner.ts";
 import { nativeSessionActor } from "./native_session_actor.ts";
 import type { NodeObserver, ObservedBroker } from "./observer.ts";
 import { producerIdsActor } from "./producer_ids.ts";
@@ -297,6 +298,12 @@ class BrokerActor implements Actor<BrokerMessage> {
       }),
     );
     this.#need(isrChanges, "keeper of in-sync replicas");
+    const cleaner = this.#context.spawn(
+      "log-cleaner",
+      logCleanerActor({ config: () => this.#metadata.config }),
+      { mailboxLimit: Number.MAX_SAFE_INTEGER },
+    );
+    this.#need(cleaner, "log cleaner");
     return new ReplicaManager(this.#context as ActorContext<ReplicaManagerMessage>, {
       nodeId,
       metrics: this.#metrics,
@@ -306,6 +313,7 @@ class BrokerActor implements Actor<BrokerMessage> {
       partitions,
       directoryFailed: this.#context.self,
       isrChanges,
+      cleaner,
       controller,
       replicaLagTimeMaxMs: config.replicaLagTimeMaxMs,
       verifier: this.#services.transactions,

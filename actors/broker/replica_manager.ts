@@ -28,6 +28,7 @@ import type {
   ProposeIsr,
 } from "../partition/messages.ts";
 import type { PartitionObserver } from "../partition/observer.ts";
+import type { Compactable } from "../partition/compaction_messages.ts";
 import { partitionActor } from "../partition/partition_actor.ts";
 import type { DirectoryFailed } from "../partition/partition_options.ts";
 import type { Replica } from "../partition/replica.ts";
@@ -61,6 +62,8 @@ export interface ReplicaManagerOptions {
   readonly controller?: Ref<Decide>;
   /** Finds out whether partitions are part of transactions. */
   readonly verifier?: Ref<VerifyTransaction>;
+  /** Has logs compacted; absent where nobody does. */
+  readonly cleaner?: Ref<Compactable>;
   /** `replica.lag.time.max.ms`; default 30 s. */
   readonly replicaLagTimeMaxMs?: number;
   /** Following other brokers; absent where every replica is alone. */

@@ -9,6 +9,7 @@
 
 import { UNLIMITED } from "../../storage/log_config.ts";
 import { DECOMPRESSED_BATCH_BYTES_MAX } from "../../storage/compression.ts";
+import { CLEANER_CONFIGS } from "./cleaner_configs.ts";
 import {
   boolean,
   checkConfig,
@@ -283,6 +284,7 @@ const BROKER_CONFIGS = {
     { min: 0, dynamic: "per-broker" },
   ),
   ...GROUP_CONFIGS,
+  ...CLEANER_CONFIGS,
   openFilesMax: int("open.files.max", 1000, "Descriptors that log files hold (Strom's own)", {
     min: 2,
   }),

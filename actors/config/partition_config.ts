@@ -15,6 +15,8 @@ export interface PartitionConfig {
   readonly minInsyncReplicas: number;
   /** `flush.before.ack`: nothing is acknowledged or visible before it is durable. */
   readonly flushBeforeAck: boolean;
+  /** `decompressed.batch.max.bytes`, which is the broker's. */
+  readonly decompressedBatchMaxBytes: number;
   /** Replicas whose replication is throttled, as `partition:broker` or `*` (KIP-73). */
   readonly leaderThrottledReplicas: readonly string[];
   readonly followerThrottledReplicas: readonly string[];
@@ -52,6 +54,7 @@ export function partitionConfig(
     },
     minInsyncReplicas: topic.minInsyncReplicas,
     flushBeforeAck: topic.flushBeforeAck,
+    decompressedBatchMaxBytes: broker.decompressedBatchMaxBytes,
     leaderThrottledReplicas: topic.leaderReplicationThrottledReplicas,
     followerThrottledReplicas: topic.followerReplicationThrottledReplicas,
   };

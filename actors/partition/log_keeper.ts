@@ -64,7 +64,7 @@ export class LogKeeper {
     const { failure } = log.applyRetention(replica.highWatermark, now());
     if (failure !== undefined) troubles.warn("retention failed", failure.message);
     log.removeExpiredProducers(now());
-    if (log.checkpointDue) this.#checkpoint(log);
+    if (log.checkpointDue) this.checkpoint(log);
     this.note(log);
     this.maybeFlush(log);
   }
@@ -118,7 +118,7 @@ export class LogKeeper {
   }
 
   /** Segments that were sealed need no scan at the next start once this is done. */
-  #checkpoint(log: Log): void {
+  checkpoint(log: Log): void {
     if (this.#ending !== undefined) return;
     const { now, later } = this.#options;
     const started = log.checkpoint(now(), later((failure) => this.#flushed(log, failure)));

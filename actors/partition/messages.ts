@@ -13,6 +13,7 @@ import type { ProducerEntry } from "../../storage/producer_state.ts";
 import type { AbortedTransaction } from "../../storage/transaction_index.ts";
 import type { ErrorCode } from "../../net/messages/errors.ts";
 import type { PartitionConfig } from "../config/partition_config.ts";
+import type { AskCompactionNeed, Compact } from "./compaction_messages.ts";
 
 /** Which topic and which of its partitions. */
 export interface TopicPartition {
@@ -380,4 +381,6 @@ export type PartitionRequest =
   | Configure
   | Open
   | Maintain
+  | AskCompactionNeed
+  | Compact
   | CloseLog;

@@ -25,6 +25,7 @@ import { Troubles } from "../runtime/troubles.ts";
 import { DataWaiters, type LogEnds } from "./data_waiters.ts";
 import { Following } from "./following.ts";
 import { IsrProposals } from "./isr_proposals.ts";
+import { LogCompactor } from "./log_compactor.ts";
 import { LogKeeper } from "./log_keeper.ts";
 import {
   deleteRecords,
@@ -99,6 +100,7 @@ class PartitionActor implements Actor<PartitionMessage> {
   readonly #troubles: Troubles;
   readonly #reader: PartitionReader;
   readonly #keeper: LogKeeper;
+  readonly #compactor: LogCompactor;
   readonly #appender: PartitionAppender;
   readonly #proposals: IsrProposals;
   readonly #following: Following;
@@ -121,6 +123,7 @@ class PartitionActor implements Actor<PartitionMessage> {
       later: (run) => this.#later(run),
     });
     this.#keeper = this.#makeKeeper();
+    this.#compactor = this.#makeCompactor();
     this.#appender = new PartitionAppender({
       replica: this.#replica,
       troubles: this.#troubles,
@@ -165,6 +168,8 @@ class PartitionActor implements Actor<PartitionMessage> {
       default:
         if (this.#log !== undefined) return this.#serve(message, this.#log);
         if (message.kind === "maintain" || message.kind === "check-lag") return this.#openAgain();
+        // Nobody opens a log to see whether it is worth compacting.
+        if (message.kind === "compaction-need") return this.#compactor.answerNeed(message, undefined);
         if (this.#waiting.length >= WAITING_MAX) {
           return refuse(message, ErrorCode.NOT_LEADER_OR_FOLLOWER);
         }
@@ -180,6 +185,7 @@ class PartitionActor implements Actor<PartitionMessage> {
     this.#appender.fail();
     this.#waiters.release();
     this.#following.end();
+    this.#compactor.end();
     // Another life may follow, which opens the files anew.
     this.#log?.close({ clean: false, now: this.#now() });
     this.#log = undefined;
@@ -218,6 +224,10 @@ class PartitionActor implements Actor<PartitionMessage> {
         return this.#keeper.note(log);
       case "maintain":
         return this.#maintain(log);
+      case "compaction-need":
+        return this.#compactor.answerNeed(message, log);
+      case "compact":
+        return this.#compactor.start(message, log);
     }
   }
 
@@ -290,6 +300,24 @@ class PartitionActor implements Actor<PartitionMessage> {
         this.#context.startTimer("flush", delayMs, { kind: "continue", run }),
       flushed: () => this.#flushed(),
       failed: (failure) => this.#flushFailed(failure),
+    });
+  }
+
+  #makeCompactor(): LogCompactor {
+    return new LogCompactor({
+      folder: this.#folder,
+      directory: this.#options.directory,
+      environment: this.#context.environment,
+      troubles: this.#troubles,
+      cleaner: this.#options.cleaner,
+      self: this.#self,
+      decompressedBytesMax: () => this.#config.decompressedBatchMaxBytes,
+      lastStableOffset: (log) => log.lastStableOffset(this.#replica.highWatermark),
+      later: (run) => this.#later(run),
+      after: (delayMs, run) =>
+        this.#context.startTimer("compact", delayMs, { kind: "continue", run }),
+      checkpoint: (log) => this.#keeper.checkpoint(log),
+      ended: (log) => this.#endWith(log),
     });
   }
 
@@ -438,6 +466,7 @@ class PartitionActor implements Actor<PartitionMessage> {
     if (isRefetching(directory.disk, this.#folder)) this.#replica.lostRecords();
     this.#takeAssignment(log);
     this.#keeper.note(log);
+    this.#compactor.settle(log);
     this.#tellOpeners(undefined);
     const waiting = this.#waiting;
     this.#waiting = [];
@@ -479,6 +508,7 @@ class PartitionActor implements Actor<PartitionMessage> {
     this.#withMark(() => this.#replica.configure(config, this.#monotonic()));
     if (this.#log === undefined) return;
     this.#log.configure(config.log);
+    this.#compactor.settle(this.#log);
     this.#following.settle(this.#log);
     this.#keeper.maybeFlush(this.#log);
   }
@@ -611,6 +641,7 @@ class PartitionActor implements Actor<PartitionMessage> {
   }
 
   #closeLog(log: Log): LogClosed {
+    this.#compactor.stop();
     try {
       // First what is acknowledged: a full disk may have no room for what closing writes.
       log.flushSync();
@@ -627,6 +658,7 @@ class PartitionActor implements Actor<PartitionMessage> {
 
   /** The topic is gone. */
   #delete(): void {
+    this.#compactor.stop();
     this.#log?.close({ clean: false, now: this.#now() });
     this.#log = undefined;
     const { directory, topicId } = this.#options;

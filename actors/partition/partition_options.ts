@@ -10,6 +10,7 @@ import type { LogResources } from "../../storage/log_resources.ts";
 import type { BufferPool } from "../../net/buffer_pool.ts";
 import type { PartitionConfig } from "../config/partition_config.ts";
 import type { Ref } from "../runtime/ref.ts";
+import type { Compactable } from "./compaction_messages.ts";
 import type {
   BrokerStandings,
   Follow,
@@ -42,6 +43,8 @@ export interface PartitionOptions extends TopicPartition {
   readonly follows?: Ref<Follow | Unfollow>;
   /** Asks the controller for other in-sync replicas; absent where there is one replica. */
   readonly isrChanges?: Ref<ProposeIsr>;
+  /** Has the log compacted; absent where nobody does. */
+  readonly cleaner?: Ref<Compactable>;
   /** The brokers as the metadata know them when the partition is spawned. */
   readonly brokers?: BrokerStandings;
   /** `replica.lag.time.max.ms`; default 30 s. */

@@ -12,6 +12,7 @@ import {
   topicConfigs,
 } from "../../../actors/config/topic_config.ts";
 import { partitionConfig } from "../../../actors/config/partition_config.ts";
+import { DECOMPRESSED_BATCH_BYTES_MAX } from "../../../storage/compression.ts";
 import { DEFAULT_LOG_CONFIG, logConfig, UNLIMITED } from "../../../storage/log_config.ts";
 
 const HOUR_MS = 60 * 60 * 1000;
@@ -143,6 +144,7 @@ Deno.test("partition config: without overrides it is the log's own defaults", ()
     log: DEFAULT_LOG_CONFIG,
     minInsyncReplicas: 1,
     flushBeforeAck: false,
+    decompressedBatchMaxBytes: DECOMPRESSED_BATCH_BYTES_MAX,
     leaderThrottledReplicas: [],
     followerThrottledReplicas: [],
   });
