@@ -313,7 +313,7 @@ class PartitionActor implements Actor<PartitionMessage> {
       self: this.#self,
       decompressedBytesMax: () => this.#config.decompressedBatchMaxBytes,
       lastStableOffset: (log) => log.lastStableOffset(this.#replica.highWatermark),
-      later: (run) => this.#later(run),
+      later: (run) => this.#context.callback(() => ({ kind: "continue", run })),
       after: (delayMs, run) =>
         this.#context.startTimer("compact", delayMs, { kind: "continue", run }),
       checkpoint: (log) => this.#keeper.checkpoint(log),
