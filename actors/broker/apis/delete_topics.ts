@@ -4,12 +4,14 @@
  * @module
  */
 
-import { ZERO_UUID } from "../../../storage/bytes/ids.ts";
+import { type Uuid, ZERO_UUID } from "../../../storage/bytes/ids.ts";
 import {
   DELETE_TOPICS,
   type DeleteTopicsRequest,
   type DeleteTopicsResponse,
 } from "../../../net/messages/delete_topics.ts";
+import { ErrorCode } from "../../../net/messages/errors.ts";
+import { isInternalTopic } from "../../coordinator/internal_topics.ts";
 import { maybeTopicAccess } from "../access.ts";
 import type { ApiHandler } from "../call.ts";
 import { decidedByController } from "../controller_questions.ts";
@@ -21,7 +23,16 @@ export const deleteTopics: ApiHandler<DeleteTopicsRequest, DeleteTopicsResponse>
       maybeTopicAccess("delete", name ?? image.topicById(topicId)?.name)
     ),
   elements: { of: ["topics", "topicNames"], results: "responses" },
-  handle: (call) => decidedByController(call, deleteTopics, call.request.timeoutMs),
+  handle(call) {
+    const { request, broker } = call;
+    const isInternal = ({ name, topicId }: { name: string | null; topicId: Uuid }) =>
+      isInternalTopic(name ?? broker.image.topicById(topicId)?.name ?? null);
+    if (!states(request).some(isInternal)) {
+      return decidedByController(call, deleteTopics, request.timeoutMs);
+    }
+    const reason = "Topics of coordinators are not to be deleted";
+    call.reply(deleteTopics.failed(request, ErrorCode.INVALID_TOPIC_EXCEPTION, reason));
+  },
   failed: (request, errorCode, errorMessage) => ({
     throttleTimeMs: 0,
     responses: states(request).map((state) => ({ ...state, errorCode, errorMessage })),

@@ -19,6 +19,7 @@ import {
   type MetadataResponseTopic,
 } from "../../../net/messages/metadata.ts";
 import type { PartitionImage, TopicImage } from "../../controller/cluster_image.ts";
+import { isInternalTopic } from "../../coordinator/internal_topics.ts";
 import { type Access, maybeTopicAccess, topicAccess } from "../access.ts";
 import type { ApiHandler, Call } from "../call.ts";
 import { askController } from "../controller_questions.ts";
@@ -80,7 +81,10 @@ type MetadataCall = Call<MetadataRequest, MetadataResponse>;
 function missingTopics({ request, broker }: MetadataCall): string[] {
   if (!request.allowAutoTopicCreation || !broker.config.autoCreateTopicsEnable) return [];
   const names = (request.topics ?? []).flatMap(({ name }) => name === null ? [] : [name]);
-  return [...new Set(names)].filter((name) => broker.image.topicByName(name) === undefined);
+  return [...new Set(names)].filter((name) =>
+    // Coordinators make theirs, as they need them.
+    broker.image.topicByName(name) === undefined && !isInternalTopic(name)
+  );
 }
 
 /** As in Kafka, whoever may create topics of the cluster may create each. */
@@ -148,7 +152,7 @@ function describe(cluster: Reachable, topic: TopicImage): MetadataResponseTopic 
     errorCode: ErrorCode.NONE,
     name: topic.name,
     topicId: topic.id,
-    isInternal: topic.name === "__consumer_offsets" || topic.name === "__transaction_state",
+    isInternal: isInternalTopic(topic.name),
     partitions: topic.partitions.map((partition, index) =>
       describePartition(cluster, topic.id, index, partition)
     ),

@@ -17,6 +17,7 @@ import {
   type ProduceRequest,
   type ProduceResponse,
 } from "../../../net/messages/produce.ts";
+import { isInternalTopic } from "../../coordinator/internal_topics.ts";
 import type { AppendReply, PartitionRequest, RequiredAcks } from "../../partition/messages.ts";
 import type { AskResult } from "../../runtime/actor.ts";
 import { topicAccess } from "../access.ts";
@@ -100,6 +101,10 @@ function append(
   { index, records }: PartitionProduceData,
   done: (response: PartitionProduceResponse) => void,
 ): void {
+  if (isInternalTopic(topicName)) {
+    const reason = `${topicName} is for coordinators to write`;
+    return done(failure(index, ErrorCode.INVALID_TOPIC_EXCEPTION, reason));
+  }
   const partition = findPartition(call, topicName, index);
   if (typeof partition === "number") {
     const offline = partition === ErrorCode.KAFKA_STORAGE_ERROR;

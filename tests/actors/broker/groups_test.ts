@@ -2,6 +2,7 @@
 
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
 import { DELETE_GROUPS } from "../../../net/messages/delete_groups.ts";
+import { DELETE_TOPICS } from "../../../net/messages/delete_topics.ts";
 import { DESCRIBE_GROUPS } from "../../../net/messages/describe_groups.ts";
 import { ErrorCode } from "../../../net/messages/errors.ts";
 import { FIND_COORDINATOR } from "../../../net/messages/find_coordinator.ts";
@@ -13,7 +14,7 @@ import { METADATA } from "../../../net/messages/metadata.ts";
 import { OFFSET_COMMIT } from "../../../net/messages/offset_commit.ts";
 import { OFFSET_FETCH } from "../../../net/messages/offset_fetch.ts";
 import { SYNC_GROUP } from "../../../net/messages/sync_group.ts";
-import { BrokerWorld } from "./broker_world.ts";
+import { batchOf, BrokerWorld } from "./broker_world.ts";
 import type { TestClient } from "./test_client.ts";
 
 const PROPERTIES = { "offsets.topic.num.partitions": "3" };
@@ -107,6 +108,17 @@ Deno.test("groups: the topic of offsets is made at first use, compacted and inte
   }
   const { topics } = world.ask(client, METADATA, { topics: [{ name: "__consumer_offsets" }] });
   assertEquals([topics[0]!.isInternal, topics[0]!.partitions.length], [true, 3]);
+});
+
+Deno.test("groups: clients neither write to the topic of offsets nor delete it", () => {
+  const { world, client } = serving();
+  const { errorCode } = world.produce(client, "__consumer_offsets", batchOf(["v"]));
+  assertEquals(errorCode, ErrorCode.INVALID_TOPIC_EXCEPTION);
+  const { responses } = world.ask(client, DELETE_TOPICS, {
+    topics: [{ name: "__consumer_offsets" }],
+    timeoutMs: 1000,
+  });
+  assertEquals(responses[0]!.errorCode, ErrorCode.INVALID_TOPIC_EXCEPTION);
 });
 
 Deno.test("groups: FindCoordinator of version 0 names one node", () => {
