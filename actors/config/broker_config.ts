@@ -285,12 +285,12 @@ const BROKER_CONFIGS = {
   ),
   ...GROUP_CONFIGS,
   ...CLEANER_CONFIGS,
+  ...TRANSACTION_CONFIGS,
   openFilesMax: int("open.files.max", 1000, "Descriptors that log files hold (Strom's own)", {
     min: 2,
   }),
 };
 
-  ...TRANSACTION_CONFIGS,
 /** The typed configs of a broker. */
 export interface BrokerConfig extends ConfigValues<typeof BROKER_CONFIGS> {
   /** What topics have that do not set it themselves. */
