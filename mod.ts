@@ -53,12 +53,27 @@ export type { Compression } from "./storage/compression.ts";
 
 // Clients.
 export { Producer } from "./actors/client/producer.ts";
-export {
-  Consumer,
-  type OffsetAndTimestamp,
-  type PartitionOffset,
-  type TopicPartition,
-} from "./actors/client/consumer.ts";
+export { Consumer } from "./actors/client/consumer.ts";
+export type {
+  OffsetAndTimestamp,
+  PartitionOffset,
+  TopicPartition,
+} from "./actors/client/topic_partition.ts";
+export type {
+  AssignorName,
+  GroupConfig,
+  RebalanceListener,
+} from "./actors/client/group_config.ts";
+export type { CommittedOffset, OffsetToCommit } from "./actors/client/group_offsets.ts";
+export type { GroupMetadata } from "./actors/client/membership/membership.ts";
+export type {
+  AssignableTopic,
+  AssignedPlace,
+  Assignor,
+  GroupAssignment,
+  LastAssignment,
+  MemberSubscription,
+} from "./actors/client/assignors/assignor.ts";
 export type { FetchedBatch } from "./actors/client/fetched_batch.ts";
 export { Admin } from "./actors/client/admin.ts";
 export type {

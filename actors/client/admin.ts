@@ -54,11 +54,11 @@ import {
 } from "./admin_types.ts";
 import { type Bootstrap, parseBootstrap } from "./bootstrap.ts";
 import { Cluster } from "./cluster.ts";
-import type { TopicPartition } from "./consumer.ts";
 import { type AdminConfig, adminSettings } from "./configs.ts";
 import { defaultEnvironment } from "./default_environment.ts";
 import { errorForCode } from "./errors.ts";
 import type { OffsetAnswer } from "./offset_lookup.ts";
+import type { TopicPartition } from "./topic_partition.ts";
 
 /** Of a request's time, for the broker to say for itself what it did not get done in it. */
 const BROKER_SHARE = 0.9;

@@ -21,8 +21,8 @@ import { UPDATE_FEATURES } from "../../net/messages/update_features.ts";
 import type { SocketAddress } from "../../net/network.ts";
 import { make } from "../../net/schema/make.ts";
 import { type AdminCalls, check } from "./admin_calls.ts";
-import type { TopicPartition } from "./consumer.ts";
 import { EARLIEST, LATEST } from "./offset_lookup.ts";
+import type { TopicPartition } from "./topic_partition.ts";
 
 /** Where a partition's log begins and ends. */
 export interface PartitionOffsets extends TopicPartition {

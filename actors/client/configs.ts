@@ -10,7 +10,9 @@
 import type { TlsOptions } from "../../net/network.ts";
 import type { Compression } from "../../storage/compression.ts";
 import type { Environment } from "../runtime/environment.ts";
+import { type Bounds, DURATION, INT32_MAX, integer, numbers, oneOf } from "./config_values.ts";
 import { InvalidConfigError } from "./errors.ts";
+import { type GroupConfig, groupSettings } from "./group_config.ts";
 import type { ConsumerInterceptor, ProducerInterceptor } from "./interceptors.ts";
 import type { Partitioner } from "./partitioners.ts";
 import type { Data } from "./records.ts";
@@ -101,12 +103,19 @@ export interface AssignedPartition {
 }
 
 /** What a consumer can be told. */
-export interface ConsumerConfig<K = Uint8Array | null, V = Uint8Array | null> extends ClientConfig {
-  /** All partitions of these topics, those that are added later too. */
-  readonly topics?: readonly string[];
+export interface ConsumerConfig<K = Uint8Array | null, V = Uint8Array | null>
+  extends ClientConfig, GroupConfig {
+  /**
+   * All partitions of these topics, those that are added later too; in a group the member's share
+   * of them. In a group it may be a pattern, which topics that are added later may fit too.
+   */
+  readonly topics?: readonly string[] | RegExp;
   /** Just these partitions. */
   readonly assign?: readonly AssignedPartition[];
-  /** Where to begin; what `autoOffsetReset` says when absent. */
+  /**
+   * Where to begin; what `autoOffsetReset` says when absent. In a group only where it has committed
+   * no offset.
+   */
   readonly from?: StartPosition;
   /**
    * Where to go on when the position lies outside the log; `"none"` is an error. `"latest"`, or
@@ -148,11 +157,6 @@ export interface AdminConfig extends ClientConfig {
 /** The common configs with every default filled in. */
 export type ClientSettings = ReturnType<typeof clientSettings>;
 
-type Bounds = readonly [fallback: number, min: number, max: number];
-const INT32_MAX = 0x7fffffff;
-/** Timers and clocks hold no longer: 24.8 days. */
-const DURATION: readonly [min: number, max: number] = [0, INT32_MAX];
-
 const COMMON = {
   requestTimeoutMs: [30_000, 1, INT32_MAX],
   retryBackoffMs: [100, ...DURATION],
@@ -181,35 +185,6 @@ const CONSUMER = {
   maxPollRecords: [500, 1, INT32_MAX],
   defaultApiTimeoutMs: [60_000, 1, INT32_MAX],
 } as const satisfies Record<string, Bounds>;
-
-type Numbers<T> = { readonly [Name in keyof T]: number };
-
-function numbers<T extends Record<string, Bounds>>(
-  table: T,
-  given: { readonly [Name in keyof T]?: unknown },
-): Numbers<T> {
-  const filled: Record<string, number> = {};
-  for (const [name, [fallback, min, max]] of Object.entries(table)) {
-    filled[name] = integer(name, given[name] ?? fallback, min, max);
-  }
-  return filled as Numbers<T>;
-}
-
-function integer(name: string, value: unknown, min: number, max: number): number {
-  if (typeof value === "number" && Number.isInteger(value) && value >= min && value <= max) {
-    return value;
-  }
-  throw new InvalidConfigError(
-    `Cannot use ${name} ${String(value)}: it is no whole number from ${min} to ${max}`,
-  );
-}
-
-function oneOf<T>(name: string, value: T, allowed: readonly T[]): T {
-  if (allowed.includes(value)) return value;
-  throw new InvalidConfigError(
-    `Cannot use ${name} ${String(value)}: it is none of ${allowed.join(", ")}`,
-  );
-}
 
 /** @throws {InvalidConfigError} that names the config which cannot be used. */
 export function clientSettings(config: ClientConfig) {
@@ -307,7 +282,8 @@ export function consumerSettings<K, V>(config: ConsumerConfig<K, V>) {
     integer("from.timestamp", from.timestamp, 0, Number.MAX_SAFE_INTEGER);
   }
   const hasStart = from !== undefined ||
-    config.assign?.every(({ offset }) => offset !== undefined) === true;
+    config.assign?.every(({ offset }) => offset !== undefined) === true ||
+    config.group !== undefined;
   if (config.autoOffsetReset === "none" && !hasStart) {
     throw new InvalidConfigError(
       "Cannot use autoOffsetReset none: neither from nor offsets say where to begin",
@@ -326,6 +302,9 @@ export function consumerSettings<K, V>(config: ConsumerConfig<K, V>) {
     ...clientSettings(config),
     ...numbers(CONSUMER, config),
     from: from ?? (autoOffsetReset === "none" ? "latest" : autoOffsetReset),
+    /** Whether a partition without a position is read at all. */
+    hasStart: from !== undefined || autoOffsetReset !== "none",
+    group: groupSettings(config),
     autoOffsetReset,
     isReadCommitted: isolation === "read_committed",
     checkCrcs: config.checkCrcs ?? true,

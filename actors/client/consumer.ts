@@ -1,9 +1,10 @@
 /**
- * The consumer: reads partitions that it was given, from where it was told, record by record or by
- * batches.
+ * The consumer: reads partitions that it was given, by the user or as its share in a group, from
+ * where it was told or where the group stands, record by record or by batches.
  *
  * Owns the public face: promises and iterators. Beneath it everything is synchronous: the
- * subscription knows positions, the fetcher keeps data coming, the feed gives them out.
+ * subscription knows positions, the fetcher keeps data coming, the feed gives them out. In a group
+ * (group_member.ts) partitions come and go only while the user waits for records.
  *
  * Invariants: a record is given out once, in the order of its partition; `position` is the offset
  * after the last one given; what is fetched ahead is bounded.
@@ -25,6 +26,9 @@ import type { ConsumerRecord } from "./consumer_record.ts";
 import { defaultEnvironment } from "./default_environment.ts";
 import { ClosedError, InvalidConfigError } from "./errors.ts";
 import type { FetchedBatch } from "./fetched_batch.ts";
+import type { GroupMember } from "./group_member.ts";
+import type { CommittedOffset, OffsetToCommit } from "./group_offsets.ts";
+import type { GroupMetadata } from "./membership/membership.ts";
 import {
   EARLIEST,
   LATEST,
@@ -34,40 +38,28 @@ import {
 } from "./offset_lookup.ts";
 import type { AssignedState } from "./subscription.ts";
 import { checkTopicName } from "./topic_name.ts";
-
-/** A partition of a topic. */
-export interface TopicPartition {
-  /** The topic's name. */
-  readonly topic: string;
-  /** The partition's number. */
-  readonly partition: number;
-}
-
-/** An offset of a partition. */
-export interface PartitionOffset extends TopicPartition {
-  /** Of the record. */
-  readonly offset: Offset;
-}
-
-/** What a time leads to: null where no record is as late. */
-export interface OffsetAndTimestamp extends TopicPartition {
-  /** Of the first record that is as late. */
-  readonly offset: Offset | null;
-  /** Of the record at that offset. */
-  readonly timestamp: number | null;
-}
+import type { OffsetAndTimestamp, PartitionOffset, TopicPartition } from "./topic_partition.ts";
 
 /** Records, or batches, given out before the event loop is let go on. */
 const TAKEN_IN_A_TURN = 4096;
 
 const END: IteratorReturnResult<undefined> = { done: true, value: undefined };
 
-/** Reads records; for one reader at a time. Made by `Consumer.connect`. */
+/**
+ * Reads records; for one reader at a time. Made by `Consumer.connect`.
+ *
+ * With a `group` the partitions are shared with its other members, and offsets are committed: by
+ * themselves, unless `enableAutoCommit` is false, and by `commit`. What was given last counts as
+ * processed once the next is asked for, so that nothing is passed over when the consumer ends
+ * meanwhile; it is given again to who goes on, unless it was committed.
+ */
 export class Consumer<K = Uint8Array | null, V = Uint8Array | null>
   implements AsyncDisposable, AsyncIterable<ConsumerRecord<K, V>> {
   readonly #cluster: Cluster;
   readonly #settings: ConsumerSettings;
   readonly #engine: ConsumerEngine<K, V>;
+  /** The user assigns partitions, as Kafka's consumers without subscription. */
+  readonly #isAssigned: boolean;
   #leftInTurn = TAKEN_IN_A_TURN;
   #closing: Promise<void> | undefined;
 
@@ -75,12 +67,14 @@ export class Consumer<K = Uint8Array | null, V = Uint8Array | null>
   constructor(cluster: Cluster, config: ConsumerConfig<K, V>, settings: ConsumerSettings) {
     this.#cluster = cluster;
     this.#settings = settings;
+    this.#isAssigned = config.assign !== undefined;
     this.#engine = new ConsumerEngine(cluster, config, settings);
   }
 
   /**
    * Connects to a cluster by any of its brokers and finds where to begin: a record that is stored
-   * after this has resolved is not missed, wherever the consumer begins.
+   * after this has resolved is not missed, wherever the consumer begins. A member of a group joins
+   * meanwhile; it is assigned partitions while it waits for records.
    * @throws {BrokerNotAvailableError} when none of the addresses can be connected to.
    * @throws {InvalidConfigError} when an address or a config cannot be used.
    */
@@ -92,8 +86,8 @@ export class Consumer<K = Uint8Array | null, V = Uint8Array | null>
     if ((config.topics === undefined) === (config.assign === undefined)) {
       throw new InvalidConfigError("Cannot consume: give either topics or assign");
     }
-    const named = config.topics ?? config.assign?.map(({ topic }) => topic) ?? [];
-    for (const topic of named) checkTopicName(topic, "Cannot consume");
+    if (config.topics !== undefined) checkTopics(config.topics, settings);
+    for (const { topic } of config.assign ?? []) checkTopicName(topic, "Cannot consume");
     const cluster = new Cluster({
       environment: config.environment ?? defaultEnvironment(),
       settings,
@@ -113,12 +107,14 @@ export class Consumer<K = Uint8Array | null, V = Uint8Array | null>
   async poll(timeoutMs: number): Promise<ConsumerRecord<K, V>[]> {
     const { clock } = this.#cluster.environment;
     const deadline = clock.monotonic() + timeoutMs;
+    this.#engine.comeBack();
     for (;;) {
       this.#checkOpen();
+      await this.#attend();
       const records = this.#engine.takeMany(this.#settings.maxPollRecords);
       const leftMs = deadline - clock.monotonic();
       if (records.length > 0 || leftMs <= 0) return records;
-      await this.#engine.changed(leftMs);
+      await this.#wait(leftMs);
     }
   }
 
@@ -135,9 +131,64 @@ export class Consumer<K = Uint8Array | null, V = Uint8Array | null>
     return this.#iterator(() => this.#engine.takeBatch());
   }
 
-  /** Reads these partitions from now on, and no others. */
+  /**
+   * Subscribes to these topics, or to those that fit the pattern, and to no others.
+   * @throws {InvalidConfigError} without a group, or where partitions were assigned by the user
+   */
+  subscribe(topics: readonly string[] | RegExp): void {
+    const group = this.#member("subscribe");
+    if (this.#isAssigned) {
+      throw new InvalidConfigError("Cannot subscribe: the consumer was assigned its partitions");
+    }
+    checkTopics(topics, this.#settings);
+    group.subscribe(topics);
+  }
+
+  /**
+   * Commits offsets for the group: after all records that were given so far, or these, each that of
+   * the next record to be processed. Tries again until `defaultApiTimeoutMs` have passed.
+   * @throws {CommitFailedError} where the partitions are somebody else's now
+   * @throws {RebalanceInProgressError} where it must poll first
+   */
+  async commit(offsets: readonly OffsetToCommit[] = this.#engine.given): Promise<void> {
+    await this.#member("commit").commit(offsets, true);
+  }
+
+  /** As `commit`, once and without waiting; `callback` is told what came of it. */
+  commitAsync(
+    offsets: readonly OffsetToCommit[] = this.#engine.given,
+    callback: (error: Error | undefined) => void = () => {},
+  ): void {
+    this.#member("commit").commit(offsets, false).then(() => callback(undefined), callback);
+  }
+
+  /** What the group has committed of these partitions, in their order. */
+  committed(
+    partitions: readonly TopicPartition[] = this.assignment(),
+  ): Promise<CommittedOffset[]> {
+    return this.#member("tell what is committed").committed(partitions);
+  }
+
+  /** Who this consumer is in its group, for a transaction's `sendOffsets`. */
+  groupMetadata(): GroupMetadata {
+    return this.#member("tell the group").metadata;
+  }
+
+  /** The topics that a member of a group subscribes to now. */
+  subscription(): string[] {
+    return [...this.#member("tell the subscription").topics];
+  }
+
+  /**
+   * Reads these partitions from now on, and no others. With a group, those without an offset from
+   * where the group stands.
+   * @throws {InvalidConfigError} for a member that subscribes: its group assigns
+   */
   assign(partitions: readonly AssignedPartition[]): void {
     this.#checkOpen();
+    if (this.#engine.group !== undefined && !this.#isAssigned) {
+      throw new InvalidConfigError("Cannot assign partitions: the consumer subscribes to topics");
+    }
     for (const { topic } of partitions) checkTopicName(topic, "Cannot consume");
     this.#engine.assign(partitions);
   }
@@ -216,7 +267,10 @@ export class Consumer<K = Uint8Array | null, V = Uint8Array | null>
     );
   }
 
-  /** Ends loops over records, and the connections. */
+  /**
+   * Ends loops over records, and the connections. A member of a group commits what was processed,
+   * unless that is the user's affair, and leaves.
+   */
   close(): Promise<void> {
     return this.#closing ??= this.#close();
   }
@@ -227,15 +281,46 @@ export class Consumer<K = Uint8Array | null, V = Uint8Array | null>
   }
 
   async #close(): Promise<void> {
+    const { group } = this.#engine;
+    if (group !== undefined) {
+      this.#engine.wake();
+      await group.close().finally(() => this.#end());
+    } else {
+      await this.#end();
+    }
+  }
+
+  async #end(): Promise<void> {
     this.#engine.close();
     await this.#cluster.close();
+  }
+
+  /** Gives up and takes on partitions, as the group wants it. */
+  #attend(): Promise<void> | undefined {
+    const { group } = this.#engine;
+    return group?.needsAttention === true ? group.attend() : undefined;
+  }
+
+  /** Waits until there may be something; meanwhile the group knows that the user is there. */
+  async #wait(timeoutMs?: number): Promise<void> {
+    const { group } = this.#engine;
+    group?.waits(true);
+    if (group?.needsAttention !== true) await this.#engine.changed(timeoutMs);
+    group?.waits(false);
+  }
+
+  #member(action: string): GroupMember {
+    this.#checkOpen();
+    const { group } = this.#engine;
+    if (group !== undefined) return group;
+    throw new InvalidConfigError(`Cannot ${action}: the consumer is in no group`);
   }
 
   /** The cheapest there is: a promise that is fulfilled already for what is there already. */
   #iterator<T>(take: () => T | undefined): AsyncIterableIterator<T> {
     return {
       next: (): Promise<IteratorResult<T, undefined>> => {
-        if (this.#leftInTurn-- > 0) {
+        if (this.#leftInTurn-- > 0 && this.#engine.comeBack()) {
           try {
             const value = take();
             if (value !== undefined) return Promise.resolve({ done: false, value });
@@ -255,11 +340,14 @@ export class Consumer<K = Uint8Array | null, V = Uint8Array | null>
   async #takeLater<T>(take: () => T | undefined): Promise<IteratorResult<T, undefined>> {
     if (this.#leftInTurn <= 0) await this.#engine.turned();
     this.#leftInTurn = TAKEN_IN_A_TURN;
+    this.#engine.comeBack();
     for (;;) {
+      if (this.#closing !== undefined) return END;
+      await this.#attend();
       if (this.#closing !== undefined) return END;
       const value = take();
       if (value !== undefined) return { done: false, value };
-      await this.#engine.changed();
+      await this.#wait();
     }
   }
 
@@ -291,5 +379,13 @@ export class Consumer<K = Uint8Array | null, V = Uint8Array | null>
     if (this.#closing !== undefined) {
       throw new ClosedError("Cannot consume: the consumer is closed");
     }
+  }
+}
+
+function checkTopics(topics: readonly string[] | RegExp, { group }: ConsumerSettings): void {
+  if (!(topics instanceof RegExp)) {
+    for (const topic of topics) checkTopicName(topic, "Cannot consume");
+  } else if (group === undefined) {
+    throw new InvalidConfigError(`Cannot consume ${topics}: only a group can follow a pattern`);
   }
 }

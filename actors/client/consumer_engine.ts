@@ -9,7 +9,7 @@
  */
 
 import { ErrorCode, isRetriable } from "../../net/messages/errors.ts";
-import { NONE } from "../../storage/bytes/ids.ts";
+import { NONE, type Offset } from "../../storage/bytes/ids.ts";
 import type { Timer } from "../runtime/environment.ts";
 import type { Cluster } from "./cluster.ts";
 import type { AssignedPartition, ConsumerConfig, ConsumerSettings } from "./configs.ts";
@@ -18,6 +18,8 @@ import type { ConsumerRecord } from "./consumer_record.ts";
 import { type ClientError, errorForCode, UnknownTopicError } from "./errors.ts";
 import type { FetchedBatch } from "./fetched_batch.ts";
 import { Fetcher } from "./fetcher.ts";
+import { GroupMember } from "./group_member.ts";
+import type { OffsetToCommit } from "./group_offsets.ts";
 import { ConsumerInterceptors } from "./interceptors.ts";
 import type { TopicInfo } from "./metadata.ts";
 import { PositionLookup } from "./position_lookup.ts";
@@ -28,11 +30,15 @@ import { Subscription } from "./subscription.ts";
 /** The engine of one consumer. */
 export class ConsumerEngine<K, V> {
   readonly subscription = new Subscription();
+  /** The membership in a group, or what commits for one. */
+  readonly group: GroupMember | undefined;
   readonly #cluster: Cluster;
   readonly #settings: ConsumerSettings;
   /** Topics of which all partitions are read, or just the partitions that are. */
   #topics: ReadonlySet<string>;
   #assigned: readonly AssignedPartition[];
+  /** What a member of a group is to subscribe to. */
+  readonly #wanted: readonly string[] | RegExp | undefined;
   readonly #fetcher: Fetcher;
   readonly #feed: RecordFeed<K, V>;
   readonly #positions: PositionLookup;
@@ -54,7 +60,9 @@ export class ConsumerEngine<K, V> {
     const { subscription } = this;
     this.#cluster = cluster;
     this.#settings = settings;
-    this.#topics = new Set(config.topics);
+    const isMember = settings.group !== undefined;
+    this.#topics = new Set(isMember || config.topics instanceof RegExp ? [] : config.topics);
+    this.#wanted = config.topics;
     this.#assigned = config.assign ?? [];
     const { interceptors = [] } = config;
     this.#interceptors = interceptors.length === 0
@@ -75,6 +83,7 @@ export class ConsumerEngine<K, V> {
     this.#feed = new RecordFeed({
       checkCrcs: settings.checkCrcs,
       isReadCommitted: settings.isReadCommitted,
+      tracksHeld: isMember,
       keyDeserializer: config.keyDeserializer,
       valueDeserializer: config.valueDeserializer,
       roomMade: () => {
@@ -107,6 +116,7 @@ export class ConsumerEngine<K, V> {
       },
       positionLost: () => this.#positions.wake(),
     });
+    this.group = this.#makeGroup();
     cluster.observe({
       linksChanged: () => {
         this.#validation.wake();
@@ -123,12 +133,37 @@ export class ConsumerEngine<K, V> {
   start(started: () => void): void {
     const { metadata, environment } = this.#cluster;
     this.#started = started;
+    if (this.group !== undefined) return this.#startInGroup(this.group);
     this.#startTimer = environment.timers.schedule(this.#settings.defaultApiTimeoutMs, () => {
       this.#endStart();
     });
     this.#addAssigned();
     for (const topic of this.#topics) metadata.want(topic);
     this.#maybeStarted();
+  }
+
+  /** The user comes for more; false when something else must be done before it gets it. */
+  comeBack(): boolean {
+    const { group } = this;
+    if (group === undefined) return true;
+    // What interceptors let through is not all in hand yet.
+    if (this.#intercepted.length === 0) this.#feed.cameBack();
+    group.touch();
+    return !group.needsAttention && !this.#isClosed;
+  }
+
+  /** Where the user stands in each partition: after all that it was given. */
+  get given(): OffsetToCommit[] {
+    const waiting = new Map<string, Offset>();
+    for (const { topic, partition, offset } of this.#intercepted) {
+      const key = `${topic}-${partition}`;
+      if (!waiting.has(key)) waiting.set(key, offset);
+    }
+    return this.subscription.partitions.filter(({ position }) => position !== NONE)
+      .map(({ topic, partition, position, positionEpoch: leaderEpoch }) => {
+        const offset = waiting.get(`${topic}-${partition}`) ?? position;
+        return { topic, partition, offset, leaderEpoch };
+      });
   }
 
   /** Reads these partitions from now on, and no others. */
@@ -140,6 +175,7 @@ export class ConsumerEngine<K, V> {
     this.subscription.clear();
     this.#addAssigned();
     this.#fetcher.leadersChanged();
+    this.group?.assigned();
     this.wake();
   }
 
@@ -147,8 +183,14 @@ export class ConsumerEngine<K, V> {
   take(): ConsumerRecord<K, V> | undefined {
     if (this.#errors.length > 0) throw this.#errors.shift();
     if (this.#interceptors === undefined) return this.#feed.take();
-    if (this.#intercepted.length === 0) this.#intercept(this.#settings.maxPollRecords);
-    return this.#intercepted.shift();
+    for (;;) {
+      if (this.#intercepted.length === 0) this.#intercept(this.#settings.maxPollRecords);
+      const record = this.#intercepted.shift();
+      // What a rebalance has taken away meanwhile is somebody else's.
+      if (record === undefined || this.subscription.get(record.topic, record.partition)) {
+        return record;
+      }
+    }
   }
 
   /** At most so many records. @throws {ClientError} when there is an error before the first. */
@@ -215,10 +257,42 @@ export class ConsumerEngine<K, V> {
     this.#changed();
   }
 
+  #makeGroup(): GroupMember | undefined {
+    const { group } = this.#settings;
+    return group && new GroupMember({
+      cluster: this.#cluster,
+      settings: this.#settings,
+      group,
+      subscription: this.subscription,
+      changed: () => {
+        this.#fetcher.leadersChanged();
+        this.#validation.wake();
+        this.#reportErrors();
+        this.wake();
+      },
+      attention: () => this.#changed(),
+    });
+  }
+
+  #startInGroup(group: GroupMember): void {
+    this.#addAssigned();
+    if (this.#wanted !== undefined) group.subscribe(this.#wanted);
+    else group.assigned();
+    this.#endStart();
+  }
+
+  /** Errors that came in the place of a position are given in the place of records. */
+  #reportErrors(): void {
+    for (const state of this.subscription.partitions) {
+      if (state.error !== undefined) this.#feed.arrived(state);
+    }
+  }
+
   #addAssigned(): void {
     for (const { topic, partition, offset } of this.#assigned) {
       const state = this.subscription.add(topic, partition, this.#settings.from);
       if (offset !== undefined) state.seek(offset);
+      else state.awaitsCommitted = this.group !== undefined;
       this.#cluster.metadata.want(topic);
     }
   }
@@ -246,13 +320,23 @@ export class ConsumerEngine<K, V> {
     for (const name of metadata.wanted) {
       const info = metadata.topic(name);
       if (info === undefined) continue;
-      this.#checkTopic(info);
+      if (this.group === undefined || this.#assigned.length > 0) this.#checkTopic(info);
+      else this.#checkGroupTopic(info, this.group);
       if (this.#topics.has(name)) this.#addPartitions(info);
     }
     this.#fetcher.leadersChanged();
     this.#validation.wake();
     this.#positions.wake();
+    this.group?.metadataUpdated();
     this.#maybeStarted();
+  }
+
+  /** A group waits for topics that are not there; a leader asks for others' topics, too. */
+  #checkGroupTopic({ name, errorCode }: TopicInfo, group: GroupMember): void {
+    if (errorCode === ErrorCode.NONE || isRetriable(errorCode)) return;
+    if (!group.topics.includes(name)) return;
+    this.#cluster.metadata.unwant(name);
+    this.#fail(errorForCode(errorCode, `Cannot consume ${name}`));
   }
 
   #addPartitions({ name, partitions }: TopicInfo): void {

@@ -127,6 +127,67 @@ export class SerializationError extends ClientError {
   }
 }
 
+/**
+ * The offsets were not committed, because the member is no longer part of the group as it was when
+ * it had the partitions: others have them now, and will give their records out again.
+ */
+export class CommitFailedError extends ClientError {
+  /** @ignore */
+  override readonly name: string = "CommitFailedError";
+}
+
+/** The group is rebalancing: the call may succeed once the consumer has polled again. */
+export class RebalanceInProgressError extends ClientError {
+  /** @ignore */
+  override readonly name: string = "RebalanceInProgressError";
+  /** @ignore */
+  constructor(message: string, options?: ErrorOptions) {
+    super(ErrorCode.REBALANCE_IN_PROGRESS, message, options);
+  }
+}
+
+/** Another consumer with the same `groupInstanceId` has taken this one's place in the group. */
+export class FencedInstanceError extends ClientError {
+  /** @ignore */
+  override readonly name: string = "FencedInstanceError";
+  /** @ignore */
+  constructor(message: string, options?: ErrorOptions) {
+    super(ErrorCode.FENCED_INSTANCE_ID, message, options);
+  }
+}
+
+/** The group has committed no offset of the partition and `autoOffsetReset` is `none`. */
+export class NoOffsetForPartitionError extends ClientError {
+  /** @ignore */
+  override readonly name: string = "NoOffsetForPartitionError";
+  /** @ignore */
+  constructor(readonly topic: string, readonly partition: number, groupId: string) {
+    super(
+      ErrorCode.OFFSET_OUT_OF_RANGE,
+      `Cannot consume ${topic}-${partition}: group ${groupId} has committed no offset of it`,
+    );
+  }
+}
+
+/**
+ * A newer producer uses the transactional id, or the coordinator gave the transaction up: this
+ * producer can do nothing more. Close it.
+ */
+export class ProducerFencedError extends ClientError {
+  /** @ignore */
+  override readonly name: string = "ProducerFencedError";
+}
+
+/** The transaction was aborted, or must be; the producer may begin another. */
+export class TransactionAbortedError extends ClientError {
+  /** @ignore */
+  override readonly name: string = "TransactionAbortedError";
+  /** @ignore */
+  constructor(message: string, options?: ErrorOptions) {
+    super(ErrorCode.TRANSACTION_ABORTABLE, message, options);
+  }
+}
+
 /** Makes the error for a code of Kafka's table, of the class that stands for it. */
 export function errorForCode(code: number, action: string, detail?: string | null): ClientError {
   const message = messageForCode(code, action, detail);
@@ -141,6 +202,12 @@ export function errorForCode(code: number, action: string, detail?: string | nul
       return new BrokerNotAvailableError(message);
     case ErrorCode.CORRUPT_MESSAGE:
       return new CorruptRecordError(message);
+    case ErrorCode.REBALANCE_IN_PROGRESS:
+      return new RebalanceInProgressError(message);
+    case ErrorCode.FENCED_INSTANCE_ID:
+      return new FencedInstanceError(message);
+    case ErrorCode.PRODUCER_FENCED:
+      return new ProducerFencedError(code, message);
     default:
       return refusalError(code, action, detail);
   }

@@ -42,7 +42,7 @@ export class PositionLookup {
     const { cluster, settings, subscription } = this.#options;
     const states = subscription.partitions.filter((state) =>
       state.position === NONE && !state.isAsked && state.error === undefined &&
-      state.leader !== NONE
+      state.leader !== NONE && !state.awaitsCommitted
     );
     if (states.length === 0) return;
     const asked = states.map((state) => {

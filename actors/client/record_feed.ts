@@ -12,7 +12,7 @@
  * @module
  */
 
-import type { ProducerId } from "../../storage/bytes/ids.ts";
+import { NONE, type Offset, type ProducerId } from "../../storage/bytes/ids.ts";
 import { decodeControlRecord } from "../../storage/control_record.ts";
 import { BatchCursor, type BatchView } from "../../storage/record_batch.ts";
 import { decodeRecords, RecordCursor } from "../../storage/record.ts";
@@ -25,6 +25,8 @@ import type { AssignedState } from "./subscription.ts";
 export interface RecordFeedOptions<K, V> extends RecordReadingOptions<K, V> {
   readonly checkCrcs: boolean;
   readonly isReadCommitted: boolean;
+  /** Whether it is of interest what the user has in hand. */
+  readonly tracksHeld: boolean;
   /** Bytes of a partition were given out: more may be fetched. */
   roomMade(): void;
 }
@@ -59,6 +61,8 @@ export class RecordFeed<K, V> {
   readonly #arrived: AssignedState[] = [];
   #reading: FetchReading | undefined;
   readonly #records = new RecordCursor();
+  /** Partitions of which the user has records in hand. */
+  #held: AssignedState[] = [];
   /** The records of a batch are being read. */
   #isInBatch = false;
   #recordsTaken = 0;
@@ -70,6 +74,13 @@ export class RecordFeed<K, V> {
   /** Records given out so far. */
   get recordsTaken(): number {
     return this.#recordsTaken;
+  }
+
+  /** The user comes for more: what it had in hand was processed. */
+  cameBack(): void {
+    if (this.#held.length === 0) return;
+    for (const state of this.#held) state.heldFrom = NONE;
+    this.#held.length = 0;
   }
 
   /** To be called when data of a partition, or an error for it, came. */
@@ -106,6 +117,7 @@ export class RecordFeed<K, V> {
     if (batch === undefined) return undefined;
     const { state } = this.#reading!;
     const given = new FetchedBatch<K, V>(state, batch, this.#options);
+    if (this.#options.tracksHeld) this.#hold(state, state.position);
     state.position = batch.nextOffset;
     this.#recordsTaken += batch.recordsCount;
     return given;
@@ -119,6 +131,7 @@ export class RecordFeed<K, V> {
       const { offset } = records;
       if (offset < state.position) continue;
       const record = recordOf(state, records, this.#options);
+      if (this.#options.tracksHeld) this.#hold(state, offset);
       state.position = offset + 1;
       this.#recordsTaken++;
       return record;
@@ -128,6 +141,12 @@ export class RecordFeed<K, V> {
     state.position = Math.max(state.position, batches.batch.nextOffset);
     return undefined;
   };
+
+  #hold(state: AssignedState, offset: Offset): void {
+    if (state.heldFrom !== NONE) return;
+    state.heldFrom = offset;
+    this.#held.push(state);
+  }
 
   #open(batch: BatchView): void {
     this.#records.open(batch);

@@ -36,6 +36,12 @@ export class AssignedState {
   /** Raised whenever what was asked before no longer counts. */
   generation = 0;
   isPaused = false;
+  /** What the group has committed is to be asked for before anything else is looked up. */
+  awaitsCommitted = false;
+  /** The first offset that the user has in hand and may be processing; `NONE` if it has none. */
+  heldFrom: Offset = NONE;
+  /** What the group has committed, as far as that is known. */
+  committed: Offset = NONE;
 
   /** Fetched and not given out yet, in order. */
   readonly fetched: CompletedFetch[] = [];
@@ -65,6 +71,11 @@ export class AssignedState {
   get needsValidation(): boolean {
     return this.fetchEpoch !== NONE && this.leaderEpoch !== NONE &&
       this.validatedIn !== this.leaderEpoch && this.leader !== NONE;
+  }
+
+  /** The offset up to which everything was processed. */
+  get processed(): Offset {
+    return this.heldFrom === NONE ? this.position : this.heldFrom;
   }
 
   /** Goes on from an offset; `epoch` is that of the record before it, where that is known. */
@@ -121,6 +132,8 @@ export class AssignedState {
   /** Forgets what waits and what was asked. */
   drop(): void {
     this.generation++;
+    this.awaitsCommitted = false;
+    this.heldFrom = NONE;
     while (this.fetched.length > 0) this.shift();
     this.isAsked = false;
     this.notBefore = 0;
@@ -158,6 +171,17 @@ export class Subscription {
     states[partition] = state;
     this.#all.push(state);
     return state;
+  }
+
+  /** Drops a partition, if it is there. */
+  remove(topic: string, partition: number): void {
+    const states = this.#byTopic.get(topic);
+    const state = states?.[partition];
+    if (states === undefined || state === undefined) return;
+    state.drop();
+    delete states[partition];
+    this.#all = this.#all.filter((other) => other !== state);
+    if (states.every((other) => other === undefined)) this.#byTopic.delete(topic);
   }
 
   /** Drops everything. */

@@ -8,14 +8,10 @@
  */
 
 import type { Epoch } from "../../../storage/bytes/ids.ts";
+import type { TopicPartition } from "../topic_partition.ts";
 
 /** A partition of a topic. */
-export interface AssignedPlace {
-  /** The topic's name. */
-  readonly topic: string;
-  /** The partition's number. */
-  readonly partition: number;
-}
+export type AssignedPlace = TopicPartition;
 
 /** A topic that members subscribe to. */
 export interface AssignableTopic {
