@@ -198,6 +198,9 @@ class BrokerActor implements Actor<BrokerMessage> {
       image: metadata.image,
       partitions,
       controller,
+      get metadataEndOffset() {
+        return metadata.endOffset;
+      },
       quorum,
       broker: this.#context.self,
       producerIds: this.#context.spawn(
@@ -236,8 +239,6 @@ class BrokerActor implements Actor<BrokerMessage> {
     };
   }
 
-  #makeRegistration(): Registration {
-    const { nodeId, directory, endPoints, controller, config } = this.#options;
   #spawnTransactions(): Ref<TransactionsRequest> {
     const { buffers, endPoints } = this.#options;
     return this.#context.spawn(
@@ -273,6 +274,8 @@ class BrokerActor implements Actor<BrokerMessage> {
 
     return new Registration(this.#context as ActorContext<RegistrationMessage>, {
       nodeId,
+  #makeRegistration(): Registration {
+    const { nodeId, directory, endPoints, controller, config } = this.#options;
       clusterId: directory.clusterId,
       incarnationId: this.#drawId(),
       directoryId: directory.directoryId,

@@ -7,7 +7,7 @@
  * @module
  */
 
-import type { NodeId, Uuid } from "../../storage/bytes/ids.ts";
+import type { NodeId, Offset, Uuid } from "../../storage/bytes/ids.ts";
 import type { BufferPool } from "../../net/buffer_pool.ts";
 import type { SocketAddress } from "../../net/network.ts";
 import type { BrokerConfig } from "../config/broker_config.ts";
@@ -36,6 +36,8 @@ export interface BrokerServices {
   readonly config: BrokerConfig;
   readonly apis: ServedApis;
   readonly image: ClusterImage;
+  /** Up to where of the metadata log the image has come. */
+  readonly metadataEndOffset: Offset;
   readonly partitions: PartitionDirectory;
   /** Has the active controller decide, wherever that is. */
   readonly controller: Ref<Decide>;

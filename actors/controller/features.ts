@@ -23,12 +23,21 @@ export const METADATA_LEVEL = { "3.9-IV0": 21, "4.0-IV0": 22, "4.0-IV1": 23 } as
 /** Since when partitions have eligible leader replicas (KIP-966). */
 const ELR_LEVEL = METADATA_LEVEL["4.0-IV1"];
 
+/**
+ * The feature whose level says how clients do transactions: from 2 on each transaction has an epoch
+ * of its own, and partitions are added to it by producing to them (KIP-890).
+ */
+export const TRANSACTION_VERSION = "transaction.version";
+
 /** What a broker of this program says when it registers. */
-export const SUPPORTED_FEATURES: readonly BrokerFeature[] = [{
-  name: METADATA_VERSION,
-  minSupportedVersion: METADATA_LEVEL["3.9-IV0"],
-  maxSupportedVersion: METADATA_LEVEL["4.0-IV1"],
-}];
+export const SUPPORTED_FEATURES: readonly BrokerFeature[] = [
+  {
+    name: METADATA_VERSION,
+    minSupportedVersion: METADATA_LEVEL["3.9-IV0"],
+    maxSupportedVersion: METADATA_LEVEL["4.0-IV1"],
+  },
+  { name: TRANSACTION_VERSION, minSupportedVersion: 0, maxSupportedVersion: 2 },
+];
 
 /** Whether partitions have eligible leader replicas. */
 export function isElrEnabled(image: ClusterImage): boolean {

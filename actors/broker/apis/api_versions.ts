@@ -10,14 +10,45 @@ import {
   type ApiVersionsResponse,
 } from "../../../net/messages/api_versions.ts";
 import type { Api } from "../../../net/schema.ts";
+import { SUPPORTED_FEATURES } from "../../controller/features.ts";
 import type { ApiHandler } from "../call.ts";
+import type { BrokerServices } from "../services.ts";
 
 export const apiVersions: ApiHandler<ApiVersionsRequest, ApiVersionsResponse> = {
   api: API_VERSIONS,
   access: () => [],
-  handle: (call) => call.reply(response(0, call.broker.apis.of(call.peer.role))),
+  handle(call) {
+    const { broker, peer } = call;
+    const answer = response(0, broker.apis.of(peer.role));
+    call.reply({ ...answer, ...features(broker, call.version) });
+  },
   failed: (_request, errorCode) => response(errorCode, []),
 };
+
+/** The first version whose readers know that a feature may have a level of 0. */
+const LEVEL_ZERO = 4;
+
+/** The features that there are, and the levels that the cluster has agreed on. */
+function features(
+  { image, metadataEndOffset }: BrokerServices,
+  version: number,
+): Partial<ApiVersionsResponse> {
+  return {
+    supportedFeatures: SUPPORTED_FEATURES
+      .filter(({ minSupportedVersion }) => version >= LEVEL_ZERO || minSupportedVersion > 0)
+      .map(({ name, minSupportedVersion: minVersion, maxSupportedVersion: maxVersion }) => ({
+        name,
+        minVersion,
+        maxVersion,
+      })),
+    finalizedFeaturesEpoch: metadataEndOffset - 1,
+    finalizedFeatures: [...image.features].map(([name, level]) => ({
+      name,
+      maxVersionLevel: level,
+      minVersionLevel: level,
+    })),
+  };
+}
 
 function response(errorCode: number, apis: readonly Api[]): ApiVersionsResponse {
   return {

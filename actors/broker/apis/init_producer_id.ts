@@ -1,9 +1,9 @@
 /**
- * InitProducerId: gives a producer an id that nobody else has (KIP-98).
+ * InitProducerId: gives a producer an id that nobody else has, or the next epoch of the id that its
+ * transactional id has (KIP-98).
  *
- * A producer that names its former id and epoch (KIP-360) is given a new id: without a
- * transactional id nobody keeps epochs, the producer raises its own. Transactional ids are refused
- * as UNSUPPORTED_VERSION: there is no coordinator of transactions.
+ * A producer without a transactional id that names its former id and epoch (KIP-360) is given a new
+ * id: nobody keeps its epochs, the producer raises its own.
  *
  * @module
  */
@@ -14,8 +14,10 @@ import {
   type InitProducerIdRequest,
   type InitProducerIdResponse,
 } from "../../../net/messages/init_producer_id.ts";
-import type { ApiHandler } from "../call.ts";
+import type { ProducerReply } from "../../coordinator/transaction/requests.ts";
+import type { ApiHandler, Call } from "../call.ts";
 import type { ProducerIdReply, ProducerIdsRequest } from "../producer_ids.ts";
+import { askTransactions, producerError } from "../transaction_questions.ts";
 
 export const initProducerId: ApiHandler<InitProducerIdRequest, InitProducerIdResponse> = {
   api: INIT_PRODUCER_ID,
@@ -27,13 +29,8 @@ export const initProducerId: ApiHandler<InitProducerIdRequest, InitProducerIdRes
   handle(call) {
     const { request, broker } = call;
     const refuse = (error: ErrorCode) => call.reply(initProducerId.failed(request, error, null));
-    if (request.transactionalId !== null) {
-      broker.environment.logger.log("warn", "transactional producer refused", {
-        transactionalId: request.transactionalId,
-        clientId: call.clientId,
-      });
-      return refuse(ErrorCode.UNSUPPORTED_VERSION);
-    }
+    const { transactionalId } = request;
+    if (transactionalId !== null) return initTransactional(call, transactionalId);
     call.ask<ProducerIdsRequest, ProducerIdReply>(
       broker.producerIds,
       broker.config.requestTimeoutMs,
@@ -54,3 +51,31 @@ export const initProducerId: ApiHandler<InitProducerIdRequest, InitProducerIdRes
     producerEpoch: -1,
   }),
 };
+
+/** The first version whose clients know PRODUCER_FENCED (KIP-588). */
+const FENCED_SINCE = 4;
+
+function initTransactional(
+  call: Call<InitProducerIdRequest, InitProducerIdResponse>,
+  transactionalId: string,
+): void {
+  const { request, version } = call;
+  const { transactionTimeoutMs: timeoutMs, producerId, producerEpoch } = request;
+  const refuse = (error: ErrorCode) =>
+    call.reply(
+      initProducerId.failed(request, producerError(error, version, FENCED_SINCE), null),
+    );
+  // One without the other makes no sense.
+  if ((producerId < 0) !== (producerEpoch < 0)) return refuse(ErrorCode.INVALID_REQUEST);
+  const expected = producerId < 0 ? undefined : { producerId, producerEpoch };
+  askTransactions<ProducerReply>(
+    call,
+    transactionalId,
+    (replyTo) => ({ kind: "init-producer", transactionalId, timeoutMs, expected, replyTo }),
+    ({ error, producerId, producerEpoch }) => {
+      if (error !== ErrorCode.NONE) return refuse(error);
+      call.reply({ throttleTimeMs: 0, errorCode: error, producerId, producerEpoch });
+    },
+    refuse,
+  );
+}

@@ -30,20 +30,26 @@ import { createTopics } from "./create_topics.ts";
 import { deleteRecords } from "./delete_records.ts";
 import { deleteTopics } from "./delete_topics.ts";
 import { describeCluster } from "./describe_cluster.ts";
+import { addOffsetsToTxn } from "./add_offsets_to_txn.ts";
+import { addPartitionsToTxn } from "./add_partitions_to_txn.ts";
 import { describeConfigs } from "./describe_configs.ts";
 import { describeQuorum } from "./describe_quorum.ts";
 import { electLeaders } from "./elect_leaders.ts";
 import { fetch } from "./fetch.ts";
 import { findCoordinator } from "./find_coordinator.ts";
 import { deleteGroups, describeGroups, listGroups, offsetDelete } from "./group_admin.ts";
+import { describeProducers } from "./describe_producers.ts";
 import { heartbeat, joinGroup, leaveGroup, syncGroup } from "./group_membership.ts";
+import { describeTransactions } from "./describe_transactions.ts";
 import { initProducerId } from "./init_producer_id.ts";
+import { endTxn } from "./end_txn.ts";
 import { listOffsets } from "./list_offsets.ts";
 import { metadata } from "./metadata.ts";
 import { offsetCommit } from "./offset_commit.ts";
 import { offsetFetch } from "./offset_fetch.ts";
 import { offsetForLeaderEpoch } from "./offset_for_leader_epoch.ts";
 import {
+import { listTransactions } from "./list_transactions.ts";
   alterPartitionReassignments,
   listPartitionReassignments,
 } from "./partition_reassignments.ts";
@@ -53,6 +59,7 @@ import { beginQuorumEpoch, endQuorumEpoch, fetchSnapshot, vote } from "./quorum.
 const HANDLERS: ReadonlyMap<number, AnyApiHandler> = new Map(
   [
     produce,
+import { writeTxnMarkers } from "./write_txn_markers.ts";
     fetch,
     listOffsets,
     metadata,
@@ -76,6 +83,10 @@ const HANDLERS: ReadonlyMap<number, AnyApiHandler> = new Map(
     createPartitions,
     deleteGroups,
     electLeaders,
+    addPartitionsToTxn,
+    addOffsetsToTxn,
+    endTxn,
+    writeTxnMarkers,
     incrementalAlterConfigs,
     alterPartitionReassignments,
     listPartitionReassignments,
@@ -93,6 +104,9 @@ const HANDLERS: ReadonlyMap<number, AnyApiHandler> = new Map(
     unregisterBroker,
     allocateProducerIds,
     addRaftVoter,
+    describeProducers,
+    describeTransactions,
+    listTransactions,
     removeRaftVoter,
     controllerEnvelope,
     failReplicas,
@@ -122,9 +136,12 @@ export class ServedApis {
     for (const { key, versions } of this.forNodes) {
       this.#served.set(key, { handler: HANDLERS.get(key)!, versions });
     }
+  /** What is said to be served to clients that speak Kafka's protocol. */
+  readonly forKafka: readonly Api[];
   }
 
   /** Every API that peers of the role may use. */
+  readonly #servedToKafka = new Map<number, ServedApi>();
   of(role: PeerRole): readonly Api[] {
     return role === PeerRole.NODE ? this.forNodes : this.forClients;
   }
@@ -134,4 +151,8 @@ export class ServedApis {
     if (role !== PeerRole.NODE && NODES_ONLY.has(apiKey)) return undefined;
     return this.#served.get(apiKey);
   }
+    for (const { key, versions: { min }, advertisedVersions: { max } } of this.forKafka) {
+      // Versions past those advertised are spoken among brokers.
+      this.#servedToKafka.set(key, { handler: HANDLERS.get(key)!, versions: { min, max } });
+    }
 }
