@@ -41,9 +41,9 @@ import { Registration, type RegistrationMessage } from "./registration.ts";
 import { ReplicationQuota } from "./replication_quota.ts";
 import { ReplicaManager, type ReplicaManagerMessage } from "./replica_manager.ts";
 import { type BrokerServices, PartitionDirectory } from "./services.ts";
+import { transactionsActor, type TransactionsRequest } from "./transactions.ts";
 
 export type { MetadataApplied } from "./applied_metadata.ts";
-import { transactionsActor, type TransactionsRequest } from "./transactions.ts";
 
 /** What whoever runs the node is told of it. */
 export type BrokerEvent =
@@ -175,9 +175,9 @@ class BrokerActor implements Actor<BrokerMessage> {
     this.#need(options.controller, "way to the controller");
     this.#need(this.#services.producerIds, "source of producer ids");
     this.#need(this.#services.internalTopics, "maker of internal topics");
+    this.#need(this.#services.transactions, "writer of transaction markers");
     this.#need(this.#coordinators, "keeper of coordinators");
     quorum.tell({ kind: "subscribe", subscriber: context.self });
-    this.#need(this.#services.transactions, "writer of transaction markers");
     if (registration === undefined) this.#serve();
     else registration.start();
   }
@@ -196,11 +196,11 @@ class BrokerActor implements Actor<BrokerMessage> {
       },
       apis: new ServedApis(versionLimits),
       image: metadata.image,
-      partitions,
-      controller,
       get metadataEndOffset() {
         return metadata.endOffset;
       },
+      partitions,
+      controller,
       quorum,
       broker: this.#context.self,
       producerIds: this.#context.spawn(
@@ -214,9 +214,9 @@ class BrokerActor implements Actor<BrokerMessage> {
         config: () => metadata.config,
         controller,
       }),
+      transactions: this.#spawnTransactions(),
       buffers,
       authorizer: this.#options.authorizer ?? ALLOW_ALL,
-      transactions: this.#spawnTransactions(),
       quota: NO_QUOTA,
       budgets,
       fetchSessions: new FetchSessions({
@@ -272,10 +272,10 @@ class BrokerActor implements Actor<BrokerMessage> {
     });
   }
 
-    return new Registration(this.#context as ActorContext<RegistrationMessage>, {
-      nodeId,
   #makeRegistration(): Registration {
     const { nodeId, directory, endPoints, controller, config } = this.#options;
+    return new Registration(this.#context as ActorContext<RegistrationMessage>, {
+      nodeId,
       clusterId: directory.clusterId,
       incarnationId: this.#drawId(),
       directoryId: directory.directoryId,
@@ -317,9 +317,9 @@ class BrokerActor implements Actor<BrokerMessage> {
       directoryFailed: this.#context.self,
       isrChanges,
       cleaner,
+      verifier: this.#services.transactions,
       controller,
       replicaLagTimeMaxMs: config.replicaLagTimeMaxMs,
-      verifier: this.#services.transactions,
       fetching: {
         image: this.#metadata.image,
         config: () => this.#metadata.config,

@@ -25,41 +25,41 @@ import {
   updateFeatures,
 } from "./cluster_changes.ts";
 import { controllerEnvelope } from "./controller_envelope.ts";
+import { addOffsetsToTxn } from "./add_offsets_to_txn.ts";
+import { addPartitionsToTxn } from "./add_partitions_to_txn.ts";
 import { createPartitions } from "./create_partitions.ts";
 import { createTopics } from "./create_topics.ts";
 import { deleteRecords } from "./delete_records.ts";
 import { deleteTopics } from "./delete_topics.ts";
 import { describeCluster } from "./describe_cluster.ts";
-import { addOffsetsToTxn } from "./add_offsets_to_txn.ts";
-import { addPartitionsToTxn } from "./add_partitions_to_txn.ts";
 import { describeConfigs } from "./describe_configs.ts";
+import { describeProducers } from "./describe_producers.ts";
 import { describeQuorum } from "./describe_quorum.ts";
+import { describeTransactions } from "./describe_transactions.ts";
 import { electLeaders } from "./elect_leaders.ts";
+import { endTxn } from "./end_txn.ts";
 import { fetch } from "./fetch.ts";
 import { findCoordinator } from "./find_coordinator.ts";
 import { deleteGroups, describeGroups, listGroups, offsetDelete } from "./group_admin.ts";
-import { describeProducers } from "./describe_producers.ts";
 import { heartbeat, joinGroup, leaveGroup, syncGroup } from "./group_membership.ts";
-import { describeTransactions } from "./describe_transactions.ts";
 import { initProducerId } from "./init_producer_id.ts";
-import { endTxn } from "./end_txn.ts";
 import { listOffsets } from "./list_offsets.ts";
+import { listTransactions } from "./list_transactions.ts";
 import { metadata } from "./metadata.ts";
 import { offsetCommit } from "./offset_commit.ts";
 import { offsetFetch } from "./offset_fetch.ts";
 import { offsetForLeaderEpoch } from "./offset_for_leader_epoch.ts";
 import {
-import { listTransactions } from "./list_transactions.ts";
   alterPartitionReassignments,
   listPartitionReassignments,
 } from "./partition_reassignments.ts";
 import { produce } from "./produce.ts";
+import { writeTxnMarkers } from "./write_txn_markers.ts";
 import { beginQuorumEpoch, endQuorumEpoch, fetchSnapshot, vote } from "./quorum.ts";
 
 const HANDLERS: ReadonlyMap<number, AnyApiHandler> = new Map(
   [
     produce,
-import { writeTxnMarkers } from "./write_txn_markers.ts";
     fetch,
     listOffsets,
     metadata,
@@ -78,15 +78,15 @@ import { writeTxnMarkers } from "./write_txn_markers.ts";
     deleteRecords,
     initProducerId,
     offsetForLeaderEpoch,
+    addPartitionsToTxn,
+    addOffsetsToTxn,
+    endTxn,
+    writeTxnMarkers,
     describeConfigs,
     alterConfigs,
     createPartitions,
     deleteGroups,
     electLeaders,
-    addPartitionsToTxn,
-    addOffsetsToTxn,
-    endTxn,
-    writeTxnMarkers,
     incrementalAlterConfigs,
     alterPartitionReassignments,
     listPartitionReassignments,
@@ -99,14 +99,14 @@ import { writeTxnMarkers } from "./write_txn_markers.ts";
     updateFeatures,
     fetchSnapshot,
     describeCluster,
+    describeProducers,
+    describeTransactions,
+    listTransactions,
     brokerRegistration,
     brokerHeartbeat,
     unregisterBroker,
     allocateProducerIds,
     addRaftVoter,
-    describeProducers,
-    describeTransactions,
-    listTransactions,
     removeRaftVoter,
     controllerEnvelope,
     failReplicas,
