@@ -136,12 +136,9 @@ export class ServedApis {
     for (const { key, versions } of this.forNodes) {
       this.#served.set(key, { handler: HANDLERS.get(key)!, versions });
     }
-  /** What is said to be served to clients that speak Kafka's protocol. */
-  readonly forKafka: readonly Api[];
   }
 
   /** Every API that peers of the role may use. */
-  readonly #servedToKafka = new Map<number, ServedApi>();
   of(role: PeerRole): readonly Api[] {
     return role === PeerRole.NODE ? this.forNodes : this.forClients;
   }
@@ -151,8 +148,4 @@ export class ServedApis {
     if (role !== PeerRole.NODE && NODES_ONLY.has(apiKey)) return undefined;
     return this.#served.get(apiKey);
   }
-    for (const { key, versions: { min }, advertisedVersions: { max } } of this.forKafka) {
-      // Versions past those advertised are spoken among brokers.
-      this.#servedToKafka.set(key, { handler: HANDLERS.get(key)!, versions: { min, max } });
-    }
 }
