@@ -129,7 +129,6 @@ export class CoordinatorLink {
     const link = this.#cluster.anyLink();
     if (link === undefined) return this.#findLater();
     const request = make(FIND_COORDINATOR.request, {
-      key: this.#key,
       keyType: KEY_TYPE[this.#kind],
       coordinatorKeys: [this.#key],
     });

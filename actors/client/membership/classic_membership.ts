@@ -483,7 +483,6 @@ export class ClassicMembership implements Membership {
       api: LEAVE_GROUP as Api,
       request: make(LEAVE_GROUP.request, {
         groupId,
-        memberId: this.#memberId,
         members: [{ memberId: this.#memberId, groupInstanceId, reason }],
       }),
       timeoutMs: requestTimeoutMs,
