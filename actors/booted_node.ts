@@ -5,22 +5,19 @@
  */
 
 import type { NodeId } from "../storage/bytes/ids.ts";
-import type { BoundListener } from "../net/bound_listener.ts";
 import type { VersionLimits } from "../net/messages/version_limits.ts";
 import type { SocketAddress } from "../net/network.ts";
 import type { NodeObserver } from "./broker/observer.ts";
 import type { BrokerConfig } from "./config/broker_config.ts";
+import type { ListenerOptions } from "./node_listeners.ts";
 import type { Protocol } from "./protocol.ts";
 import type { Environment } from "./runtime/environment.ts";
 import type { Probe } from "./runtime/system.ts";
 import type { Authorizer } from "./broker/access.ts";
 
 /** What a node is booted with, in a world of its own whose disk's root is the data folder. */
-export interface BootOptions {
+export interface BootOptions extends ListenerOptions {
   readonly nodeId: NodeId;
-  readonly native: SocketAddress;
-  /** Bound to `native` already; the node's from now on. */
-  readonly listener?: BoundListener | undefined;
   /** With the node's roles, and the voters of the metadata quorum. */
   readonly config: BrokerConfig;
   readonly environment: Environment;
@@ -62,7 +59,10 @@ export interface CloseOptions {
 
 /** A node that was booted. */
 export interface BootedNode {
+  /** Where it listens in the native encoding. */
   readonly address: SocketAddress;
+  /** Where it listens for Kafka's clients, if it does. */
+  readonly kafka: SocketAddress | undefined;
   /** Empty while it is not known: before a node that joins a cluster has found it. */
   readonly clusterId: string;
   /** What it holds for its sessions now. */

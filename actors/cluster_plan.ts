@@ -9,17 +9,14 @@ import type { SocketAddress } from "../net/network.ts";
 import { clusterIdOf } from "./cluster_id.ts";
 import type { BrokerConfig } from "./config/broker_config.ts";
 import { ConfigError } from "./config/definition.ts";
+import { type ListenerAddresses, parseAdvertised } from "./config/listeners.ts";
 import {
   type NamedVoter,
   type NodeRoles,
-  parseAdvertised,
   parseBootstrapServers,
   parseRoles,
   parseVoters,
 } from "./config/quorum_voters.ts";
-
-/** The name of the listener that speaks the native encoding. */
-export const NATIVE_LISTENER = "NATIVE";
 
 /** A node's place in its cluster. */
 export interface ClusterPlan {
@@ -29,7 +26,7 @@ export interface ClusterPlan {
   /** Nodes of the cluster to join; none where the voters say which cluster it is. */
   readonly bootstrapServers: readonly SocketAddress[];
   /** Where others reach it, if not where it listens. */
-  readonly advertised: SocketAddress | undefined;
+  readonly advertised: ListenerAddresses;
   /** The cluster of these voters. */
   readonly clusterId: Uuid | undefined;
 }
@@ -39,7 +36,7 @@ export function clusterPlanOf(config: BrokerConfig, nodeId: NodeId): ClusterPlan
   const roles = parseRoles(config.processRoles);
   const voters = parseVoters(config.controllerQuorumVoters);
   const servers = parseBootstrapServers(config.controllerQuorumBootstrapServers);
-  const advertised = parseAdvertised(config.advertisedListeners, NATIVE_LISTENER);
+  const advertised = parseAdvertised(config.advertisedListeners);
   if (!roles.controller && voters.some(({ id }) => id === nodeId)) {
     throw new ConfigError([
       `process.roles=${config.processRoles} has no controller, but controller.quorum.voters ` +

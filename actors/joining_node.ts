@@ -5,10 +5,10 @@
  * @module
  */
 
-import type { BoundListener } from "../net/bound_listener.ts";
 import type { SocketAddress } from "../net/network.ts";
 import { type ClusterSearch, findCluster } from "./join_cluster.ts";
 import type { BootedNode, CloseOptions, NodeUsage } from "./booted_node.ts";
+import type { NodeListeners } from "./node_listeners.ts";
 import type { Environment } from "./runtime/environment.ts";
 
 const NOTHING_HELD: NodeUsage = {
@@ -20,32 +20,34 @@ const NOTHING_HELD: NodeUsage = {
 };
 
 /** Opens the node once its cluster is known. What it throws is why the node has failed. */
-export type OpenNode = (clusterId: string, listener: BoundListener) => BootedNode;
+export type OpenNode = (clusterId: string, listeners: NodeListeners) => BootedNode;
 
 /** A node on its way into a cluster. */
 export class JoiningNode implements BootedNode {
   readonly address: SocketAddress;
+  readonly kafka: SocketAddress | undefined;
   readonly #environment: Environment;
-  readonly #listener: BoundListener;
+  readonly #listeners: NodeListeners;
   readonly #search: ClusterSearch;
   #node: BootedNode | undefined;
   #isOver = false;
 
   constructor(
     environment: Environment,
-    listener: BoundListener,
+    listeners: NodeListeners,
     servers: readonly SocketAddress[],
     secret: string,
     open: OpenNode,
     failed: (reason: string) => void,
   ) {
     this.#environment = environment;
-    this.#listener = listener;
-    this.address = listener.address;
+    this.#listeners = listeners;
+    this.address = listeners.native.address;
+    this.kafka = listeners.kafka?.address;
     this.#search = findCluster(environment, servers, secret, (clusterId) => {
       if (this.#isOver) return;
       try {
-        this.#node = open(clusterId, listener);
+        this.#node = open(clusterId, listeners);
       } catch (error) {
         this.#isOver = true;
         failed(error instanceof Error ? error.message : String(error));
@@ -76,6 +78,6 @@ export class JoiningNode implements BootedNode {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#search.stop();
-    this.#listener.close();
+    this.#listeners.close();
   }
 }

@@ -9,10 +9,10 @@
 
 import { LogDirectory } from "../storage/log_directory.ts";
 import { readMetaProperties } from "../storage/meta_properties.ts";
-import { BoundListener } from "../net/bound_listener.ts";
 import type { BootedNode, BootOptions } from "./booted_node.ts";
 import { type ClusterPlan, clusterPlanOf } from "./cluster_plan.ts";
 import { JoiningNode } from "./joining_node.ts";
+import { NodeListeners } from "./node_listeners.ts";
 import { WiredNode } from "./wired_node.ts";
 
 export type { BootedNode, BootOptions, NodeUsage } from "./booted_node.ts";
@@ -27,16 +27,16 @@ export type { BootedNode, BootOptions, NodeUsage } from "./booted_node.ts";
  * @throws {NetworkError} when the address cannot be listened on
  */
 export function bootNode(options: BootOptions): BootedNode {
-  const { environment, config, native } = options;
+  const { environment, config } = options;
   const plan = clusterPlanOf(config, options.nodeId);
   const isNew = readMetaProperties(environment.disk, "") === undefined;
   if (!isNew || plan.bootstrapServers.length === 0) return openNode(options, plan, plan.clusterId);
   return new JoiningNode(
     environment,
-    options.listener ?? new BoundListener(environment.network, native),
+    new NodeListeners(environment.network, options),
     plan.bootstrapServers,
     config.nativeSharedSecret,
-    (clusterId, listener) => openNode({ ...options, listener }, plan, clusterId),
+    (clusterId, listeners) => openNode(options, plan, clusterId, listeners),
     options.failed,
   );
 }
@@ -46,10 +46,11 @@ function openNode(
   options: BootOptions,
   plan: ClusterPlan,
   clusterId: string | undefined,
+  bound?: NodeListeners,
 ): WiredNode {
-  const { environment, nodeId, native } = options;
+  const { environment, nodeId } = options;
   const random = environment.random.stream("data folder");
-  let listener = options.listener;
+  let listeners = bound;
   let directory: LogDirectory | undefined;
   try {
     directory = new LogDirectory(environment.disk, {
@@ -58,11 +59,18 @@ function openNode(
       newId: () => random.uuid(),
       clusterId,
     });
-    listener ??= new BoundListener(environment.network, native);
-    return new WiredNode(options, plan, directory, listener);
+    listeners ??= new NodeListeners(environment.network, options);
+    return new WiredNode(options, plan, directory, listeners);
   } catch (error) {
-    listener?.close();
+    if (listeners === undefined) closeBound(options);
+    else listeners.close();
     directory?.release();
     throw error;
   }
+}
+
+/** Listeners that were handed over are the node's, also where it does not come to be. */
+function closeBound({ listener, kafkaListener }: BootOptions): void {
+  listener?.close();
+  kafkaListener?.close();
 }

@@ -43,6 +43,8 @@ export interface Cluster extends AsyncDisposable {
   readonly addresses: readonly string[];
   /** What clients connect to: all addresses, with commas. */
   readonly bootstrap: string;
+  /** `host:port` of each node for Kafka's clients, in the order of their ids, with commas. */
+  readonly kafka: string;
   /** The ids of the nodes that run. */
   readonly running: readonly NodeId[];
   /** Ends a node as if its process was killed. */
@@ -87,8 +89,11 @@ interface Member {
   readonly data: string;
   readonly address: SocketAddress;
   readonly disk: MemoryDisk | undefined;
+  /** For Kafka's clients. */
+  readonly kafka: SocketAddress;
   /** Bound, and not handed to the node yet. */
   listener: BoundListener | undefined;
+  kafkaListener: BoundListener | undefined;
   readonly network: CutNetwork;
   node: LaunchedNode | undefined;
 }
@@ -128,6 +133,10 @@ class RunningCluster implements Cluster {
 
   get bootstrap(): string {
     return this.addresses.join(",");
+  }
+
+  get kafka(): string {
+    return this.#members.map(({ kafka }) => formatAddress(kafka)).join(",");
   }
 
   get running(): readonly NodeId[] {
@@ -174,7 +183,10 @@ class RunningCluster implements Cluster {
     for (const member of this.#members) member.node = undefined;
     // All end: there is nobody to hand over to.
     const ends = await Promise.allSettled(nodes.map((node) => node.close({ handOver: false })));
-    for (const { listener } of this.#members) listener?.close();
+    for (const { listener, kafkaListener } of this.#members) {
+      listener?.close();
+      kafkaListener?.close();
+    }
     await this.#temporary?.remove();
     const failure = ends.find((end) => end.status === "rejected");
     if (failure !== undefined) throw failure.reason;
@@ -189,29 +201,35 @@ class RunningCluster implements Cluster {
     const { network: sockets, timers } = denoEnvironment({ dataRoot: root });
     const network = new CutNetwork(sockets, (address) => this.#isCut(id, address));
     const listener = new BoundListener(network, { host: HOST, port: 0 });
+    const kafkaListener = new BoundListener(network, { host: HOST, port: 0 });
     const inMemory = this.#options.inMemory === true;
     return {
       id,
       data: inMemory ? "memory" : `${root}/${id}`,
       address: listener.address,
+      kafka: kafkaListener.address,
       disk: inMemory
         ? new MemoryDisk({ complete: (_operation, run) => void timers.schedule(0, run) })
         : undefined,
       listener,
+      kafkaListener,
       network,
       node: undefined,
     };
   }
 
   async #launch(member: Member): Promise<void> {
-    const { id, data, address, listener } = member;
+    const { id, data, address, listener, kafka, kafkaListener } = member;
     const config = parseBrokerConfig({ ...this.#properties, "node.id": String(id) });
     const environment = this.#environmentOf(member, config);
     member.listener = undefined;
+    member.kafkaListener = undefined;
     member.node = await launch(data, {
       nodeId: id,
       native: address,
       listener,
+      kafka,
+      kafkaListener,
       config,
       environment,
     });

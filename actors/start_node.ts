@@ -8,12 +8,22 @@ import type { NodeId } from "../storage/bytes/ids.ts";
 import { DiskError } from "../storage/disk.ts";
 import { formatAddress, type SocketAddress } from "../net/network.ts";
 import { ConfigError } from "./config/definition.ts";
-import { parseVoters } from "./config/quorum_voters.ts";
+import {
+  KAFKA_LISTENER,
+  NATIVE_LISTENER,
+  parseAdvertised,
+  parseListeners,
+} from "./config/listeners.ts";
+import { parseRoles, parseVoters } from "./config/quorum_voters.ts";
 import { type BrokerConfig, parseBrokerConfig } from "./config/broker_config.ts";
 import type { BootedNode, BootOptions, CloseOptions } from "./booted_node.ts";
 import { bootNode } from "./node.ts";
 import { denoEnvironment } from "./runtime/deno_environment.ts";
 import type { Environment } from "./runtime/environment.ts";
+
+const LOOPBACK = "127.0.0.1";
+const NATIVE_PORT = 9192;
+const KAFKA_PORT = 9092;
 
 /** What a node is started with. */
 export interface NodeOptions {
@@ -28,6 +38,13 @@ export interface NodeOptions {
   readonly native?: Partial<SocketAddress>;
   /** Where others reach it, if not where it listens: through a proxy, say. */
   readonly advertisedNative?: SocketAddress;
+  /**
+   * Where to listen for Kafka's clients. 127.0.0.1:9092 when absent, where the native listener has
+   * its usual port 9192 too; else any free port, so that nodes do not meet.
+   */
+  readonly kafka?: Partial<SocketAddress>;
+  /** Where Kafka's clients reach it, if not where it listens. */
+  readonly advertisedKafka?: SocketAddress;
   /**
    * The first voters of the cluster's metadata quorum, as `id@host:port`. A node whose folder is
    * new and that is told of none is a cluster of its own, or joins that of `controllers`.
@@ -56,6 +73,8 @@ export interface Node extends AsyncDisposable {
   readonly nodeId: NodeId;
   /** `host:port` of the native listener: what clients connect to. */
   readonly address: string;
+  /** `host:port` of the listener for Kafka's clients; undefined where it is no broker. */
+  readonly kafka: string | undefined;
   /** Derived from the voters, learned from the cluster joined, or drawn: for ever in the folder. */
   readonly clusterId: string;
   /** As it was given. */
@@ -91,15 +110,21 @@ export async function startNode(options: NodeOptions): Promise<Node> {
   const config = parseBrokerConfig(propertiesOf(options));
   const { openFilesMax } = config;
   const own = parseVoters(config.controllerQuorumVoters).find(({ id }) => id === config.nodeId);
+  const listeners = parseListeners(config.listeners);
   const native = {
-    host: options.native?.host ?? own?.address.host ?? "127.0.0.1",
-    port: options.native?.port ?? own?.address.port ?? 9192,
+    host: options.native?.host ?? listeners.native?.host ?? own?.address.host ?? LOOPBACK,
+    port: options.native?.port ?? listeners.native?.port ?? own?.address.port ?? NATIVE_PORT,
   };
+  const kafka = kafkaAddress(options, config, native);
   checkReach(native.host, config);
+  if (kafka !== undefined) {
+    checkReach(kafka.host, config);
+    checkAdvertised(kafka.host, config);
+  }
   const environment = options.environment ??
     denoEnvironment({ dataRoot: options.data, openFilesMax });
   const { data, signal } = options;
-  return await launch(data, { nodeId: config.nodeId, native, config, environment }, signal);
+  return await launch(data, { nodeId: config.nodeId, native, kafka, config, environment }, signal);
 }
 
 /**
@@ -137,6 +162,7 @@ export async function launch(
   return {
     nodeId,
     address: formatAddress(booted.address),
+    kafka: booted.kafka && formatAddress(booted.kafka),
     clusterId: booted.clusterId,
     dataFolder: data,
     failed: failed.promise,
@@ -148,16 +174,18 @@ export async function launch(
 
 /** The options of a node as broker configs. */
 function propertiesOf(options: NodeOptions): Record<string, string> {
-  const { nodeId, voters, controllers, roles, rack, advertisedNative } = options;
+  const { nodeId, voters, controllers, roles, rack } = options;
+  const advertised = [
+    [NATIVE_LISTENER, options.advertisedNative] as const,
+    [KAFKA_LISTENER, options.advertisedKafka] as const,
+  ].flatMap(([name, at]) => at === undefined ? [] : [`${name}://${formatAddress(at)}`]);
   const named: Record<string, string | undefined> = {
     "node.id": nodeId === undefined ? undefined : String(nodeId),
     "controller.quorum.voters": voters?.join(","),
     "controller.quorum.bootstrap.servers": controllers?.join(","),
     "process.roles": roles?.join(","),
     "broker.rack": rack,
-    "advertised.listeners": advertisedNative === undefined
-      ? undefined
-      : `NATIVE://${formatAddress(advertisedNative)}`,
+    "advertised.listeners": advertised.length === 0 ? undefined : advertised.join(","),
   };
   const properties: Record<string, string> = { ...options.properties };
   for (const [name, value] of Object.entries(named)) {
@@ -175,6 +203,31 @@ function boot(data: string, options: BootOptions): BootedNode {
     const message = `Cannot use data folder ${data}: ${error.message}`;
     throw new DiskError(error.kind, message, { cause: error });
   }
+}
+
+/** Where Kafka's clients are served; nowhere where the node is no broker. */
+function kafkaAddress(
+  { kafka }: NodeOptions,
+  config: BrokerConfig,
+  native: SocketAddress,
+): SocketAddress | undefined {
+  if (!parseRoles(config.processRoles).broker) return undefined;
+  const listed = parseListeners(config.listeners).kafka;
+  // A list of listeners is the whole list.
+  if (config.listeners !== "" && listed === undefined && kafka === undefined) return undefined;
+  return {
+    host: kafka?.host ?? listed?.host ?? LOOPBACK,
+    port: kafka?.port ?? listed?.port ?? (native.port === NATIVE_PORT ? KAFKA_PORT : 0),
+  };
+}
+
+/** Clients are sent to the address that is advertised. */
+function checkAdvertised(host: string, config: BrokerConfig): void {
+  const isEveryInterface = host === "0.0.0.0" || host === "::";
+  if (!isEveryInterface || parseAdvertised(config.advertisedListeners).kafka !== undefined) return;
+  throw new ConfigError([
+    `Cannot advertise ${host}: advertised.listeners must say where ${KAFKA_LISTENER} is reached`,
+  ]);
 }
 
 /** Where nobody is asked for a secret, nobody from elsewhere may connect. */

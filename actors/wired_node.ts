@@ -7,7 +7,6 @@
 import { NONE, type Offset } from "../storage/bytes/ids.ts";
 import type { LogDirectory } from "../storage/log_directory.ts";
 import { LogResources } from "../storage/log_resources.ts";
-import type { BoundListener } from "../net/bound_listener.ts";
 import { BufferPool } from "../net/buffer_pool.ts";
 import { formatAddress, type SocketAddress } from "../net/network.ts";
 import type { BootedNode, BootOptions, CloseOptions, NodeUsage } from "./booted_node.ts";
@@ -20,11 +19,14 @@ import {
 import { SessionBudgets } from "./broker/budget.ts";
 import { controllerChannelActor } from "./broker/controller_channel.ts";
 import { NodeQuorumTransport } from "./broker/quorum_transport.ts";
-import { type ClusterPlan, NATIVE_LISTENER } from "./cluster_plan.ts";
+import type { ClusterPlan } from "./cluster_plan.ts";
+import { KAFKA_LISTENER, NATIVE_LISTENER } from "./config/listeners.ts";
+import type { BrokerEndPoint } from "./controller/cluster_image.ts";
 import { controllerActor } from "./controller/controller_actor.ts";
 import type { ControllerFailed } from "./controller/controller_options.ts";
 import type { ControllerClosed, ControllerRequest, Decide } from "./controller/messages.ts";
 import { type ClusterSearch, findCluster } from "./join_cluster.ts";
+import type { NodeListeners } from "./node_listeners.ts";
 import type { Actor, ActorContext, AskResult } from "./runtime/actor.ts";
 import type { Ref } from "./runtime/ref.ts";
 import { ActorSystem } from "./runtime/system.ts";
@@ -58,13 +60,14 @@ interface Closing {
 /** The actors of a node, and what they share. */
 export class WiredNode implements BootedNode {
   readonly address: SocketAddress;
+  readonly kafka: SocketAddress | undefined;
   readonly clusterId: string;
   readonly #options: BootOptions;
   readonly #directory: LogDirectory;
   readonly #buffers = new BufferPool();
   readonly #budgets: SessionBudgets;
   readonly #system: ActorSystem;
-  readonly #listener: BoundListener;
+  readonly #listeners: NodeListeners;
   readonly #transport: NodeQuorumTransport;
   /** Sees to it that the nodes that it was told of are of its cluster. */
   readonly #search: ClusterSearch | undefined;
@@ -79,13 +82,14 @@ export class WiredNode implements BootedNode {
     options: BootOptions,
     plan: ClusterPlan,
     directory: LogDirectory,
-    listener: BoundListener,
+    listeners: NodeListeners,
   ) {
     const { environment, nodeId, config } = options;
     this.#options = options;
     this.#directory = directory;
-    this.#listener = listener;
-    this.address = listener.address;
+    this.#listeners = listeners;
+    this.address = listeners.native.address;
+    this.kafka = listeners.kafka?.address;
     this.clusterId = directory.clusterId;
     this.#budgets = new SessionBudgets(config);
     this.#system = new ActorSystem({ environment, node: nodeId, probe: options.probe });
@@ -107,8 +111,8 @@ export class WiredNode implements BootedNode {
       this.#system.crash();
       throw error;
     }
-    listener.serve((connection) => {
-      this.#broker.tell({ kind: "accepted", connection, listener: NATIVE_LISTENER });
+    listeners.serve((connection, listener) => {
+      this.#broker.tell({ kind: "accepted", connection, listener });
     });
     this.#search = this.#checkCluster(plan.bootstrapServers);
     this.#supervisor.tell({ kind: "begin" });
@@ -120,9 +124,17 @@ export class WiredNode implements BootedNode {
     return { nodeId, clusterId: this.clusterId, config, versionLimits };
   }
 
-  /** Where others reach the node. */
-  #addressOf(plan: ClusterPlan): SocketAddress {
-    return plan.advertised ?? this.address;
+  /** Where fellow nodes reach the node. */
+  #addressOf({ advertised }: ClusterPlan): SocketAddress {
+    return advertised.native ?? this.address;
+  }
+
+  /** Where each listener is reached. Fellow nodes go by the first. */
+  #endPointsOf(plan: ClusterPlan): BrokerEndPoint[] {
+    const native = { name: NATIVE_LISTENER, ...this.#addressOf(plan), securityProtocol: 0 };
+    const kafka = plan.advertised.kafka ?? this.kafka;
+    if (this.kafka === undefined || kafka === undefined) return [native];
+    return [native, { name: KAFKA_LISTENER, ...kafka, securityProtocol: 0 }];
   }
 
   #spawnController(plan: ClusterPlan, resources: LogResources): Ref<ControllerRequest> {
@@ -167,7 +179,6 @@ export class WiredNode implements BootedNode {
     controller: Ref<Decide>,
   ): Ref<BrokerRequest> {
     const { nodeId, config, versionLimits, authorizer, observer, protocol } = this.#options;
-    const endPoint = { name: NATIVE_LISTENER, ...this.#addressOf(plan), securityProtocol: 0 };
     return this.#system.spawn(
       "broker",
       brokerActor({
@@ -178,7 +189,7 @@ export class WiredNode implements BootedNode {
         resources,
         buffers: this.#buffers,
         budgets: this.#budgets,
-        endPoints: [endPoint],
+        endPoints: this.#endPointsOf(plan),
         versionLimits,
         authorizer,
         controller,
@@ -229,7 +240,7 @@ export class WiredNode implements BootedNode {
   }
 
   crash(): void {
-    this.#listener.close();
+    this.#listeners.close();
     this.#disconnect();
     this.#system.crash();
     this.#directory.release();
@@ -239,7 +250,7 @@ export class WiredNode implements BootedNode {
   #fail(reason: string): void {
     if (this.#failure !== undefined) return;
     this.#failure = reason;
-    this.#listener.close();
+    this.#listeners.close();
     this.#disconnect();
     this.#system.shutdown(() => {
       this.#directory.release();
@@ -270,7 +281,7 @@ export class WiredNode implements BootedNode {
               clean: false,
               brokerEpoch: NONE,
             };
-            this.#listener.close();
+            this.#listeners.close();
             return context.ask<BrokerRequest, BrokerClosed>(
               this.#broker,
               CLOSE_TIMEOUT_MS,

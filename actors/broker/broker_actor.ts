@@ -14,6 +14,7 @@ import type { BufferPool } from "../../net/buffer_pool.ts";
 import type { VersionLimits } from "../../net/messages/version_limits.ts";
 import type { Connection } from "../../net/network.ts";
 import type { BrokerConfig } from "../config/broker_config.ts";
+import { KAFKA_LISTENER } from "../config/listeners.ts";
 import type { BrokerEndPoint, ImageChange } from "../controller/cluster_image.ts";
 import { SUPPORTED_FEATURES } from "../controller/features.ts";
 import type { ControllerRequest, Decide, MetadataCommitted } from "../controller/messages.ts";
@@ -32,6 +33,7 @@ import { spawnCoordinators, spawnInternalTopics } from "./coordination.ts";
 import type { FetchState } from "./fetch_state.ts";
 import { FetchSessions } from "./fetch_sessions.ts";
 import { isrChangesActor } from "./isr_changes.ts";
+import { kafkaSessionActor } from "./kafka_session_actor.ts";
 import { logCleanerActor } from "./log_cleaner.ts";
 import { nativeSessionActor } from "./native_session_actor.ts";
 import type { NodeObserver, ObservedBroker } from "./observer.ts";
@@ -432,9 +434,10 @@ class BrokerActor implements Actor<BrokerMessage> {
       return connection.close({ abort: true });
     }
     this.#metrics.connectionCount.set(++this.#sessions);
+    const sessionActor = listener === KAFKA_LISTENER ? kafkaSessionActor : nativeSessionActor;
     const session = this.#context.spawn(
       `session-${++this.#sessionNumber}`,
-      nativeSessionActor({ connection, listener, services: this.#services }),
+      sessionActor({ connection, listener, services: this.#services }),
     );
     this.#context.watch(session, { kind: "session-ended" });
   }

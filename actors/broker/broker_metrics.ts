@@ -6,6 +6,7 @@
 
 import type { NodeId } from "../../storage/bytes/ids.ts";
 import type { Counter, Gauge, Metrics } from "../runtime/metrics.ts";
+import { ClientSoftware } from "./client_software.ts";
 
 /** The instruments of one broker. */
 export class BrokerMetrics {
@@ -34,11 +35,13 @@ export class BrokerMetrics {
   readonly incrementalFetchSessions: Gauge;
   readonly incrementalFetchPartitionsCached: Gauge;
   readonly incrementalFetchSessionEvictionsTotal: Counter;
+  readonly clientSoftware: ClientSoftware;
   readonly #metrics: Metrics;
   readonly #requests = new Map<string, Counter>();
 
   constructor(metrics: Metrics) {
     this.#metrics = metrics;
+    this.clientSoftware = new ClientSoftware(metrics);
     this.bytesInTotal = metrics.counter("bytes-in-total");
     this.bytesOutTotal = metrics.counter("bytes-out-total");
     this.failedProduceRequestsTotal = metrics.counter("failed-produce-requests-total");

@@ -21,6 +21,9 @@ export interface ConnectionUsage {
   readonly ended: Set<() => void>;
 }
 
+/** How a connection's messages are written. */
+export type Encoding = "native" | "kafka";
+
 /** Who is at the other end of a connection. */
 export interface SessionPeer {
   readonly role: PeerRole;
@@ -41,6 +44,8 @@ export interface Call<Request, Response> {
   readonly clientId: string;
   /** The name of the listener that it came in by: what addresses in the response must fit. */
   readonly listener: string;
+  /** What it was written in. */
+  readonly encoding: Encoding;
   readonly broker: BrokerServices;
   readonly usage: ConnectionUsage;
 

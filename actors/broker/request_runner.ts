@@ -16,7 +16,7 @@ import type { ActorContext, AskResult } from "../runtime/actor.ts";
 import type { Ref } from "../runtime/ref.ts";
 import type { Access, Principal } from "./access.ts";
 import { type Allows, authorize } from "./authorization.ts";
-import type { AnyApiHandler, Call, ConnectionUsage, SessionPeer } from "./call.ts";
+import type { AnyApiHandler, Call, ConnectionUsage, Encoding, SessionPeer } from "./call.ts";
 import type { BrokerServices } from "./services.ts";
 
 /** A continuation of a call: what a session does with it is run it. */
@@ -51,6 +51,7 @@ export interface SessionIdentity {
   readonly peer: SessionPeer;
   readonly clientId: string;
   readonly listener: string;
+  readonly encoding: Encoding;
 }
 
 export class RequestRunner {
@@ -202,6 +203,10 @@ class RunningCall implements Call<unknown, unknown> {
 
   get listener(): string {
     return this.#identity.listener;
+  }
+
+  get encoding(): Encoding {
+    return this.#identity.encoding;
   }
 
   hold(): () => void {

@@ -151,10 +151,15 @@ const BROKER_CONFIGS = {
     "What clients and other nodes must show to be let in; empty asks for nothing (Strom's own)",
   ),
   brokerRack: string("broker.rack", "", "Where the broker stands: replicas are spread over racks"),
+  listeners: string(
+    "listeners",
+    "",
+    "Where to listen, as NATIVE://host:port,PLAINTEXT://host:port; the latter for Kafka's clients",
+  ),
   advertisedListeners: string(
     "advertised.listeners",
     "",
-    "Where others reach the node, as NATIVE://host:port; empty is where it listens",
+    "Where others reach the node, written as listeners; where it listens for one not named",
   ),
   processRoles: string(
     "process.roles",

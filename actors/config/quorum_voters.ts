@@ -1,6 +1,6 @@
 /**
  * The texts of configs that say what a node is and where nodes are: `process.roles`,
- * `controller.quorum.voters`, `controller.quorum.bootstrap.servers` and `advertised.listeners`.
+ * `controller.quorum.voters` and `controller.quorum.bootstrap.servers`.
  *
  * @module
  */
@@ -60,22 +60,6 @@ export function parseRoles(text: string): NodeRoles {
     throw new ConfigError([`process.roles=${text} is not broker, controller, or both`]);
   }
   return { broker: roles.has("broker"), controller: roles.has("controller") };
-}
-
-/**
- * The address that is advertised for a listener; undefined where none is.
- * @throws {ConfigError} naming what cannot be read, or a listener that is not known
- */
-export function parseAdvertised(text: string, listener: string): SocketAddress | undefined {
-  const prefix = `${listener}://`;
-  const wrong = partsOf(text).find((part) => !part.startsWith(prefix));
-  if (wrong !== undefined) {
-    throw new ConfigError([`advertised.listeners: ${wrong} is no ${prefix}host:port`]);
-  }
-  const [address] = partsOf(text);
-  return address === undefined
-    ? undefined
-    : addressOf(address.slice(prefix.length), "advertised.listeners");
 }
 
 function partsOf(text: string): string[] {

@@ -60,12 +60,13 @@ export function readPrefix(frame: Frame): RequestPrefix {
 
 /**
  * The request in a frame whose prefix named this API and one of its versions. Its records are
- * views: they last until the frame is released.
+ * views: they last until the frame is released. Its arrays may have `elementsMax` elements together.
  * @throws {MalformedMessageError} if the bytes are not what the table says.
  */
 export function decodeRequest<Request>(
   frame: Frame,
   api: Api<Request, unknown>,
+  elementsMax = Infinity,
 ): DecodedRequest<Request> {
   const prefix = readPrefix(frame);
   const version = prefix.apiVersion;
@@ -82,7 +83,7 @@ export function decodeRequest<Request>(
     throw malformed(error, "decode", HEADER, version);
   }
   const reader = readerFor(api.request, version);
-  reader.reset(frame.source, start, frame.end);
+  reader.reset(frame.source, start, frame.end, elementsMax);
   return { ...prefix, clientId, request: readMessage(reader, api.request, version) };
 }
 

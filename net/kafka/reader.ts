@@ -19,10 +19,13 @@ const floatBytes = new Uint8Array(float.buffer);
 /** What both forms share. */
 abstract class KafkaReader implements FieldReader {
   protected readonly input = new ByteReader();
+  /** How many elements arrays may still have. */
+  #elementsLeft = Infinity;
 
-  /** Reads the bytes from `start` up to `end`. */
-  reset(bytes: Uint8Array, start: number, end: number): void {
+  /** Reads the bytes from `start` up to `end`, of at most so many elements of arrays in all. */
+  reset(bytes: Uint8Array, start: number, end: number, elementsMax = Infinity): void {
     this.input.reset(bytes, start, end);
+    this.#elementsLeft = elementsMax;
   }
 
   get position(): number {
@@ -112,6 +115,8 @@ abstract class KafkaReader implements FieldReader {
     if (count > this.input.remaining) {
       refuse(`${count} elements are due, where ${this.input.remaining} bytes are left`);
     }
+    this.#elementsLeft -= Math.max(0, count);
+    if (this.#elementsLeft < 0) refuse("more elements than are allowed in a message");
     return count;
   }
 

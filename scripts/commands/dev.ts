@@ -12,6 +12,7 @@ import { OutputClosed } from "./output.ts";
 const STROM = fromFileUrl(new URL("../strom.ts", import.meta.url));
 const HOST = "127.0.0.1";
 const PORT = 9192;
+const KAFKA_PORT = 9092;
 /** Between the ports of two nodes. */
 const PORT_STEP = 100;
 const NODES = 3;
@@ -22,23 +23,31 @@ export const dev = command({
   summary: "Run a cluster of several nodes on this machine, to develop against",
   details: [
     `Each node is a process with a folder of its own below --data, and listens ${PORT_STEP} ports above`,
-    "the one before. Prints one line for each that is ready. SIGINT or SIGTERM stops all in order.",
+    "the one before, for Kafka's clients one port above. Prints one line for each that is ready. SIGINT or SIGTERM stops all in order.",
     `The first ${VOTERS_MAX} vote for a controller. A data folder belongs to its cluster: that of another`,
     "number of voters, or of other ports, is refused.",
   ],
   options: {
     nodes: integer("N", `How many nodes (default ${NODES})`, { min: 1, max: 100 }),
     data: textOr("FOLDER", "./data", "Where the nodes' data folders are"),
-    port: integer("PORT", `The port of the first node (default ${PORT})`, { min: 1, max: 65_535 }),
+    port: integer("PORT", `The native port of the first node (default ${PORT})`, {
+      min: 1,
+      max: 65_535,
+    }),
+    kafkaPort: integer("PORT", `Its port for Kafka's clients (default ${KAFKA_PORT})`, {
+      min: 1,
+      max: 65_535,
+    }),
     config: text("FILE", "A file of key=value lines for all nodes"),
     set: pairs("A broker config for all nodes; counts before the file's"),
   },
   endsOnSignal: true,
   async run({ options, terminal }) {
-    const { nodes = NODES, port = PORT, data } = options;
+    const { nodes = NODES, port = PORT, kafkaPort = KAFKA_PORT, data } = options;
     const places = Array.from({ length: nodes }, (_, index) => ({
       id: index + 1,
       address: `${HOST}:${port + index * PORT_STEP}`,
+      kafka: `${HOST}:${kafkaPort + index}`,
       data: join(data, String(index + 1)),
     }));
     const voters = places.slice(0, VOTERS_MAX).map(({ id, address }) => `${id}@${address}`).join();
@@ -68,7 +77,11 @@ async function run(nodes: readonly DevNode[], terminal: Terminal): Promise<void>
   const allReady = Promise.all(nodes.map(({ ready }) => ready)).then((all) => all.every(Boolean));
   if (await allReady) {
     const bootstrap = nodes.map(({ place }) => place.address).join();
-    await print(terminal, `All ${nodes.length} nodes are ready: --bootstrap ${bootstrap}`);
+    const kafka = nodes.map(({ place }) => place.kafka).join();
+    await print(
+      terminal,
+      `All ${nodes.length} nodes are ready: kafka ${kafka} · native ${bootstrap}`,
+    );
   } else {
     nodes.forEach((node) => node.stop());
   }
@@ -87,6 +100,7 @@ async function print({ output }: Terminal, line: string): Promise<void> {
 interface Place {
   readonly id: number;
   readonly address: string;
+  readonly kafka: string;
   readonly data: string;
 }
 
@@ -101,12 +115,12 @@ class DevNode {
   #isOver = false;
 
   constructor(place: Place, args: readonly string[], terminal: Terminal) {
-    const { id, address, data } = place;
+    const { id, address, kafka, data } = place;
     this.place = place;
     this.#child = new Deno.Command(Deno.execPath(), {
       args: [
         ...["run", "-qA", STROM, "node"],
-        ...["--id", String(id), "--native", address, "--data", data, ...args],
+        ...["--id", String(id), "--native", address, "--kafka", kafka, "--data", data, ...args],
       ],
       stdin: "null",
       stdout: "piped",

@@ -13,6 +13,7 @@ import { DiskError } from "../../storage/disk.ts";
 import { OutputClosed } from "./output.ts";
 
 const DEFAULT_NATIVE = "127.0.0.1:9192";
+const DEFAULT_KAFKA = "127.0.0.1:9092";
 
 export const node = command({
   name: "node",
@@ -32,6 +33,11 @@ export const node = command({
       `Where to listen, port 0 is any (default as in --voters, else ${DEFAULT_NATIVE})`,
     ),
     advertisedNative: maybeAddress(DEFAULT_NATIVE, "Where others reach it, if elsewhere"),
+    kafka: maybeAddress(
+      DEFAULT_KAFKA,
+      `Where to listen for Kafka's clients (default ${DEFAULT_KAFKA}; any port if --native is given)`,
+    ),
+    advertisedKafka: maybeAddress(DEFAULT_KAFKA, "Where they reach it, if elsewhere"),
     voters: text(
       "LIST",
       "The voters of a new cluster, the same on all nodes: ID@HOST:PORT,…",
@@ -56,6 +62,8 @@ export const node = command({
       ...given({
         native: options.native,
         advertisedNative: options.advertisedNative,
+        kafka: options.kafka,
+        advertisedKafka: options.advertisedKafka,
         voters: options.voters?.split(","),
         controllers: options.controllers?.split(","),
         roles: options.roles?.split(",") as ("broker" | "controller")[] | undefined,
@@ -125,9 +133,11 @@ async function start(options: Parameters<typeof startNode>[0]): Promise<Node> {
   }
 }
 
-function readyLine({ nodeId, address, dataFolder }: Node): string {
+function readyLine({ nodeId, address, kafka, dataFolder }: Node): string {
   const bootstrap = address === DEFAULT_NATIVE ? "" : ` --bootstrap ${address}`;
-  return `Strom node ${nodeId} is ready: native ${address}, data ${dataFolder}, pid ${Deno.pid}. ` +
+  const listeners = kafka === undefined ? "" : `kafka ${kafka} · `;
+  return `Strom node ${nodeId} is ready: ${listeners}native ${address}, data ${dataFolder}, pid ` +
+    `${Deno.pid}. ` +
     `Send a first record: echo hello | deno task strom produce --topic greetings${bootstrap}`;
 }
 

@@ -2,14 +2,16 @@ import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { join } from "@std/path";
 import { spawnStrom, strom, temporaryFolder } from "./strom_process.ts";
 
-/** A port from which on three, in steps of a hundred, are free now. */
+/** A port from which on three, in steps of a hundred, are free now, and the three above it. */
 function freePort(): number {
   for (;;) {
     const first = listen(0);
     const { port } = first.addr;
     try {
       if (port + 200 > 65_535) continue;
-      for (const next of [port + 100, port + 200]) listen(next).close();
+      for (const next of [port + 100, port + 200, port + 1, port + 2, port + 3]) {
+        listen(next).close();
+      }
       return port;
     } catch (error) {
       if (!(error instanceof Deno.errors.AddrInUse)) throw error;
@@ -26,7 +28,8 @@ function listen(port: number): Deno.TcpListener {
 Deno.test("strom dev: runs a cluster, a process a node, and stops all of it in order", async () => {
   using folder = temporaryFolder();
   const port = freePort();
-  const process = spawnStrom(["dev", "--data", folder.path, "--port", String(port)]);
+  const ports = ["--port", String(port), "--kafka-port", String(port + 1)];
+  const process = spawnStrom(["dev", "--data", folder.path, ...ports]);
   const errors = new Response(process.stderr).text();
   const stdout = process.stdout.pipeThrough(new TextDecoderStream()).getReader();
   let printed = "";
@@ -40,10 +43,11 @@ Deno.test("strom dev: runs a cluster, a process a node, and stops all of it in o
     const data = join(folder.path, String(id));
     assertMatch(
       printed,
-      new RegExp(`^Strom node ${id} is ready: native \\S+, data ${data}, `, "m"),
+      new RegExp(`^Strom node ${id} is ready: kafka \\S+ · native \\S+, data ${data}, `, "m"),
     );
   }
-  assertStringIncludes(printed, `All 3 nodes are ready: --bootstrap ${bootstrap}\n`);
+  const kafka = [1, 2, 3].map((index) => `127.0.0.1:${port + index}`).join();
+  assertStringIncludes(printed, `All 3 nodes are ready: kafka ${kafka} · native ${bootstrap}\n`);
   const topic = ["--topic", "t", "--bootstrap", bootstrap];
   const created = await strom(["topics", "create", ...topic, "--replication-factor", "3"]);
   assertEquals([created.code, created.stderr], [0, ""]);

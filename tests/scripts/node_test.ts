@@ -9,8 +9,8 @@ Deno.test("strom node: prints one line when it is ready, and says so when it has
   assertMatch(
     node.ready,
     new RegExp(
-      `^Strom node 1 is ready: native 127\\.0\\.0\\.1:\\d+, data ${data}, pid ${node.pid}\\. ` +
-        `Send a first record: .* --bootstrap 127\\.0\\.0\\.1:\\d+\n$`,
+      `^Strom node 1 is ready: kafka 127\\.0\\.0\\.1:\\d+ · native 127\\.0\\.0\\.1:\\d+, ` +
+        `data ${data}, pid ${node.pid}\\. Send a first record: .* --bootstrap 127\\.0\\.0\\.1:\\d+\n$`,
     ),
   );
   node.kill("SIGINT");

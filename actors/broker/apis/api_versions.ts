@@ -9,6 +9,7 @@ import {
   type ApiVersionsRequest,
   type ApiVersionsResponse,
 } from "../../../net/messages/api_versions.ts";
+import { ErrorCode } from "../../../net/messages/errors.ts";
 import type { Api } from "../../../net/schema.ts";
 import { SUPPORTED_FEATURES } from "../../controller/features.ts";
 import type { ApiHandler } from "../call.ts";
@@ -18,12 +19,17 @@ export const apiVersions: ApiHandler<ApiVersionsRequest, ApiVersionsResponse> = 
   api: API_VERSIONS,
   access: () => [],
   handle(call) {
-    const { broker, peer } = call;
-    const answer = response(0, broker.apis.of(peer.role));
+    const { broker, peer, encoding } = call;
+    const answer = response(0, broker.apis.of(peer.role, encoding));
     call.reply({ ...answer, ...features(broker, call.version) });
   },
   failed: (_request, errorCode) => response(errorCode, []),
 };
+
+/** What whoever asks in a version that is not served is told: one entry, of ApiVersions itself. */
+export function unsupportedApiVersions(): ApiVersionsResponse {
+  return response(ErrorCode.UNSUPPORTED_VERSION, [API_VERSIONS]);
+}
 
 /** The first version whose readers know that a feature may have a level of 0. */
 const LEVEL_ZERO = 4;

@@ -220,6 +220,7 @@ function count(
   if (throttledBytes > 0) leader.record(throttledBytes, environment.clock.monotonic());
 }
 
+const NO_RECORDS = new Uint8Array(0);
 const NONE = { epoch: -1, endOffset: -1, leaderId: -1, leaderEpoch: -1 } as const;
 
 function partitionData(
@@ -239,8 +240,13 @@ function partitionData(
     snapshotId: NONE,
     abortedTransactions: abortedTransactions(call, reply),
     preferredReadReplica: -1,
-    records: reply.records,
+    records: reply.records ?? noRecords(call),
   };
+}
+
+/** Clients of Kafka take null for a broken response. */
+function noRecords({ encoding }: FetchCall): Uint8Array | null {
+  return encoding === "kafka" ? NO_RECORDS : null;
 }
 
 /** What the client must leave out; null where it did not ask for committed records only. */

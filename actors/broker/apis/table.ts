@@ -5,10 +5,15 @@
  */
 
 import { PeerRole } from "../../../net/handshake.ts";
+import { ADD_RAFT_VOTER } from "../../../net/messages/add_raft_voter.ts";
+import { DESCRIBE_QUORUM } from "../../../net/messages/describe_quorum.ts";
+import { REMOVE_RAFT_VOTER } from "../../../net/messages/remove_raft_voter.ts";
 import { NODE_APIS } from "../../../net/messages/table.ts";
+import { UNREGISTER_BROKER } from "../../../net/messages/unregister_broker.ts";
+import { UPDATE_FEATURES } from "../../../net/messages/update_features.ts";
 import { limitApis, type VersionLimits } from "../../../net/messages/version_limits.ts";
 import type { Api, VersionRange } from "../../../net/schema.ts";
-import type { AnyApiHandler } from "../call.ts";
+import type { AnyApiHandler, Encoding } from "../call.ts";
 import { alterConfigs, incrementalAlterConfigs } from "./alter_configs.ts";
 import { apiVersions } from "./api_versions.ts";
 import {
@@ -115,6 +120,12 @@ const HANDLERS: ReadonlyMap<number, AnyApiHandler> = new Map(
 
 const NODES_ONLY: ReadonlySet<number> = new Set(NODE_APIS.map(({ key }) => key));
 
+/** How clusters are changed and looked into: for our own tools, as Kafka's clients do without. */
+const NATIVE_ONLY: ReadonlySet<number> = new Set(
+  [DESCRIBE_QUORUM, UPDATE_FEATURES, UNREGISTER_BROKER, ADD_RAFT_VOTER, REMOVE_RAFT_VOTER]
+    .map(({ key }) => key),
+);
+
 /** An API as a node serves it. */
 export interface ServedApi {
   readonly handler: AnyApiHandler;
@@ -125,26 +136,36 @@ export interface ServedApi {
 export class ServedApis {
   /** What clients may use, in the order of `HANDLERS`. */
   readonly forClients: readonly Api[];
+  /** What is said to be served to clients that speak Kafka's protocol. */
+  readonly forKafka: readonly Api[];
   /** What other nodes of the cluster may use. */
   readonly forNodes: readonly Api[];
   readonly #served = new Map<number, ServedApi>();
+  readonly #servedToKafka = new Map<number, ServedApi>();
 
   constructor(limits?: VersionLimits) {
     const handlers = [...HANDLERS.values()];
     this.forNodes = limitApis(handlers.map(({ api }) => api), limits);
     this.forClients = this.forNodes.filter(({ key }) => !NODES_ONLY.has(key));
+    this.forKafka = this.forClients.filter(({ key }) => !NATIVE_ONLY.has(key));
     for (const { key, versions } of this.forNodes) {
       this.#served.set(key, { handler: HANDLERS.get(key)!, versions });
+    }
+    for (const { key, versions: { min }, advertisedVersions: { max } } of this.forKafka) {
+      // Versions past those advertised are spoken among brokers.
+      this.#servedToKafka.set(key, { handler: HANDLERS.get(key)!, versions: { min, max } });
     }
   }
 
   /** Every API that peers of the role may use. */
-  of(role: PeerRole): readonly Api[] {
+  of(role: PeerRole, encoding: Encoding = "native"): readonly Api[] {
+    if (encoding === "kafka") return this.forKafka;
     return role === PeerRole.NODE ? this.forNodes : this.forClients;
   }
 
   /** The API of a key, or undefined where it is not served to peers of the role. */
-  find(apiKey: number, role: PeerRole): ServedApi | undefined {
+  find(apiKey: number, role: PeerRole, encoding: Encoding): ServedApi | undefined {
+    if (encoding === "kafka") return this.#servedToKafka.get(apiKey);
     if (role !== PeerRole.NODE && NODES_ONLY.has(apiKey)) return undefined;
     return this.#served.get(apiKey);
   }
