@@ -283,7 +283,9 @@ export class NodeConnection implements NodeLink {
 
   #start(framed: FramedConnection, exchange: Exchange): void {
     const version = this.#versions.get(exchange.api.key);
-    if (version !== undefined) return this.#transmit(framed, exchange, version);
+    // Whoever asks may know a reason to ask in an older version.
+    const { max } = exchange.api.versions;
+    if (version !== undefined) return this.#transmit(framed, exchange, Math.min(version, max));
     const action = `Cannot ask ${formatAddress(this.address)}`;
     const detail = `The node does not serve ${exchange.api.name}`;
     this.#failLater(exchange, refusalError(ErrorCode.UNSUPPORTED_VERSION, action, detail));
