@@ -22,7 +22,8 @@ import { decompress, DECOMPRESSED_BATCH_BYTES_MAX } from "./compression.ts";
 import type { Offset, Timestamp } from "./bytes/ids.ts";
 import { type BatchVerdict, CompactionFilter } from "./compaction_filter.ts";
 import { CompactionInput } from "./compaction_input.ts";
-import { CompactionMap } from "./compaction_map.ts";
+import { LatestRecords } from "./compaction_latest.ts";
+import { CompactionMap, NO_ROOM } from "./compaction_map.ts";
 import { CompactionOutput } from "./compaction_output.ts";
 import { swapIn, syncNames } from "./compaction_swap.ts";
 import { CompactionTransactions } from "./compaction_transactions.ts";
@@ -95,6 +96,7 @@ export class Compaction {
   readonly #state: LogState;
   readonly #options: CompactionOptions;
   readonly #map: CompactionMap;
+  readonly #latest: LatestRecords | undefined;
   readonly #inputBuffer: Uint8Array;
   readonly #outputBuffer: Uint8Array;
   readonly #walk = new RecordWalk();
@@ -125,8 +127,8 @@ export class Compaction {
     this.#state = state;
     this.#options = options;
     const { from, to, mapBytesMax, bufferBytes, seed } = options;
-    // There are no more keys than offsets.
-    this.#map = new CompactionMap(mapBytesMax, to - from, from, seed);
+    this.#map = new CompactionMap(mapBytesMax, from, seed);
+    this.#latest = LatestRecords.of(from, to);
     this.#inputBuffer = new Uint8Array(bufferBytes);
     this.#outputBuffer = new Uint8Array(bufferBytes);
     this.#truncations = state.truncations;
@@ -245,11 +247,14 @@ export class Compaction {
       while (walk.next()) {
         const offset = baseOffset + walk.offsetDelta;
         if (walk.keyLength < 0 || offset < from) continue;
-        if (!this.#map.put(body, walk.keyStart, walk.keyLength, offset)) return false;
+        const previous = this.#map.put(body, walk.keyStart, walk.keyLength, offset);
+        if (previous === NO_ROOM) return false;
+        this.#latest?.moved(previous, offset);
       }
     } catch (error) {
       // What the second walk cannot read either stays as it is.
       if (!(error instanceof RangeError || error instanceof CompressionError)) throw error;
+      this.#latest?.keep(baseOffset, batch.lastOffset);
     }
     return true;
   }
@@ -260,6 +265,7 @@ export class Compaction {
     const { deleteRetentionMs } = this.#state.config;
     this.#filter = new CompactionFilter({
       map: this.#map,
+      latest: this.#latest,
       mapEnd: this.#mapEnd,
       now,
       deleteRetentionMs,

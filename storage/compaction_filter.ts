@@ -17,6 +17,7 @@ import { CompressionError } from "./compression_errors.ts";
 import { compress, decompress } from "./compression.ts";
 import type { Offset, Timestamp } from "./bytes/ids.ts";
 import { sizeOfVarlong, writeVarint, writeVarlong } from "./bytes/varint.ts";
+import type { LatestRecords } from "./compaction_latest.ts";
 import type { CompactionMap } from "./compaction_map.ts";
 import type { CompactionOutput } from "./compaction_output.ts";
 import { RecordWalk } from "./compaction_walk.ts";
@@ -29,6 +30,8 @@ import {
 
 export interface FilterOptions {
   readonly map: CompactionMap;
+  /** Knows the same of the range that the map was made from, where that is not too wide. */
+  readonly latest: LatestRecords | undefined;
   /** The map knows of no record at this offset or after it. */
   readonly mapEnd: Offset;
   readonly now: Timestamp;
@@ -69,7 +72,7 @@ export class CompactionFilter {
 
   /** @throws {DiskError} when the output cannot be written */
   apply(batch: BatchView, verdict: BatchVerdict, output: CompactionOutput): void {
-    if (verdict.discard) {
+    if (verdict.discard || this.#holdsNoLatest(batch)) {
       if (verdict.keepEmpty) this.#writeEmpty(batch, output);
       return;
     }
@@ -101,9 +104,25 @@ export class CompactionFilter {
     this.#rewrite(batch, body, from, to, setsHorizon, output);
   }
 
+  /** Whether no record of a batch stays, as can be told without a look at them. */
+  #holdsNoLatest(batch: BatchView): boolean {
+    const { latest, mapEnd } = this.#options;
+    if (latest === undefined || batch.isControl) return false;
+    const { baseOffset, lastOffset } = batch;
+    return baseOffset >= latest.from && lastOffset < mapEnd &&
+      !latest.hasAny(baseOffset, lastOffset);
+  }
+
+  /** Whether a record is the latest of its key, as far as the map goes. */
+  #isLatest(body: Uint8Array, { keyStart, keyLength }: RecordWalk, offset: Offset): boolean {
+    const { map, latest } = this.#options;
+    if (latest !== undefined && offset >= latest.from) return latest.has(offset);
+    return map.get(body, keyStart, keyLength) <= offset;
+  }
+
   /** Finds out which records stay. @throws {RangeError} */
   #choose(batch: BatchView, body: Uint8Array, from: number, to: number): void {
-    const { map, mapEnd, now } = this.#options;
+    const { mapEnd, now } = this.#options;
     const walk = this.#walk;
     const { baseOffset, isControl, recordsCount, lastOffsetDelta } = batch;
     const mayGo = batch.hasDeleteHorizon && now >= batch.baseTimestamp;
@@ -119,9 +138,8 @@ export class CompactionFilter {
       if (!isControl) {
         const offset = baseOffset + walk.offsetDelta;
         if (offset < mapEnd) {
-          const { keyLength, valueLength } = walk;
-          if (keyLength < 0 || (valueLength < 0 && mayGo)) continue;
-          if (map.get(body, walk.keyStart, keyLength) > offset) continue;
+          if (walk.keyLength < 0 || (walk.valueLength < 0 && mayGo)) continue;
+          if (!this.#isLatest(body, walk, offset)) continue;
         }
         if (walk.valueLength < 0) this.#tombstones = true;
       }

@@ -1,0 +1,73 @@
+/**
+ * Which records of a range of offsets are the latest of their keys: one bit an offset, so that the
+ * second walk of a compaction need not look up what the first one has just noted, nor look into
+ * batches of which nothing stays.
+ *
+ * @module
+ */
+
+import type { Offset } from "./bytes/ids.ts";
+
+/** Bits for as many offsets are kept; of a wider range the map is asked. */
+const OFFSETS_MAX = 2 ** 28;
+
+export class LatestRecords {
+  readonly #from: Offset;
+  readonly #bits: Uint8Array;
+
+  private constructor(from: Offset, to: Offset) {
+    this.#from = from;
+    this.#bits = new Uint8Array(Math.ceil((to - from) / 8));
+  }
+
+  /** Undefined for a range so wide that it would take too much memory. */
+  static of(from: Offset, to: Offset): LatestRecords | undefined {
+    return to - from > OFFSETS_MAX ? undefined : new LatestRecords(from, to);
+  }
+
+  /** The first offset that it knows of. */
+  get from(): Offset {
+    return this.#from;
+  }
+
+  /** The record at `offset` is the latest of its key, and the one at `previous` no more; or -1. */
+  moved(previous: Offset, offset: Offset): void {
+    if (previous >= 0) this.#clear(previous - this.#from);
+    this.#set(offset - this.#from);
+  }
+
+  /** What cannot be read may be the latest of some key. */
+  keep(firstOffset: Offset, lastOffset: Offset): void {
+    const last = Math.min(lastOffset - this.#from, this.#bits.length * 8 - 1);
+    for (let bit = Math.max(0, firstOffset - this.#from); bit <= last; bit++) this.#set(bit);
+  }
+
+  has(offset: Offset): boolean {
+    const bit = offset - this.#from;
+    return (this.#bits[bit >>> 3]! & 1 << (bit & 7)) !== 0;
+  }
+
+  /** Whether there is any from one offset to another, both included. */
+  hasAny(firstOffset: Offset, lastOffset: Offset): boolean {
+    const bits = this.#bits;
+    const first = firstOffset - this.#from;
+    const last = lastOffset - this.#from;
+    const firstByte = first >>> 3;
+    const lastByte = last >>> 3;
+    for (let byte = firstByte; byte <= lastByte; byte++) {
+      let value = bits[byte]!;
+      if (byte === firstByte) value &= 0xff << (first & 7);
+      if (byte === lastByte) value &= 0xff >>> (7 - (last & 7));
+      if (value !== 0) return true;
+    }
+    return false;
+  }
+
+  #set(bit: number): void {
+    this.#bits[bit >>> 3]! |= 1 << (bit & 7);
+  }
+
+  #clear(bit: number): void {
+    this.#bits[bit >>> 3]! &= ~(1 << (bit & 7));
+  }
+}
