@@ -71,7 +71,9 @@ const RESTARTED_SINCE: Options = {
   scenario: (stage) => {
     const { partition, leader, controller, third } = cast(stage);
     const standing = () => stage.checker.metadata.image.brokers.get(third);
-    stage.stop(third);
+    stage.crash(third);
+    stage.until("it is out", () => partition.truth?.isr.includes(third) === false);
+    stage.wait(500);
     stage.cut(third, leader);
     stage.start(third);
     stage.until("it is unfenced", () => standing()?.fenced === false && stage.isUpToDate(leader));

@@ -12,7 +12,8 @@ import {
   type FaultKind,
   simulateCluster,
 } from "../../mod.ts";
-import { shrinkFaults, violationLines } from "../sim/sim_report.ts";
+import type { Asked } from "../sim/replay.ts";
+import { shrinkRun, violationLines } from "../sim/sim_report.ts";
 import { SimTotals } from "../sim/sim_totals.ts";
 import { command, type Terminal } from "./command.ts";
 import { flag, integer, text, textOr, UsageError } from "./option.ts";
@@ -60,15 +61,9 @@ export const sim = command({
       ...(kinds === undefined ? {} : { kinds }),
       ...(schedule === undefined ? {} : { faults: schedule }),
     });
-    const replay = (seed: number) =>
-      [
-        `deno task sim --seed ${seed}`,
-        nodes === undefined ? "" : ` --nodes ${nodes}`,
-        seconds === undefined ? "" : ` --seconds ${seconds}`,
-        kinds === undefined ? "" : ` --faults ${options.faults}`,
-      ].join("");
+    const asked = (seed: number): Asked => ({ seed, nodes, seconds, kinds, schedule });
     print(`commit ${await commit()}`);
-    const runner = new SeedRunner(optionsOf, replay, terminal, print);
+    const runner = new SeedRunner(optionsOf, asked, terminal, print);
     if (seed !== undefined) runner.runOne(seed, options.trace, options.logs);
     else if (options.minutes !== undefined) {
       runner.runFor(options.from ?? 1, options.minutes * MINUTE_MS);
@@ -79,7 +74,7 @@ export const sim = command({
 
 class SeedRunner {
   readonly #optionsOf: (seed: number) => ClusterSimulationOptions;
-  readonly #replay: (seed: number) => string;
+  readonly #asked: (seed: number) => Asked;
   readonly #terminal: Terminal;
   readonly #print: (line: string) => void;
   readonly #totals = new SimTotals();
@@ -88,12 +83,12 @@ class SeedRunner {
 
   constructor(
     optionsOf: (seed: number) => ClusterSimulationOptions,
-    replay: (seed: number) => string,
+    asked: (seed: number) => Asked,
     terminal: Terminal,
     print: (line: string) => void,
   ) {
     this.#optionsOf = optionsOf;
-    this.#replay = replay;
+    this.#asked = asked;
     this.#terminal = terminal;
     this.#print = print;
   }
@@ -145,10 +140,9 @@ class SeedRunner {
     if (result.violations.length === 0) return;
     this.broken++;
     this.#terminal.note("shrinking the faults…");
-    const shrunk = shrinkFaults(options, result, SHRINK_RUNS);
-    for (const line of violationLines(result, shrunk, this.#replay(Number(result.seed)))) {
-      this.#print(line);
-    }
+    const shrunk = shrinkRun(options, result, SHRINK_RUNS);
+    const asked = this.#asked(Number(result.seed));
+    for (const line of violationLines(result, shrunk, asked)) this.#print(line);
   }
 
   #end(): void {

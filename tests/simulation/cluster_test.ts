@@ -9,6 +9,7 @@ import { CLUSTER_KINDS } from "../../actors/sim/cluster_options.ts";
 import { STATE_RULES } from "../../actors/sim/checkers/verdicts.ts";
 import { libraryWorkload } from "../../actors/sim/library_workload.ts";
 import { simulate, type SimulatedWorld } from "../../actors/sim/simulate.ts";
+import { replayCommand } from "../../scripts/sim/replay.ts";
 import { SimTotals } from "../../scripts/sim/sim_totals.ts";
 
 const SEEDS = 200;
@@ -28,7 +29,8 @@ Deno.test("simulated cluster: no seed breaks a rule, and the runs are about some
   const totals = new SimTotals();
   for (let seed = 1; seed <= SEEDS; seed++) {
     const result = simulateCluster({ seed, run: { faultsForMs: FAULTS_FOR_MS }, kinds: KINDS });
-    assertEquals(result.violations, [], `deno task sim --seed ${seed} --seconds 6`);
+    const replay = replayCommand({ seed, seconds: FAULTS_FOR_MS / 1000, kinds: KINDS });
+    assertEquals(result.violations, [], replay);
     totals.add(result);
   }
   assertEquals(totals.vacuous.filter((name) => !RARE.has(name)), []);
