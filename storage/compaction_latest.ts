@@ -15,7 +15,8 @@ export class LatestRecords {
   readonly #from: Offset;
   readonly #bits: Uint8Array;
 
-  private constructor(from: Offset, to: Offset) {
+  /** One is made by {@link LatestRecords.of}. */
+  constructor(from: Offset, to: Offset) {
     this.#from = from;
     this.#bits = new Uint8Array(Math.ceil((to - from) / 8));
   }

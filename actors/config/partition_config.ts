@@ -5,8 +5,9 @@
  */
 
 import type { LogConfig } from "../../storage/log_config.ts";
+import type { ProducedRecordRules, StoredCompression } from "../../storage/produced_records.ts";
 import type { BrokerConfig } from "./broker_config.ts";
-import { withTopicConfigs } from "./topic_config.ts";
+import { type TopicConfig, withTopicConfigs } from "./topic_config.ts";
 
 export interface PartitionConfig {
   /** How its log is kept. */
@@ -17,6 +18,8 @@ export interface PartitionConfig {
   readonly flushBeforeAck: boolean;
   /** `decompressed.batch.max.bytes`, which is the broker's. */
   readonly decompressedBatchMaxBytes: number;
+  /** What is asked of records that producers send, and how they are stored. */
+  readonly produced: ProducedRecordRules;
   /** Replicas whose replication is throttled, as `partition:broker` or `*` (KIP-73). */
   readonly leaderThrottledReplicas: readonly string[];
   readonly followerThrottledReplicas: readonly string[];
@@ -55,7 +58,31 @@ export function partitionConfig(
     minInsyncReplicas: topic.minInsyncReplicas,
     flushBeforeAck: topic.flushBeforeAck,
     decompressedBatchMaxBytes: broker.decompressedBatchMaxBytes,
+    produced: {
+      compression: storedCompression(topic),
+      keysRequired: topic.cleanupPolicy.includes("compact"),
+      timestampType: topic.messageTimestampType,
+      timestampBeforeMaxMs: topic.messageTimestampBeforeMaxMs,
+      timestampAfterMaxMs: topic.messageTimestampAfterMaxMs,
+      decompressedBytesMax: broker.decompressedBatchMaxBytes,
+    },
     leaderThrottledReplicas: topic.leaderReplicationThrottledReplicas,
     followerThrottledReplicas: topic.followerReplicationThrottledReplicas,
   };
+}
+
+function storedCompression(
+  { compressionType, compressionGzipLevel, compressionZstdLevel }: TopicConfig,
+): StoredCompression {
+  switch (compressionType) {
+    case "uncompressed":
+      return { type: "none", level: undefined };
+    case "gzip":
+      // Any number from -1 up but 0, which would compress nothing.
+      return { type: "gzip", level: compressionGzipLevel === 0 ? 1 : compressionGzipLevel };
+    case "zstd":
+      return { type: "zstd", level: compressionZstdLevel };
+    default:
+      return { type: compressionType, level: undefined };
+  }
 }

@@ -38,6 +38,17 @@ export interface TopicConfigDefinition<Value = unknown> extends ConfigDefinition
   readonly synonyms: readonly BrokerSynonym[];
 }
 
+/** Kafka says `uncompressed` where its producers say `none`: either will do. */
+const COMPRESSION_TYPES = [
+  "producer",
+  "uncompressed",
+  "none",
+  "gzip",
+  "snappy",
+  "lz4",
+  "zstd",
+] as const;
+
 const TIMESTAMP_TYPES = ["CreateTime", "LogAppendTime"] as const;
 
 /** `*`, or each item `partition:broker`. */
@@ -51,13 +62,24 @@ const TOPIC_CONFIGS = {
     "log.cleanup.policy",
   ),
   compressionType: topic(
-    string<"producer">(
+    string<(typeof COMPRESSION_TYPES)[number]>(
       "compression.type",
       "producer",
-      "How batches are stored: as producers sent them",
-      { allowed: ["producer"] },
+      "How batches are stored: compressed so, uncompressed, or as producers sent them",
+      { allowed: COMPRESSION_TYPES },
     ),
     "compression.type",
+  ),
+  compressionGzipLevel: topic(
+    int("compression.gzip.level", -1, "How hard gzip tries, 1 to 9; -1 is its default", {
+      min: -1,
+      max: 9,
+    }),
+    "compression.gzip.level",
+  ),
+  compressionZstdLevel: topic(
+    int("compression.zstd.level", 3, "How hard zstd tries", { min: -131_072, max: 22 }),
+    "compression.zstd.level",
   ),
   deleteRetentionMs: topic(
     long("delete.retention.ms", LOG.deleteRetentionMs, "How long compaction keeps a tombstone", {

@@ -9,6 +9,7 @@
 
 import type { Ref } from "../runtime/ref.ts";
 import type { Epoch, NodeId, Offset, Timestamp, Uuid } from "../../storage/bytes/ids.ts";
+import type { RecordError } from "../../storage/produced_records.ts";
 import type { ProducerEntry } from "../../storage/producer_state.ts";
 import type { AbortedTransaction } from "../../storage/transaction_index.ts";
 import type { ErrorCode } from "../../net/messages/errors.ts";
@@ -69,6 +70,8 @@ export interface Append {
 export interface AppendReply {
   readonly error: ErrorCode;
   readonly errorMessage: string | null;
+  /** What is wrong with which records, where it is theirs. */
+  readonly recordErrors?: readonly RecordError[];
   /** The offset of the batch's first record; -1 with an error. */
   readonly baseOffset: Offset;
   /** The broker's time where the topic asks for it, else -1. */

@@ -169,7 +169,9 @@ class PartitionActor implements Actor<PartitionMessage> {
         if (this.#log !== undefined) return this.#serve(message, this.#log);
         if (message.kind === "maintain" || message.kind === "check-lag") return this.#openAgain();
         // Nobody opens a log to see whether it is worth compacting.
-        if (message.kind === "compaction-need") return this.#compactor.answerNeed(message, undefined);
+        if (message.kind === "compaction-need") {
+          return this.#compactor.answerNeed(message, undefined);
+        }
         if (this.#waiting.length >= WAITING_MAX) {
           return refuse(message, ErrorCode.NOT_LEADER_OR_FOLLOWER);
         }
@@ -195,7 +197,7 @@ class PartitionActor implements Actor<PartitionMessage> {
   #serve(message: PartitionRequest, log: Log): void {
     switch (message.kind) {
       case "append":
-        this.#appender.append(message, log, this.#config.flushBeforeAck);
+        this.#appender.append(message, log, this.#config);
         this.#endWith(log);
         return this.#keeper.maybeFlush(log);
       case "read":

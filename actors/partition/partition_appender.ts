@@ -18,6 +18,8 @@ import type { AppendRefused } from "../../storage/log_append.ts";
 import { BatchView } from "../../storage/record_batch.ts";
 import { validateProducedBatch } from "../../storage/record_batch_validation.ts";
 import { ErrorCode } from "../../net/messages/errors.ts";
+import { type PreparedBatch, prepareProducedBatch } from "../../storage/produced_records.ts";
+import type { PartitionConfig } from "../config/partition_config.ts";
 import { appendFailure } from "./log_questions.ts";
 import type { Append, AppendReply } from "./messages.ts";
 import { PendingAcks } from "./pending_acks.ts";
@@ -26,7 +28,7 @@ import type { Troubles } from "../runtime/troubles.ts";
 import { type Admission, Verification, type VerificationOptions } from "./verification.ts";
 
 /** Finds out whether this partition is part of a transaction; `done` is called in its turn. */
-export type AskVerification = VerificationOptions["ask"];
+export type AskVerification = VerificationOptions<Append>["ask"];
 
 export interface PartitionAppenderOptions {
   readonly replica: Replica;
@@ -38,6 +40,8 @@ export interface PartitionAppenderOptions {
   appended(bytes: number): void;
 }
 
+type RefusedRecords = Extract<PreparedBatch, { readonly kind: "refused" }>;
+
 /** What came of an append: it was answered, or waits for an acknowledgement, or is held back. */
 type Outcome = "ended" | "held";
 
@@ -47,9 +51,9 @@ export class PartitionAppender {
   readonly #forFlush = new PendingAcks();
   readonly #batch = new BatchView();
   /** Undefined where transactions are taken on trust. */
-  readonly #verification: Verification | undefined;
+  readonly #verification: Verification<Append> | undefined;
   /** For what is held back: the log and settings of the last append. */
-  #last: { readonly log: Log; readonly flushBeforeAck: boolean } | undefined;
+  #last: { readonly log: Log; readonly config: PartitionConfig } | undefined;
 
   constructor(options: PartitionAppenderOptions) {
     this.#options = options;
@@ -57,8 +61,8 @@ export class PartitionAppender {
     this.#verification = ask && new Verification({
       ask,
       resume: (append) => {
-        const { log, flushBeforeAck } = this.#last!;
-        this.append(append, log, flushBeforeAck);
+        const { log, config } = this.#last!;
+        this.append(append, log, config);
       },
       refuse: (append, error, reason) => {
         append.release();
@@ -67,10 +71,10 @@ export class PartitionAppender {
     });
   }
 
-  append(message: Append, log: Log, flushBeforeAck: boolean): void {
+  append(message: Append, log: Log, config: PartitionConfig): void {
     let outcome: Outcome = "ended";
     try {
-      outcome = this.#append(message, log, flushBeforeAck);
+      outcome = this.#append(message, log, config);
     } finally {
       if (outcome === "ended") message.release();
     }
@@ -99,8 +103,9 @@ export class PartitionAppender {
     this.#verification?.fail();
   }
 
-  #append(message: Append, log: Log, flushBeforeAck: boolean): Outcome {
-    const { records, acks, replyTo, origin = "leader" } = message;
+  #append(message: Append, log: Log, config: PartitionConfig): Outcome {
+    const { acks, replyTo, origin = "leader" } = message;
+    let { records } = message;
     const { replica, troubles, now, appended } = this.#options;
     const refusal = replica.checkAppend(acks);
     if (refusal !== ErrorCode.NONE) return refuse(message, refusal, null);
@@ -112,9 +117,14 @@ export class PartitionAppender {
     }
     const { isTransactional, isControl } = this.#batch.moveTo(records, 0);
     if (isTransactional && origin === "leader") {
-      const admission = this.#admit(message, this.#batch, log, flushBeforeAck);
+      const admission = this.#admit(message, this.#batch, log, config);
       if (admission.kind === "held") return "held";
       if (admission.kind === "refused") return refuse(message, admission.error, admission.reason);
+    }
+    if (origin === "leader") {
+      const prepared = prepareProducedBatch(records, config.produced, now());
+      if (prepared.kind === "refused") return refuseRecords(message, prepared);
+      if (prepared.kind === "recoded") records = prepared.records;
     }
     const result = log.append(records, { origin, leaderEpoch: replica.leaderEpoch, now: now() });
     if (result.kind === "refused") return this.#refused(result, message);
@@ -129,16 +139,17 @@ export class PartitionAppender {
     };
     const endOffset = result.lastOffset + 1;
     if (acks === "all") this.#forHighWatermark.add(endOffset, reply, replyTo);
-    else if (acks === "leader" && flushBeforeAck) this.#forFlush.add(endOffset, reply, replyTo);
-    else replyTo.tell(reply);
+    else if (acks === "leader" && config.flushBeforeAck) {
+      this.#forFlush.add(endOffset, reply, replyTo);
+    } else replyTo.tell(reply);
     appended(result.duplicate ? 0 : records.length);
     return "ended";
   }
 
   /** Whether records of a transaction may be appended now. */
-  #admit(message: Append, batch: BatchView, log: Log, flushBeforeAck: boolean): Admission {
+  #admit(message: Append, batch: BatchView, log: Log, config: PartitionConfig): Admission {
     if (this.#verification === undefined) return { kind: "admitted" };
-    this.#last = { log, flushBeforeAck };
+    this.#last = { log, config };
     const { producerId, producerEpoch, baseSequence } = batch;
     const now = this.#options.now();
     try {
@@ -169,6 +180,12 @@ export class PartitionAppender {
       : ErrorCode[error];
     return refuse(message, code, reason);
   }
+}
+
+function refuseRecords({ replyTo }: Append, refused: RefusedRecords): Outcome {
+  const { error, reason, recordErrors } = refused;
+  replyTo.tell({ ...appendFailure(ErrorCode[error], reason), recordErrors });
+  return "ended";
 }
 
 function refuse({ replyTo }: Append, error: ErrorCode, reason: string | null): Outcome {

@@ -143,6 +143,7 @@ function partitionResponse(
 ): PartitionProduceResponse {
   if (result.kind !== "reply") return failure(index, unansweredError(result.kind), null);
   const { error, errorMessage, baseOffset, logAppendTime, logStartOffset } = result.reply;
+  const { recordErrors = [] } = result.reply;
   return {
     index,
     errorCode: error === ErrorCode.TRANSACTION_ABORTABLE && version < TRANSACTION_ABORTABLE
@@ -151,7 +152,10 @@ function partitionResponse(
     baseOffset,
     logAppendTimeMs: logAppendTime,
     logStartOffset,
-    recordErrors: [],
+    recordErrors: recordErrors.map(({ batchIndex, message }) => ({
+      batchIndex,
+      batchIndexErrorMessage: message,
+    })),
     errorMessage,
     currentLeader: NO_LEADER,
   };

@@ -145,6 +145,14 @@ Deno.test("partition config: without overrides it is the log's own defaults", ()
     minInsyncReplicas: 1,
     flushBeforeAck: false,
     decompressedBatchMaxBytes: DECOMPRESSED_BATCH_BYTES_MAX,
+    produced: {
+      compression: { type: "producer", level: undefined },
+      keysRequired: false,
+      timestampType: "CreateTime",
+      timestampBeforeMaxMs: UNLIMITED,
+      timestampAfterMaxMs: 3_600_000,
+      decompressedBytesMax: DECOMPRESSED_BATCH_BYTES_MAX,
+    },
     leaderThrottledReplicas: [],
     followerThrottledReplicas: [],
   });
