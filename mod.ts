@@ -53,6 +53,7 @@ export type { Compression } from "./storage/compression.ts";
 
 // Clients.
 export { Producer } from "./actors/client/producer.ts";
+export { Transaction, type TransactionSends } from "./actors/client/transaction.ts";
 export { Consumer } from "./actors/client/consumer.ts";
 export type {
   OffsetAndTimestamp,

@@ -79,6 +79,13 @@ export interface ProducerConfig<K = Data, V = Data> extends ClientConfig {
    * `acks` is not `"all"` or `retries` is 0.
    */
   readonly enableIdempotence?: boolean;
+  /**
+   * Whose transactions these are: of several producers with the same id only the last can do
+   * anything. With it records are sent in transactions only.
+   */
+  readonly transactionalId?: string;
+  /** A transaction that is open for longer is aborted. 60,000. */
+  readonly transactionTimeoutMs?: number;
   /** Chooses the partition of records that name none; when absent the key or the load does. */
   readonly partitioner?: Partitioner;
   /** See each record before it is sent, and what came of it. */
@@ -175,6 +182,7 @@ const PRODUCER = {
   maxRequestSize: [1_048_576, 1, 1 << 30],
   deliveryTimeoutMs: [120_000, 1, INT32_MAX],
   retries: [INT32_MAX, 0, INT32_MAX],
+  transactionTimeoutMs: [60_000, 1, INT32_MAX],
 } as const satisfies Record<string, Bounds>;
 
 const CONSUMER = {
@@ -224,12 +232,19 @@ export function producerSettings<K, V>(config: ProducerConfig<K, V>) {
         `requestTimeoutMs together`,
     );
   }
+  if (config.transactionalId !== undefined && config.enableIdempotence === false) {
+    throw new InvalidConfigError("Cannot use enableIdempotence false with a transactionalId");
+  }
   return {
     ...common,
     ...settings,
     batchSize: Math.min(settings.batchSize, settings.maxRequestSize),
     acks,
-    enableIdempotence: idempotence(config.enableIdempotence, { ...settings, acks }),
+    enableIdempotence: idempotence(config.enableIdempotence ?? isAsked(config.transactionalId), {
+      ...settings,
+      acks,
+    }),
+    transactionalId: config.transactionalId,
     compression: oneOf<Compression>("compression", config.compression ?? "none", [
       "none",
       "gzip",
@@ -242,6 +257,12 @@ export function producerSettings<K, V>(config: ProducerConfig<K, V>) {
     eager: config.lingerMs === undefined || config.lingerMs === 0,
     partitioner: config.partitioner,
   };
+}
+
+/** Transactions ask for idempotence. */
+function isAsked(transactionalId: string | undefined): true | undefined {
+  if (transactionalId !== "") return transactionalId === undefined ? undefined : true;
+  throw new InvalidConfigError('Cannot use transactionalId "": it has a name or is absent');
 }
 
 /** As many requests as a log remembers batches of a producer. */

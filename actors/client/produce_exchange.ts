@@ -16,6 +16,7 @@ export function produceRequest(
   batches: readonly ProducerBatch[],
   acks: number,
   timeoutMs: number,
+  transactionalId: string | null,
   bytesOf: (batch: ProducerBatch) => Uint8Array,
 ): ProduceRequest {
   const byTopic = new Map<string, { index: number; records: Uint8Array }[]>();
@@ -25,7 +26,7 @@ export function produceRequest(
     partitions.push({ index: batch.partition, records: bytesOf(batch) });
   }
   return {
-    transactionalId: null,
+    transactionalId,
     acks,
     timeoutMs,
     topicData: Array.from(byTopic, ([name, partitionData]) => ({ name, partitionData })),

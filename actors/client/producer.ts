@@ -2,69 +2,63 @@
  * The producer: takes records, gives a promise for each, and sees to it that they get to their
  * partitions.
  *
- * Owns the way of a record from `send` into a batch, and the public face. Beneath it everything is
- * synchronous: the accumulator keeps batches, the sender sends them, the cluster knows who leads
- * what. Promises are made only here.
+ * Owns the public face, and the course of a transaction. Beneath it everything is synchronous: the
+ * send path puts records into batches, the accumulator keeps those, the sender sends them, the
+ * cluster knows who leads what.
  *
- * Invariants: keys and values are copied before `send` returns; each record settles once; records
- * sent to one partition are appended in the order they were sent, and, where the producer is
- * idempotent, each once; nobody is told inside `send`.
+ * Invariants: each record settles once; records sent to one partition are appended in the order
+ * they were sent, and, where the producer is idempotent, each once; in a transaction all of them are
+ * seen by readers of committed records, or none.
  *
  * @module
  */
 
 import type { Environment } from "../runtime/environment.ts";
-import { ErrorCode, isRetriable } from "../../net/messages/errors.ts";
+import { ErrorCode } from "../../net/messages/errors.ts";
 import { INIT_PRODUCER_ID } from "../../net/messages/init_producer_id.ts";
-import { Accumulator, PartitionQueue, type TopicQueues } from "./accumulator.ts";
+import { Accumulator } from "./accumulator.ts";
 import { Breather } from "./breather.ts";
 import { type Bootstrap, parseBootstrap } from "./bootstrap.ts";
 import { Cluster } from "./cluster.ts";
-import { CoarseClock } from "./coarse_clock.ts";
 import { type ProducerConfig, type ProducerSettings, producerSettings } from "./configs.ts";
 import { defaultEnvironment } from "./default_environment.ts";
 import {
-  BufferExhaustedError,
   type ClientError,
   ClosedError,
   errorForCode,
-  TimeoutError,
-  UnknownTopicError,
+  InvalidConfigError,
+  ProducerFencedError,
+  TransactionAbortedError,
 } from "./errors.ts";
 import { FlushWaiter } from "./flush_waiter.ts";
-import { ProducerInterceptors } from "./interceptors.ts";
-import type { ProducerBatch } from "./producer_batch.ts";
-import { ProducerIdentity } from "./producer_identity.ts";
+import { type Identity, ProducerIdentity } from "./producer_identity.ts";
 import { ProducerMetrics } from "./producer_metrics.ts";
+import { ProducerTopics } from "./producer_topics.ts";
 import { RecordAppender } from "./record_appender.ts";
-import { checkTimestamp, contentOf, copyOf, copyOfHeaders, headersOf } from "./record_contents.ts";
 import type { BatchRecord, Data, ProducerRecord, RecordMetadata, SendCallback } from "./records.ts";
-import { SendBacklog, type Waiting } from "./send_backlog.ts";
+import { SendBacklog } from "./send_backlog.ts";
 import { Sender } from "./sender.ts";
-import { SendGroup, type SentRecords } from "./send_group.ts";
+import type { SentRecords } from "./send_group.ts";
+import { SendPath } from "./send_path.ts";
 import { PartitionSequences } from "./sequences.ts";
-import type { Serializer } from "./serializers.ts";
-import { checkTopicName } from "./topic_name.ts";
-import { asClientError, WaitingGroup, WaitingRecord } from "./waiting_sends.ts";
+import { Transaction, TransactionSequences } from "./transaction.ts";
+import { TransactionManager } from "./transaction_manager.ts";
 
 /** Sends records. Safe to share; made by `Producer.connect`. */
 export class Producer<K = Data, V = Data> implements AsyncDisposable {
   readonly #environment: Environment;
   readonly #settings: ProducerSettings;
-  readonly #keySerializer: Serializer<K> | undefined;
-  readonly #valueSerializer: Serializer<V> | undefined;
   readonly #cluster: Cluster;
   readonly #accumulator: Accumulator;
-  readonly #appender: RecordAppender;
   readonly #backlog: SendBacklog;
   readonly #sender: Sender;
+  readonly #topics: ProducerTopics;
   /** Undefined where it is not idempotent. */
-  readonly #identity: ProducerIdentity | undefined;
+  readonly #identity: Identity | undefined;
+  /** Undefined where it has no transactional id. */
+  readonly #transactions: TransactionManager | undefined;
   readonly #breather: Breather;
-  readonly #clock: CoarseClock;
-  readonly #interceptors: ProducerInterceptors<K, V> | undefined;
-  /** The topic sent to last: most callers stay with one. */
-  #lastTopic: TopicQueues | undefined;
+  readonly #path: SendPath<K, V>;
   #closing: Promise<void> | undefined;
   readonly #thrown = (error: unknown) => {
     this.#environment.logger.log("error", "callback of send threw", { error: String(error) });
@@ -75,8 +69,6 @@ export class Producer<K = Data, V = Data> implements AsyncDisposable {
     const { environment } = cluster;
     this.#environment = environment;
     this.#settings = settings;
-    this.#keySerializer = config.keySerializer;
-    this.#valueSerializer = config.valueSerializer;
     this.#cluster = cluster;
     const random = environment.random.stream("producer");
     this.#accumulator = new Accumulator({
@@ -85,24 +77,28 @@ export class Producer<K = Data, V = Data> implements AsyncDisposable {
       batchBegan: (queue) => this.#sender.batchBegan(queue),
       batchFull: (queue) => this.#sender.batchFull(queue),
     });
-    this.#appender = new RecordAppender({
-      ...settings,
-      accumulator: this.#accumulator,
-      clock: environment.clock,
-      random,
-    });
     this.#backlog = new SendBacklog({
       environment,
       maxBlockMs: settings.maxBlockMs,
-      timeoutError: (topic) => this.#waitedTooLong(topic),
+      timeoutError: (topic) => this.#topics.waitedTooLong(topic),
       shrunk: () => this.#breather.roomMade(!this.#backlog.isEmpty),
     });
-    this.#identity = settings.enableIdempotence ? this.#makeIdentity() : undefined;
+    this.#transactions = this.#makeTransactions();
+    this.#identity = this.#transactions ??
+      (settings.enableIdempotence ? this.#makeIdentity() : undefined);
+    this.#topics = new ProducerTopics({
+      cluster,
+      accumulator: this.#accumulator,
+      maxBlockMs: settings.maxBlockMs,
+      sequencesOf: (topic, partition) => this.#sequencesOf(topic, partition),
+      refused: (topic, error) => this.#backlog.failTopic(topic, error),
+    });
     this.#sender = new Sender({
       settings,
       environment,
       random,
       identity: this.#identity,
+      transactions: this.#transactions,
       accumulator: this.#accumulator,
       metrics: new ProducerMetrics(environment.metrics, settings.clientId),
       link: (node) => cluster.link(node),
@@ -112,11 +108,20 @@ export class Producer<K = Data, V = Data> implements AsyncDisposable {
       roomMade: () => this.#roomMade(),
       thrown: this.#thrown,
     });
-    this.#clock = new CoarseClock(environment);
     this.#breather = new Breather(environment, this.#accumulator, settings.bufferMemory);
-    this.#interceptors = config.interceptors === undefined || config.interceptors.length === 0
-      ? undefined
-      : new ProducerInterceptors(config.interceptors, environment.logger);
+    this.#path = new SendPath(config, {
+      environment,
+      topics: this.#topics,
+      backlog: this.#backlog,
+      appender: new RecordAppender({
+        ...settings,
+        accumulator: this.#accumulator,
+        clock: environment.clock,
+        random,
+      }),
+      hurry: () => this.#sender.wake(),
+      thrown: this.#thrown,
+    });
     cluster.observe({
       linksChanged: () => {
         this.#identity?.connected();
@@ -127,7 +132,8 @@ export class Producer<K = Data, V = Data> implements AsyncDisposable {
   }
 
   /**
-   * Connects to a cluster by any of its brokers.
+   * Connects to a cluster by any of its brokers. One with a transactional id takes it from whoever
+   * had it, and ends its transaction.
    * @throws {BrokerNotAvailableError} when none of the addresses can be connected to.
    * @throws {InvalidConfigError} when an address or a config cannot be used.
    */
@@ -145,6 +151,12 @@ export class Producer<K = Data, V = Data> implements AsyncDisposable {
     const producer = new Producer<K, V>(cluster, config, settings);
     await cluster.connect();
     producer.#identity?.want();
+    try {
+      await producer.#transactions?.init();
+    } catch (error) {
+      await producer.close();
+      throw error;
+    }
     return producer;
   }
 
@@ -160,8 +172,9 @@ export class Producer<K = Data, V = Data> implements AsyncDisposable {
     record: ProducerRecord<K, V>,
     callback?: SendCallback,
   ): Promise<RecordMetadata> | undefined {
-    if (this.#interceptors !== undefined) return this.#sendIntercepted(record, callback);
-    return this.#sendPlain(record, callback);
+    const refusal = this.#outside();
+    if (refusal !== undefined) return this.#path.refuse(refusal, callback);
+    return this.#path.send(record, callback);
   }
 
   /**
@@ -170,21 +183,8 @@ export class Producer<K = Data, V = Data> implements AsyncDisposable {
    * that the buffer has no room for are taken later: they must not change until then.
    */
   sendBatch(topic: string, records: readonly BatchRecord<K, V>[]): Promise<SentRecords> {
-    if (this.#interceptors !== undefined) {
-      return Promise.all(records.map((record) => this.send({ ...record, topic })));
-    }
-    try {
-      if (this.#closing !== undefined) throw this.#closedError();
-      const queues = this.#topic(topic);
-      const group = new SendGroup(records.length);
-      const now = this.#environment.clock.wall();
-      const append = (record: BatchRecord<K, V>) => this.#append(queues, record, now);
-      const waiting = new WaitingGroup(group, records, append);
-      if (!this.#mayAppend(queues) || waiting.append() !== "all") this.#wait(queues, waiting);
-      return group.promise;
-    } catch (error) {
-      return Promise.reject(asClientError(error));
-    }
+    const refusal = this.#outside();
+    return refusal === undefined ? this.#path.sendBatch(topic, records) : Promise.reject(refusal);
   }
 
   /**
@@ -209,6 +209,40 @@ export class Producer<K = Data, V = Data> implements AsyncDisposable {
     });
   }
 
+  /**
+   * Runs a transaction: what `body` sends by it, and the offsets it adds, are committed all
+   * together when it has returned, or, when it throws or something cannot be sent, not at all. One
+   * at a time; its result is that of `body`.
+   * @throws {TransactionAbortedError} where something could not be sent: see `cause`
+   * @throws {ProducerFencedError} where a newer producer has the transactional id
+   * @throws whatever `body` throws, once the transaction is aborted
+   */
+  async transaction<T>(body: (transaction: Transaction<K, V>) => T | Promise<T>): Promise<T> {
+    const transactions = this.#transactions;
+    if (transactions === undefined) {
+      throw new InvalidConfigError("Cannot begin a transaction: there is no transactionalId");
+    }
+    if (this.#closing !== undefined) throw this.#closedError();
+    await transactions.begin();
+    const transaction = new Transaction<K, V>({
+      send: (record) => this.#path.send(record, undefined)!,
+      sendBatch: (topic, records) => this.#path.sendBatch(topic, records),
+      sendOffsets: (offsets, group) => transactions.sendOffsets(offsets, group),
+    });
+    try {
+      const result = await body(transaction);
+      await Promise.all([this.flush(), transaction.end()]);
+      const { failure } = transaction;
+      if (failure !== undefined) throw notCommitted(failure.error);
+      if (transactions.current === undefined) throw notCommitted(undefined);
+      await transactions.end(true);
+      return result;
+    } catch (error) {
+      await this.#abort(transactions, transaction, error);
+      throw error;
+    }
+  }
+
   /** The number of partitions of a topic, once it is known. */
   partitionsFor(topic: string): number | undefined {
     return this.#cluster.metadata.topic(topic)?.partitions.length;
@@ -228,6 +262,7 @@ export class Producer<K = Data, V = Data> implements AsyncDisposable {
   }
 
   async #close(timeoutMs: number | undefined): Promise<void> {
+    this.#path.close();
     const flushed = this.flush();
     if (timeoutMs === undefined) {
       await flushed;
@@ -247,138 +282,53 @@ export class Producer<K = Data, V = Data> implements AsyncDisposable {
     await this.#cluster.close();
   }
 
-  #sendPlain(
-    record: ProducerRecord<K, V>,
-    callback: SendCallback | undefined,
-  ): Promise<RecordMetadata> | undefined {
+  /** Why nothing can be sent but in a transaction, where that is so. */
+  #outside(): ClientError | undefined {
+    if (this.#transactions === undefined) return undefined;
+    const detail = "A producer with a transactionalId sends in transactions only";
+    return errorForCode(ErrorCode.INVALID_TXN_STATE, "Cannot send", detail);
+  }
+
+  /** Drops what was not sent yet, waits for what was, and has the transaction aborted. */
+  async #abort(
+    transactions: TransactionManager,
+    transaction: Transaction<K, V>,
+    cause: unknown,
+  ): Promise<void> {
+    if (!transactions.isOpen) return;
+    const aborted = new TransactionAbortedError("Cannot send: the transaction is aborted", {
+      cause,
+    });
+    const ended = transaction.end();
+    for (const { name } of this.#backlog.topics) this.#backlog.failTopic(name, aborted);
+    this.#sender.abort(aborted);
+    await Promise.all([this.flush(), ended]);
+    this.#sender.endAbort();
     try {
-      if (this.#closing !== undefined) throw this.#closedError();
-      const last = this.#lastTopic;
-      const isSame = last !== undefined && last.name === record.topic;
-      const queues = isSame ? last : this.#topic(record.topic);
-      const timestamp = record.timestamp ?? this.#clock.now();
-      const batch = this.#mayAppend(queues) ? this.#append(queues, record, timestamp) : undefined;
-      if (batch === undefined) return this.#sendLater(queues, record, timestamp, callback);
-      if (callback !== undefined) {
-        batch.addCallback(callback);
-        return undefined;
-      }
-      return batch.promise();
+      await transactions.end(false);
     } catch (error) {
-      return this.#refuse(asClientError(error), callback);
+      this.#environment.logger.log("warn", "transaction not aborted", { error: String(error) });
+      if (error instanceof ProducerFencedError) throw error;
     }
   }
 
-  /** The slow way: a copy of the record waits for its topic or for room. */
-  #sendLater(
-    queues: TopicQueues,
-    record: ProducerRecord<K, V>,
-    timestamp: number,
-    callback: SendCallback | undefined,
-  ): Promise<RecordMetadata> | undefined {
-    const { topic, partition } = record;
-    checkTimestamp(timestamp, topic);
-    const key = copyOf(contentOf(topic, record.key, this.#keySerializer));
-    const value = copyOf(contentOf(topic, record.value, this.#valueSerializer));
-    const headers = copyOfHeaders(headersOf(topic, record.headers));
-    const append = () => this.#appender.append(queues, partition, timestamp, key, value, headers);
-    if (callback !== undefined) {
-      this.#wait(queues, new WaitingRecord({ kind: "callback", callback }, append, this.#thrown));
-      return undefined;
-    }
-    return new Promise((resolve) => {
-      this.#wait(queues, new WaitingRecord({ kind: "promise", resolve }, append, this.#thrown));
+  #sequencesOf(topic: string, partition: number): PartitionSequences | undefined {
+    const transactions = this.#transactions;
+    if (transactions !== undefined) return new TransactionSequences(transactions, topic, partition);
+    return this.#identity === undefined ? undefined : new PartitionSequences(this.#identity);
+  }
+
+  #makeTransactions(): TransactionManager | undefined {
+    const { transactionalId, transactionTimeoutMs, maxBlockMs } = this.#settings;
+    if (transactionalId === undefined) return undefined;
+    return new TransactionManager({
+      cluster: this.#cluster,
+      transactionalId,
+      transactionTimeoutMs,
+      maxBlockMs,
+      wake: () => this.#sender.wake(),
+      refused: (error) => this.#sender.failWaiting(error),
     });
-  }
-
-  #sendIntercepted(
-    record: ProducerRecord<K, V>,
-    callback: SendCallback | undefined,
-  ): Promise<RecordMetadata> | undefined {
-    const interceptors = this.#interceptors!;
-    const told: SendCallback = (metadata, error) => {
-      interceptors.onAcknowledgement(metadata, error);
-      callback?.(metadata, error);
-    };
-    const changed = interceptors.onSend(record);
-    if (callback !== undefined) return this.#sendPlain(changed, told);
-    return new Promise((resolve, reject) => {
-      this.#sendPlain(changed, (metadata, error) => {
-        told(metadata, error);
-        if (metadata === undefined) reject(error);
-        else resolve(metadata);
-      });
-    });
-  }
-
-  /** A record that was not taken: told later, as of all others. */
-  #refuse(
-    error: ClientError,
-    callback: SendCallback | undefined,
-  ): Promise<RecordMetadata> | undefined {
-    if (callback === undefined) return Promise.reject(error);
-    const refused = new WaitingRecord(
-      { kind: "callback", callback },
-      () => undefined,
-      this.#thrown,
-    );
-    this.#environment.dispatcher.atEndOfTurn(() => refused.fail(error));
-    return undefined;
-  }
-
-  #append(
-    queues: TopicQueues,
-    record: BatchRecord<K, V>,
-    now: number,
-  ): ProducerBatch | undefined {
-    const { name } = queues;
-    const { timestamp } = record;
-    if (timestamp !== undefined) checkTimestamp(timestamp, name);
-    return this.#appender.append(
-      queues,
-      record.partition,
-      timestamp ?? now,
-      contentOf(name, record.key, this.#keySerializer),
-      contentOf(name, record.value, this.#valueSerializer),
-      record.headers === undefined ? undefined : headersOf(name, record.headers),
-    );
-  }
-
-  #mayAppend(queues: TopicQueues): boolean {
-    return queues.partitionCount > 0 && !queues.hasBacklog;
-  }
-
-  #wait(queues: TopicQueues, waiting: Waiting): void {
-    this.#backlog.add(queues, waiting);
-    // Batches do not linger while records wait for the memory they take.
-    this.#sender.wake();
-  }
-
-  #topic(name: string): TopicQueues {
-    checkTopicName(name, "Cannot send");
-    const queues = this.#accumulator.topic(name);
-    if (queues.partitionCount === 0) {
-      this.#cluster.metadata.want(name);
-      this.#updateTopic(queues);
-    }
-    return this.#lastTopic = queues;
-  }
-
-  /** Takes over what is known of a topic's partitions and their leaders. */
-  #updateTopic(queues: TopicQueues): void {
-    const info = this.#cluster.metadata.topic(queues.name);
-    if (info === undefined) return;
-    for (const { partition, leader, leaderEpoch } of info.partitions) {
-      const queue = queues.partitions[partition] ??= this.#makeQueue(queues.name, partition);
-      queue.leader = leader;
-      queue.leaderEpoch = leaderEpoch;
-    }
-  }
-
-  #makeQueue(topic: string, partition: number): PartitionQueue {
-    const identity = this.#identity;
-    const sequences = identity === undefined ? undefined : new PartitionSequences(identity);
-    return new PartitionQueue(topic, partition, sequences);
   }
 
   #makeIdentity(): ProducerIdentity {
@@ -397,19 +347,8 @@ export class Producer<K = Data, V = Data> implements AsyncDisposable {
     });
   }
 
-  /** Fails what waits for a topic that cannot be had. */
-  #failRefused(queues: TopicQueues): void {
-    const errorCode = this.#cluster.metadata.topic(queues.name)?.errorCode ?? ErrorCode.NONE;
-    if (errorCode === ErrorCode.NONE || isRetriable(errorCode)) return;
-    this.#backlog.failTopic(queues.name, errorForCode(errorCode, `Cannot send to ${queues.name}`));
-    this.#cluster.metadata.unwant(queues.name);
-  }
-
   #metadataUpdated(): void {
-    for (const queues of this.#accumulator.topics.values()) {
-      this.#updateTopic(queues);
-      this.#failRefused(queues);
-    }
+    this.#topics.update();
     this.#sender.leadersChanged();
     this.#backlog.drain();
   }
@@ -419,21 +358,14 @@ export class Producer<K = Data, V = Data> implements AsyncDisposable {
     this.#breather.roomMade(!this.#backlog.isEmpty);
   }
 
-  #waitedTooLong(queues: TopicQueues): ClientError {
-    const { name } = queues;
-    const waited = `within maxBlockMs ${this.#settings.maxBlockMs}`;
-    if (queues.partitionCount > 0) {
-      return new BufferExhaustedError(`Cannot send to ${name}: the buffer had no room ${waited}`);
-    }
-    const info = this.#cluster.metadata.topic(name);
-    this.#cluster.metadata.unwant(name);
-    if (info?.errorCode === ErrorCode.UNKNOWN_TOPIC_OR_PARTITION) {
-      return new UnknownTopicError(`Cannot send to ${name}: the topic was not there ${waited}`);
-    }
-    return new TimeoutError(`Cannot send to ${name}: its partitions were not known ${waited}`);
-  }
-
   #closedError(): ClientError {
     return new ClosedError("Cannot send: the producer is closed");
   }
+}
+
+/** Something could not be sent: what the transaction ends with. */
+function notCommitted(cause: unknown): ClientError {
+  if (cause instanceof ProducerFencedError) return cause;
+  const reason = cause instanceof Error ? cause.message : "records were lost";
+  return new TransactionAbortedError(`Cannot commit the transaction: ${reason}`, { cause });
 }

@@ -28,6 +28,19 @@ export interface ProducerIdAndEpoch {
   readonly producerEpoch: number;
 }
 
+/** What the numbering of batches hangs on. */
+export interface Identity {
+  /** What batches that are numbered now bear; undefined while there is none. */
+  readonly current: ProducerIdAndEpoch | undefined;
+  /** Asks for an id, unless there is one or it is on its way. */
+  want(): void;
+  /** To be called when a broker was connected to. */
+  connected(): void;
+  /** Leaves an id and epoch for the next, unless that was done already. */
+  bump(from: ProducerIdAndEpoch): void;
+  close(): void;
+}
+
 export interface ProducerIdentityOptions {
   readonly environment: Environment;
   readonly random: RandomStream;
@@ -49,7 +62,7 @@ export interface ProducerIdentityOptions {
 const PRODUCER_EPOCH_MAX = 0x7fff;
 
 /** The id and epoch. */
-export class ProducerIdentity {
+export class ProducerIdentity implements Identity {
   readonly #options: ProducerIdentityOptions;
   #current: ProducerIdAndEpoch | undefined;
   #isWanted = false;

@@ -31,8 +31,11 @@ import { type ClientError, errorForCode, TimeoutError } from "./errors.ts";
 import type { BrokerNode, NamedLeader } from "./metadata.ts";
 import { matchAnswers, produceRequest } from "./produce_exchange.ts";
 import type { ProducerBatch } from "./producer_batch.ts";
-import type { ProducerIdentity } from "./producer_identity.ts";
+import type { Identity } from "./producer_identity.ts";
 import type { ProducerMetrics } from "./producer_metrics.ts";
+import { ProduceOutcomes } from "./produce_outcomes.ts";
+import type { TransactionManager } from "./transaction_manager.ts";
+import { PRODUCE_TRANSACTIONS_1 } from "./transaction_partitions.ts";
 
 export interface SenderSettings extends DueRules {
   readonly acks: number;
@@ -51,7 +54,9 @@ export interface SenderOptions {
   readonly accumulator: Accumulator;
   readonly metrics: ProducerMetrics;
   /** The producer's id; undefined where it is not idempotent. */
-  readonly identity: ProducerIdentity | undefined;
+  readonly identity: Identity | undefined;
+  /** Its transactions; undefined where it has none. */
+  readonly transactions: TransactionManager | undefined;
   /** The connection to a broker, which is made when there is none; undefined for unknown ones. */
   link(node: NodeId): NodeLink | undefined;
   /** Whether records wait for the memory of batches: then none lingers. */
@@ -68,13 +73,6 @@ export interface SenderOptions {
 
 /** Full batches for one broker that are sent without waiting for the end of the turn. */
 const FULL_BATCHES_AT_ONCE = 4;
-
-interface Outcome {
-  readonly batch: ProducerBatch;
-  readonly error: ClientError | undefined;
-  readonly baseOffset: number;
-  readonly logAppendTime: number;
-}
 
 /** The sender. */
 export class Sender {
@@ -95,23 +93,23 @@ export class Sender {
   #expiry: Timer | undefined;
   #flushes = 0;
   #isClosed = false;
-  readonly #outcomes: Outcome[] = [];
+  readonly #outcomes: ProduceOutcomes;
   /** What the response that is being taken in says of new leaders. */
   readonly #leadersNamed: NamedLeader[] = [];
-  /** Memory came back of a batch whose users were told before. */
-  #hasRoomToTell = false;
+  /** Why nothing is sent again now: the transaction is being aborted. */
+  #aborting: ClientError | undefined;
 
   constructor(options: SenderOptions) {
     this.#options = options;
     this.#settings = options.settings;
-    this.#showRoom();
+    this.#outcomes = new ProduceOutcomes(options);
   }
 
   /** To be called when a batch was begun. */
   batchBegan(queue: PartitionQueue): void {
     if (this.#expiry === undefined) this.#armExpiry(this.#settings.deliveryTimeoutMs);
     this.#options.identity?.want();
-    this.#showRoom();
+    this.#outcomes.showRoom();
     const broker = this.#list(queue);
     if (broker !== undefined) this.#wakeFor(broker);
   }
@@ -154,7 +152,17 @@ export class Sender {
   /** Fails what waits; what is on its way may still be acknowledged. */
   failWaiting(error: ClientError): void {
     this.#failThose((batch) => !batch.isInFlight, () => error);
-    this.#settleOutcomes();
+    this.#outcomes.settle();
+  }
+
+  /** Fails what waits, and what comes back to be sent again, until `endAbort`. */
+  abort(error: ClientError): void {
+    this.#aborting = error;
+    this.failWaiting(error);
+  }
+
+  endAbort(): void {
+    this.#aborting = undefined;
   }
 
   /** Fails what is left; nothing is sent any more. */
@@ -163,12 +171,7 @@ export class Sender {
     this.#timer?.cancel();
     this.#expiry?.cancel();
     this.#failThose(() => true, () => error);
-    this.#settleOutcomes();
-  }
-
-  #showRoom(): void {
-    const { metrics, accumulator } = this.#options;
-    metrics.bufferAvailableBytes.set(accumulator.freeBytes);
+    this.#outcomes.settle();
   }
 
   #now(): number {
@@ -236,20 +239,24 @@ export class Sender {
   #send(broker: BrokerQueue, link: NodeLink, batches: readonly ProducerBatch[]): void {
     broker.inFlight++;
     const { acks, requestTimeoutMs, compression } = this.#settings;
-    const { metrics } = this.#options;
-    const request = produceRequest(batches, acks, requestTimeoutMs, (batch) => {
+    const { metrics, transactions } = this.#options;
+    const isTransactional = transactions !== undefined;
+    const bytesOf = (batch: ProducerBatch) => {
       batch.isInFlight = true;
-      const bytes = batch.close({ compression });
+      const bytes = batch.close({ compression, isTransactional });
       metrics.outgoingByteTotal.add(bytes.length);
       return bytes;
-    });
+    };
+    const transactionalId = transactions?.transactionalId ?? null;
+    const request = produceRequest(batches, acks, requestTimeoutMs, transactionalId, bytesOf);
+    const api = transactions?.addsByProducing === false ? PRODUCE_TRANSACTIONS_1 : PRODUCE;
     metrics.requestTotal.add(1);
     const answered = (result: ProduceResponse | ClientError | undefined) => {
       broker.inFlight--;
       this.#answered(batches, result);
     };
-    if (acks === 0) link.sendOneWay(PRODUCE, request, answered);
-    else link.send(PRODUCE, request, requestTimeoutMs, answered);
+    if (acks === 0) link.sendOneWay(api, request, answered);
+    else link.send(api, request, requestTimeoutMs, answered);
   }
 
   #queueOf(batch: ProducerBatch): PartitionQueue {
@@ -271,14 +278,14 @@ export class Sender {
     if (result instanceof Error) {
       for (const batch of batches) this.#failed(batch, result);
     } else if (result === undefined) {
-      for (const batch of batches) this.#settle(batch, undefined, -1, -1);
+      for (const batch of batches) this.#outcomes.add(batch, undefined, -1, -1);
     } else {
       matchAnswers(batches, result, (batch, answer) => this.#take(batch, answer));
       const leaders = this.#leadersNamed.splice(0);
       if (leaders.length > 0) this.#options.leadersNamed(leaders, result.nodeEndpoints);
     }
     for (const batch of batches) this.#settleSequences(this.#queueOf(batch));
-    this.#settleOutcomes();
+    this.#outcomes.settle();
     this.#isBusy = false;
     this.#drainAll();
   }
@@ -302,13 +309,13 @@ export class Sender {
 
   #stored(batch: ProducerBatch, baseOffset: number, logAppendTime: number): void {
     this.#queueOf(batch).sequences?.stored(batch);
-    this.#settle(batch, undefined, baseOffset, logAppendTime);
+    this.#outcomes.add(batch, undefined, baseOffset, logAppendTime);
   }
 
   /** The batch is not sent again. */
   #giveUp(batch: ProducerBatch, error: ClientError): void {
     this.#queueOf(batch).sequences?.gaveUp(batch);
-    this.#settle(batch, error, -1, -1);
+    this.#outcomes.add(batch, error, -1, -1);
   }
 
   #settleSequences(queue: PartitionQueue): void {
@@ -325,6 +332,7 @@ export class Sender {
     }
     if (error.retriable) this.#options.staleMetadata();
     if (batch.isSettled) return this.#giveUp(batch, error);
+    if (this.#aborting !== undefined) return this.#giveUp(batch, this.#aborting);
     batch.attempts++;
     batch.lastError = error;
     if (error.code === ErrorCode.MESSAGE_TOO_LARGE && batch.recordsCount > 1) {
@@ -358,35 +366,6 @@ export class Sender {
     this.#options.accumulator.release(batch);
   }
 
-  /** Has the batch's users told once the state is up to date, and gives its memory back. */
-  #settle(
-    batch: ProducerBatch,
-    error: ClientError | undefined,
-    baseOffset: number,
-    logAppendTime: number,
-  ): void {
-    this.#options.accumulator.release(batch);
-    if (batch.isSettled) this.#hasRoomToTell = true;
-    else this.#outcomes.push({ batch, error, baseOffset, logAppendTime });
-  }
-
-  #settleOutcomes(): void {
-    if (this.#outcomes.length === 0 && !this.#hasRoomToTell) return;
-    this.#hasRoomToTell = false;
-    const { thrown, roomMade, metrics } = this.#options;
-    this.#showRoom();
-    for (const { batch, error, baseOffset, logAppendTime } of this.#outcomes.splice(0)) {
-      if (error === undefined) {
-        metrics.recordSendTotal.add(batch.recordsCount);
-        batch.complete(baseOffset, logAppendTime, thrown);
-      } else {
-        metrics.recordErrorTotal.add(batch.recordsCount);
-        batch.fail(error, thrown);
-      }
-    }
-    roomMade();
-  }
-
   #arm(due: number, now: number): void {
     if (this.#timerDue <= due) return;
     this.#timer?.cancel();
@@ -408,7 +387,7 @@ export class Sender {
       (batch) => this.#expiresAt(batch) <= now,
       (batch) => this.#undelivered(batch),
     );
-    this.#settleOutcomes();
+    this.#outcomes.settle();
     const { oldest } = this.#options.accumulator;
     if (oldest !== undefined) this.#armExpiry(this.#expiresAt(oldest) - now);
     this.#wake();
@@ -419,7 +398,7 @@ export class Sender {
     isDue: (batch: ProducerBatch) => boolean,
     errorOf: (batch: ProducerBatch) => ClientError,
   ): void {
-    const { accumulator, metrics, thrown } = this.#options;
+    const { accumulator } = this.#options;
     const due = [...accumulator.live].filter(isDue);
     for (const batch of due) {
       if (batch.isInFlight) {
@@ -429,14 +408,10 @@ export class Sender {
         queue.remove(batch);
         queue.sequences?.gaveUp(batch);
         this.#settleSequences(queue);
-        this.#hasRoomToTell = true;
-        accumulator.release(batch);
+        this.#outcomes.released(batch);
       }
     }
-    for (const batch of due) {
-      metrics.recordErrorTotal.add(batch.recordsCount);
-      batch.fail(errorOf(batch), thrown);
-    }
+    for (const batch of due) this.#outcomes.fail(batch, errorOf(batch));
   }
 
   /** The one sum that deadlines are told by: rounded otherwise, a timer might come too early. */

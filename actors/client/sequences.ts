@@ -29,7 +29,7 @@
 
 import { ErrorCode } from "../../net/messages/errors.ts";
 import type { ProducerStamp } from "../../storage/record_batch.ts";
-import type { ProducerIdAndEpoch, ProducerIdentity } from "./producer_identity.ts";
+import type { Identity, ProducerIdAndEpoch } from "./producer_identity.ts";
 
 /** What the numbering needs of a batch. */
 export interface SequencedBatch {
@@ -65,6 +65,13 @@ const REFUSALS: ReadonlySet<number> = new Set([
   ErrorCode.CLUSTER_AUTHORIZATION_FAILED,
   ErrorCode.POLICY_VIOLATION,
   ErrorCode.THROTTLING_QUOTA_EXCEEDED,
+  // Of transactions: the coordinator is asked before anything is stored.
+  ErrorCode.CONCURRENT_TRANSACTIONS,
+  ErrorCode.INVALID_TXN_STATE,
+  ErrorCode.INVALID_PRODUCER_ID_MAPPING,
+  ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
+  ErrorCode.TRANSACTION_ABORTABLE,
+  ErrorCode.PRODUCER_FENCED,
 ]);
 
 /**
@@ -89,7 +96,7 @@ export type SequenceVerdict = "again" | "fail" | "stored" | undefined;
 
 /** The numbering of one partition. */
 export class PartitionSequences {
-  readonly #identity: Pick<ProducerIdentity, "current" | "bump">;
+  readonly #identity: Pick<Identity, "current" | "bump">;
   /** What the numbers belong to. */
   #id: ProducerIdAndEpoch | undefined;
   #next = 0;
@@ -103,7 +110,7 @@ export class PartitionSequences {
   readonly #numbered: Numbered[] = [];
   #gapAtEnd: Gap = "none";
 
-  constructor(identity: Pick<ProducerIdentity, "current" | "bump">) {
+  constructor(identity: Pick<Identity, "current" | "bump">) {
     this.#identity = identity;
   }
 
