@@ -11,6 +11,7 @@ import type { Epoch, ProducerId } from "../../storage/bytes/ids.ts";
 import { buildTransactionMarker } from "../../storage/control_record.ts";
 import { ErrorCode } from "../../net/messages/errors.ts";
 import type { CoordinatorRequest } from "../coordinator/coordinator_actor.ts";
+import type { Answer, GroupRequest } from "../coordinator/group/requests.ts";
 import { OFFSETS_TOPIC } from "../coordinator/internal_topics.ts";
 import type { AppendReply, PartitionRequest } from "../partition/messages.ts";
 import type { AskResult } from "../runtime/actor.ts";
@@ -24,16 +25,6 @@ export interface TransactionOutcome {
   readonly producerEpoch: number;
   readonly committed: boolean;
   readonly coordinatorEpoch: Epoch;
-}
-
-/** Has the offsets that a transaction has committed in a partition count, or not. */
-export interface CompleteTransaction {
-  readonly kind: "complete-transaction";
-  readonly producerId: ProducerId;
-  readonly producerEpoch: number;
-  readonly coordinatorEpoch: Epoch;
-  readonly outcome: "commit" | "abort";
-  readonly replyTo: Ref<{ readonly error: ErrorCode }>;
 }
 
 /** Asks an actor; `answered` comes later, in the asker's turn. */
@@ -83,9 +74,9 @@ function completeOffsets(
   partition: number,
   done: (error: ErrorCode) => void,
 ): void {
-  const coordinator = broker.coordinators.at<CompleteTransaction>(OFFSETS_TOPIC, partition);
+  const coordinator = broker.coordinators.at<GroupRequest>(OFFSETS_TOPIC, partition);
   if (typeof coordinator === "number") return done(ofCoordinator(coordinator));
-  ask<CoordinatorRequest<CompleteTransaction>, { readonly error: ErrorCode }>(
+  ask<CoordinatorRequest<GroupRequest>, Answer<{ readonly errorCode: ErrorCode }>>(
     coordinator,
     broker.config.requestTimeoutMs,
     (replyTo) => ({
@@ -97,10 +88,11 @@ function completeOffsets(
         replyTo,
       },
     }),
-    (result) =>
-      done(
-        result.kind === "reply" ? ofCoordinator(result.reply.error) : unansweredError(result.kind),
-      ),
+    (result) => {
+      if (result.kind !== "reply") return done(unansweredError(result.kind));
+      const { reply } = result;
+      done(ofCoordinator(reply.kind === "refused" ? reply.error : reply.response.errorCode));
+    },
   );
 }
 

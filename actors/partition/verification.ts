@@ -19,7 +19,6 @@ import type { ProducerId, Timestamp } from "../../storage/bytes/ids.ts";
 import { ErrorCode } from "../../net/messages/errors.ts";
 import type { AskResult } from "../runtime/actor.ts";
 import type { Ref } from "../runtime/ref.ts";
-import type { Append } from "./messages.ts";
 
 /** Asks whether a partition is part of an open transaction, or makes it one. */
 export interface VerifyTransaction {
@@ -47,8 +46,8 @@ export interface TransactionalBatch {
   readonly baseSequence: number;
 }
 
-export interface VerificationOptions {
-  /** Asks the verifier; `done` is called in the partition's turn. */
+export interface VerificationOptions<Append> {
+  /** Asks the verifier; `done` is called in the turn of whoever appends. */
   ask(
     append: Append,
     batch: TransactionalBatch,
@@ -67,19 +66,19 @@ export type Admission =
   | { readonly kind: "held" }
   | { readonly kind: "refused"; readonly error: ErrorCode; readonly reason: string };
 
-interface Held {
+interface Held<Append> {
   readonly append: Append;
   readonly batch: TransactionalBatch;
 }
 
-interface Attempt {
+interface Attempt<Append> {
   readonly producerEpoch: number;
   /** Refused or held, and not appended since: none above it may come first. */
   lowestSequence: number;
   lastUsed: Timestamp;
   /** Tells the question that counts from those before. */
   question: number;
-  waiting: Held[];
+  waiting: Held<Append>[];
 }
 
 const ADMITTED: Admission = { kind: "admitted" };
@@ -88,14 +87,15 @@ const HELD: Admission = { kind: "held" };
 /** Attempts that are remembered; beyond, the oldest goes. */
 const ATTEMPTS_MAX = 10_000;
 
-export class Verification {
-  readonly #options: VerificationOptions;
-  readonly #attempts = new Map<ProducerId, Attempt>();
+/** For appends of a kind: batches of producers, or the offsets that groups commit. */
+export class Verification<Append> {
+  readonly #options: VerificationOptions<Append>;
+  readonly #attempts = new Map<ProducerId, Attempt<Append>>();
   #questions = 0;
   /** The append that is gone on with: it has been verified. */
   #resuming: Append | undefined;
 
-  constructor(options: VerificationOptions) {
+  constructor(options: VerificationOptions<Append>) {
     this.#options = options;
   }
 
@@ -146,9 +146,12 @@ export class Verification {
     }
   }
 
-  #begin({ producerId, producerEpoch, baseSequence }: TransactionalBatch, now: Timestamp): Attempt {
+  #begin(
+    { producerId, producerEpoch, baseSequence }: TransactionalBatch,
+    now: Timestamp,
+  ): Attempt<Append> {
     if (this.#attempts.size >= ATTEMPTS_MAX) this.#forgetOne();
-    const attempt: Attempt = {
+    const attempt: Attempt<Append> = {
       producerEpoch,
       lowestSequence: baseSequence,
       lastUsed: now,
@@ -159,7 +162,7 @@ export class Verification {
     return attempt;
   }
 
-  #hold(attempt: Attempt, append: Append, batch: TransactionalBatch): Admission {
+  #hold(attempt: Attempt<Append>, append: Append, batch: TransactionalBatch): Admission {
     attempt.lowestSequence = Math.min(attempt.lowestSequence, batch.baseSequence);
     attempt.waiting.push({ append, batch });
     if (attempt.waiting.length === 1) this.#ask(attempt);
@@ -167,17 +170,17 @@ export class Verification {
   }
 
   /** One question for all that waits. */
-  #ask(attempt: Attempt): void {
+  #ask(attempt: Attempt<Append>): void {
     const question = ++this.#questions;
     attempt.question = question;
-    const { append, batch } = attempt.waiting[0] as Held;
+    const { append, batch } = attempt.waiting[0] as Held<Append>;
     this.#options.ask(append, batch, (result) => {
       if (this.#attempts.get(batch.producerId) !== attempt || attempt.question !== question) return;
       this.#answered(attempt, result);
     });
   }
 
-  #answered(attempt: Attempt, result: AskResult<TransactionVerified>): void {
+  #answered(attempt: Attempt<Append>, result: AskResult<TransactionVerified>): void {
     const waiting = attempt.waiting;
     attempt.waiting = [];
     const error = result.kind === "reply" ? result.reply.error : ErrorCode.NOT_ENOUGH_REPLICAS;
@@ -201,7 +204,10 @@ export class Verification {
   }
 
   /** What was refused for a time must not be overtaken, or it could never be appended. */
-  #checkSequence(attempt: Attempt | undefined, { baseSequence }: TransactionalBatch): Admission {
+  #checkSequence(
+    attempt: Attempt<Append> | undefined,
+    { baseSequence }: TransactionalBatch,
+  ): Admission {
     if (attempt === undefined || baseSequence <= attempt.lowestSequence) return ADMITTED;
     const reason = `sequence ${baseSequence} before ${attempt.lowestSequence}`;
     return { kind: "refused", error: ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER, reason };

@@ -59,6 +59,7 @@ import {
   listPartitionReassignments,
 } from "./partition_reassignments.ts";
 import { produce } from "./produce.ts";
+import { txnOffsetCommit } from "./txn_offset_commit.ts";
 import { writeTxnMarkers } from "./write_txn_markers.ts";
 import { beginQuorumEpoch, endQuorumEpoch, fetchSnapshot, vote } from "./quorum.ts";
 
@@ -87,6 +88,7 @@ const HANDLERS: ReadonlyMap<number, AnyApiHandler> = new Map(
     addOffsetsToTxn,
     endTxn,
     writeTxnMarkers,
+    txnOffsetCommit,
     describeConfigs,
     alterConfigs,
     createPartitions,
