@@ -30,7 +30,7 @@ export interface SessionPeer {
   /** Of a fellow node, else -1. */
   readonly nodeId: NodeId;
   /** Where it connects from; absent before it has said who it is. */
-  readonly host?: string;
+  readonly host?: string | undefined;
 }
 
 export interface Call<Request, Response> {

@@ -29,6 +29,7 @@ import {
   unregisterBroker,
   updateFeatures,
 } from "./cluster_changes.ts";
+import { consumerGroupDescribe, consumerGroupHeartbeat } from "./consumer_groups.ts";
 import { controllerEnvelope } from "./controller_envelope.ts";
 import { addOffsetsToTxn } from "./add_offsets_to_txn.ts";
 import { addPartitionsToTxn } from "./add_partitions_to_txn.ts";
@@ -106,6 +107,8 @@ const HANDLERS: ReadonlyMap<number, AnyApiHandler> = new Map(
     updateFeatures,
     fetchSnapshot,
     describeCluster,
+    consumerGroupHeartbeat,
+    consumerGroupDescribe,
     describeProducers,
     describeTransactions,
     listTransactions,

@@ -9,20 +9,24 @@ import { ErrorCode } from "../../../net/messages/errors.ts";
 import type { DescribedGroup } from "../../../net/messages/describe_groups.ts";
 import type { ListedGroup } from "../../../net/messages/list_groups.ts";
 import type { TopicImage } from "../../controller/cluster_image.ts";
+import type { Ref } from "../../runtime/ref.ts";
 import type { CoordinatorContext } from "../machine.ts";
 import type { ClassicGroup } from "./classic_group.ts";
 import type { ClassicGroups } from "./classic_groups.ts";
 import { NO_BYTES } from "./classic_member.ts";
+import { CONSUMER_PROTOCOL } from "./consumer_protocol.ts";
+import type { ConsumerGroups } from "./consumer_groups.ts";
+import { describeConsumerGroup } from "./describe_consumer_group.ts";
 import type { GroupMetadataStore } from "./group_metadata_store.ts";
 import type { OffsetStore, StoredOffset } from "./offset_store.ts";
 import { groupMetadataRecord, type GroupRecord, offsetCommitRecord } from "./records.ts";
-import {
-  type DeleteGroup,
-  type DescribeConsumerGroup,
-  type DescribeGroup,
-  type ListGroups,
-  type OffsetDelete,
-  refuseGroupRequest,
+import type {
+  Answer,
+  DeleteGroup,
+  DescribeConsumerGroup,
+  DescribeGroup,
+  ListGroups,
+  OffsetDelete,
 } from "./requests.ts";
 
 export interface GroupAdminOptions {
@@ -30,6 +34,7 @@ export interface GroupAdminOptions {
   readonly offsets: OffsetStore;
   readonly metadata: GroupMetadataStore;
   readonly classic: ClassicGroups;
+  readonly consumer: ConsumerGroups;
 }
 
 type AdminRequest =
@@ -65,41 +70,60 @@ export class GroupAdmin {
       case "offset-delete":
         return this.#deleteOffsets(request);
       case "describe-consumer-group":
-        return refuseGroupRequest(request, ErrorCode.GROUP_ID_NOT_FOUND);
+        return this.#describeConsumer(request);
     }
   }
 
   #has(groupId: string): boolean {
-    const { classic, offsets } = this.#options;
-    return classic.get(groupId) !== undefined || offsets.hasGroup(groupId);
+    const { classic, consumer, offsets } = this.#options;
+    return classic.get(groupId) !== undefined || consumer.get(groupId) !== undefined ||
+      offsets.hasGroup(groupId);
   }
 
   // Looking.
 
   #describe({ groupId, replyTo }: DescribeGroup): void {
-    const group = this.#options.classic.get(groupId);
-    const described = group !== undefined
-      ? describeClassic(group)
-      : describeNone(groupId, this.#has(groupId));
+    const { classic, consumer } = this.#options;
+    const group = classic.get(groupId);
+    const isThere = consumer.get(groupId) === undefined && this.#has(groupId);
+    const described = group !== undefined ? describeClassic(group) : describeNone(groupId, isThere);
+    this.#answerCommitted(replyTo, described);
+  }
+
+  #describeConsumer({ groupId, replyTo }: DescribeConsumerGroup): void {
+    const { consumer, context } = this.#options;
+    const described = describeConsumerGroup(
+      groupId,
+      consumer.get(groupId),
+      context.config.groupConsumerAssignors,
+    );
+    this.#answerCommitted(replyTo, described);
+  }
+
+  /** Answers when everything that was looked at is committed. */
+  #answerCommitted<Response>(replyTo: Ref<Answer<Response>>, response: Response): void {
     this.#options.context.write({
       records: [],
       done: (error) => {
         if (error !== ErrorCode.NONE) return void replyTo.tell({ kind: "refused", error });
-        replyTo.tell({ kind: "response", response: described });
+        replyTo.tell({ kind: "response", response });
       },
     });
   }
 
   #list({ request, replyTo }: ListGroups): void {
-    const { classic, offsets } = this.#options;
+    const { classic, consumer, offsets } = this.#options;
     const listed: ListedGroup[] = [];
+    for (const { groupId, state } of consumer.all) {
+      listed.push(listedGroup(groupId, CONSUMER_PROTOCOL, state, "consumer"));
+    }
     for (const group of classic.all) {
       const { groupId, protocolType, state } = group;
       if (group.isUnused && !offsets.hasGroup(groupId) && group.generationId === 0) continue;
       listed.push(listedGroup(groupId, protocolType ?? "", state, "classic"));
     }
     for (const groupId of offsets.groups()) {
-      if (classic.get(groupId) === undefined) {
+      if (classic.get(groupId) === undefined && consumer.get(groupId) === undefined) {
         listed.push(listedGroup(groupId, "", "Empty", "classic"));
       }
     }
@@ -117,9 +141,9 @@ export class GroupAdmin {
   #delete({ groupId, replyTo }: DeleteGroup): void {
     const answer = (errorCode: ErrorCode) =>
       void replyTo.tell({ kind: "response", response: { errorCode } });
-    const { classic, offsets } = this.#options;
+    const { classic, consumer, offsets } = this.#options;
     if (!this.#has(groupId)) return answer(ErrorCode.GROUP_ID_NOT_FOUND);
-    const group = classic.get(groupId);
+    const group = classic.get(groupId) ?? consumer.get(groupId);
     if (group !== undefined && group.state !== "Empty") return answer(ErrorCode.NON_EMPTY_GROUP);
     const records: GroupRecord[] = [];
     for (const [topic, partitions] of offsets.ofGroup(groupId)) {
@@ -136,11 +160,10 @@ export class GroupAdmin {
     records: readonly GroupRecord[],
     done: (error: ErrorCode) => void,
   ): void {
-    const { context, classic, metadata } = this.#options;
+    const { context, classic, consumer, metadata } = this.#options;
     const group = classic.remove(groupId);
-    const written = metadata.has(groupId)
-      ? [...records, groupMetadataRecord(groupId, null)]
-      : records;
+    const written = [...records, ...consumer.get(groupId)?.tombstones() ?? []];
+    if (metadata.has(groupId)) written.push(groupMetadataRecord(groupId, null));
     context.write({
       records: written,
       done: (error) => {
@@ -152,8 +175,9 @@ export class GroupAdmin {
 
   #deleteOffsets({ request, replyTo }: OffsetDelete): void {
     const { groupId } = request;
-    const { context, classic, offsets } = this.#options;
+    const { context, classic, consumer, offsets } = this.#options;
     const group = classic.get(groupId);
+    const consumers = consumer.get(groupId);
     const refusal = !this.#has(groupId)
       ? ErrorCode.GROUP_ID_NOT_FOUND
       : group !== undefined && group.state !== "Empty" && !group.isConsumers
@@ -166,7 +190,8 @@ export class GroupAdmin {
     const isUsed = group !== undefined && group.state !== "Empty";
     const records: GroupRecord[] = [];
     const topics = request.topics.map(({ name, partitions }) => {
-      const isSubscribed = isUsed && group.isSubscribedTo(name);
+      const isSubscribed = isUsed && group.isSubscribedTo(name) ||
+        consumers?.isSubscribedTo(name) === true;
       return {
         name,
         partitions: partitions.map(({ partitionIndex }) => {
@@ -228,14 +253,16 @@ export class GroupAdmin {
 
   /** Deletes offsets that nobody has used for long, and groups that have nothing left. */
   expire(): void {
-    const { offsets, classic } = this.#options;
+    const { offsets, classic, consumer } = this.#options;
     const groupIds = new Set(offsets.groups());
     for (const { groupId } of classic.all) groupIds.add(groupId);
+    for (const { groupId } of consumer.all) groupIds.add(groupId);
     for (const groupId of groupIds) {
       const records = this.#expired(groupId);
       const kept = offsetsIn(offsets, groupId) - records.length;
       const group = classic.get(groupId);
-      const isUnused = group === undefined || group.state === "Empty" && group.isUnused;
+      const isUnused = (group === undefined || group.state === "Empty" && group.isUnused) &&
+        (consumer.get(groupId)?.members.size ?? 0) === 0;
       if (isUnused && kept === 0 && !offsets.hasPending(groupId)) {
         this.#deleteGroup(groupId, records, () => {});
       } else {
@@ -245,15 +272,17 @@ export class GroupAdmin {
   }
 
   #expired(groupId: string): GroupRecord[] {
-    const { context, offsets, classic } = this.#options;
+    const { context, offsets, classic, consumer } = this.#options;
     const since = expiresSince(classic.get(groupId));
     if (since === undefined) return [];
     const now = context.now();
     const retentionMs = context.config.offsetsRetentionMinutes * MINUTE_MS;
     const group = classic.get(groupId);
+    const consumers = consumer.get(groupId);
     const records: GroupRecord[] = [];
     for (const [topic, partitions] of offsets.ofGroup(groupId)) {
       if (group !== undefined && group.state !== "Empty" && group.isSubscribedTo(topic)) continue;
+      if (consumers?.isSubscribedTo(topic) === true) continue;
       for (const [partition, offset] of partitions) {
         const isOld = offset.expireTimestamp !== -1
           ? now >= offset.expireTimestamp

@@ -2,8 +2,9 @@
  * The coordinator of the groups of one partition of `__consumer_offsets`: takes each request to the
  * part of it that knows, and sees to it that the answer leaves when it may.
  *
- * Owns nothing but that order. Groups of the classic protocol are in classic_groups.ts, committed
- * offsets in offset_store.ts; what outlasts the coordinator is the fold of its records.
+ * Owns nothing but that order. Groups of the classic protocol are in classic_groups.ts, those of
+ * the consumer protocol in consumer_groups.ts, committed offsets in offset_store.ts; what outlasts
+ * the coordinator is the fold of its records.
  *
  * @module
  */
@@ -21,10 +22,15 @@ import type {
 } from "../machine.ts";
 import { ClassicGroup } from "./classic_group.ts";
 import { ClassicGroups } from "./classic_groups.ts";
+import { failedJoin } from "./classic_member.ts";
+import { ConsumerGroups } from "./consumer_groups.ts";
+import { failedHeartbeat } from "./consumer_heartbeat.ts";
 import { GroupAdmin } from "./group_admin.ts";
 import { GroupMetadataStore } from "./group_metadata_store.ts";
 import {
   checkClassicCommit,
+  checkConsumerCommit,
+  checkConsumerFetch,
   committedTopics,
   fetchOffsets,
   memberOf,
@@ -33,11 +39,13 @@ import {
   withIds,
 } from "./offset_commits.ts";
 import { OffsetStore } from "./offset_store.ts";
-import { GROUP_CODEC, type GroupRecord } from "./records.ts";
+import { GROUP_CODEC, groupMetadataRecord, type GroupRecord } from "./records.ts";
 import {
   type Answer,
   type CompleteTransaction,
+  type ConsumerGroupHeartbeat,
   type GroupRequest,
+  type JoinGroup,
   type LeaveGroup,
   type OffsetCommit,
   type OffsetFetch,
@@ -64,13 +72,15 @@ export class GroupCoordinator implements CoordinatorMachine<GroupRequest, GroupR
   readonly offsets = new OffsetStore();
   readonly metadata = new GroupMetadataStore();
   readonly classic: ClassicGroups;
+  readonly consumer: ConsumerGroups;
   readonly #admin: GroupAdmin;
 
   constructor(context: CoordinatorContext<GroupRecord>) {
     this.#context = context;
     this.classic = new ClassicGroups(context);
-    const { offsets, metadata, classic } = this;
-    this.#admin = new GroupAdmin({ context, offsets, metadata, classic });
+    this.consumer = new ConsumerGroups(context);
+    const { offsets, metadata, classic, consumer } = this;
+    this.#admin = new GroupAdmin({ context, offsets, metadata, classic, consumer });
   }
 
   replay(record: GroupRecord, at: Replayed): void {
@@ -79,6 +89,8 @@ export class GroupCoordinator implements CoordinatorMachine<GroupRequest, GroupR
         return this.offsets.replay(record, at);
       case "GroupMetadata":
         return this.metadata.replay(record, at);
+      default:
+        return this.consumer.replay(record, at);
     }
   }
 
@@ -90,6 +102,7 @@ export class GroupCoordinator implements CoordinatorMachine<GroupRequest, GroupR
     for (const [groupId, value] of this.metadata.all) {
       this.classic.load(ClassicGroup.of(groupId, value));
     }
+    this.consumer.loaded();
     this.#admin.expireNowAndThen();
   }
 
@@ -98,6 +111,7 @@ export class GroupCoordinator implements CoordinatorMachine<GroupRequest, GroupR
   }
 
   metadataChanged(changes: readonly ImageChange[]): void {
+    this.consumer.metadataChanged(changes);
     const removed: TopicImage[] = [];
     for (const change of changes) if (change.kind === "topic-removed") removed.push(change.topic);
     if (removed.length > 0) this.#admin.topicsRemoved(removed);
@@ -106,7 +120,7 @@ export class GroupCoordinator implements CoordinatorMachine<GroupRequest, GroupR
   handle(request: GroupRequest): void {
     switch (request.kind) {
       case "join-group":
-        return this.classic.join(request.request, request.client, responder(request.replyTo));
+        return this.#join(request);
       case "sync-group":
         return this.classic.sync(request.request, responder(request.replyTo));
       case "heartbeat": {
@@ -124,7 +138,7 @@ export class GroupCoordinator implements CoordinatorMachine<GroupRequest, GroupR
       case "complete-transaction":
         return this.#completeTransaction(request);
       case "consumer-group-heartbeat":
-        return refuseGroupRequest(request, ErrorCode.UNSUPPORTED_VERSION);
+        return this.#consumerHeartbeat(request);
       case "offset-delete":
       case "describe-group":
       case "describe-consumer-group":
@@ -132,6 +146,37 @@ export class GroupCoordinator implements CoordinatorMachine<GroupRequest, GroupR
       case "list-groups":
         return this.#admin.handle(request);
     }
+  }
+
+  // Membership.
+
+  /** An empty group takes whichever protocol its first member speaks. */
+  #join({ request, client, replyTo }: JoinGroup): void {
+    const { groupId, memberId } = request;
+    const other = this.consumer.get(groupId);
+    if (other !== undefined) {
+      if (other.members.size > 0) {
+        return responder(replyTo)(failedJoin(ErrorCode.INCONSISTENT_GROUP_PROTOCOL, memberId));
+      }
+      // Where that cannot be written, both may be read: the one that is empty gives way again.
+      this.#context.write({ records: other.tombstones(), done: () => {} });
+    }
+    this.classic.join(request, client, responder(replyTo));
+  }
+
+  #consumerHeartbeat({ request, client, replyTo }: ConsumerGroupHeartbeat): void {
+    const { groupId } = request;
+    const respond = responder(replyTo);
+    const other = this.classic.get(groupId);
+    if (other !== undefined && !other.isUnused) {
+      const reason = `Group ${groupId} has members of the classic protocol`;
+      return respond(failedHeartbeat(ErrorCode.GROUP_ID_NOT_FOUND, reason));
+    }
+    const making = request.memberEpoch === 0 && this.metadata.has(groupId)
+      ? [groupMetadataRecord(groupId, null)]
+      : [];
+    const accepted = () => void this.classic.remove(groupId);
+    this.consumer.heartbeat(request, client, making, accepted, respond);
   }
 
   #leave({ request, replyTo }: LeaveGroup): void {
@@ -177,6 +222,12 @@ export class GroupCoordinator implements CoordinatorMachine<GroupRequest, GroupR
   }
 
   #checkCommit(request: OffsetCommit["request"], version: number): ErrorCode {
+    const members = this.consumer.get(request.groupId);
+    if (members !== undefined) {
+      const { memberId, generationIdOrMemberEpoch: memberEpoch } = request;
+      const isOld = version < TELLS_OF_GROUPS;
+      return checkConsumerCommit(members, memberId, memberEpoch, isOld, false);
+    }
     const group = this.#classicGroup(request.groupId);
     if (group !== undefined) return checkClassicCommit(group, memberOf(request), false);
     if (request.generationIdOrMemberEpoch < 0) return ErrorCode.NONE;
@@ -184,7 +235,14 @@ export class GroupCoordinator implements CoordinatorMachine<GroupRequest, GroupR
   }
 
   #fetch({ request, requireStable, replyTo }: OffsetFetch): void {
-    const { groupId } = request;
+    const { groupId, memberId, memberEpoch } = request;
+    const members = this.consumer.get(groupId);
+    if (members !== undefined && (memberId !== null || memberEpoch >= 0)) {
+      const errorCode = checkConsumerFetch(members, memberId, memberEpoch);
+      if (errorCode !== ErrorCode.NONE) {
+        return responder(replyTo)({ groupId, topics: [], errorCode });
+      }
+    }
     const topics = withIds(fetchOffsets(this.offsets, request, requireStable));
     this.#context.write({
       records: [],
@@ -212,6 +270,11 @@ export class GroupCoordinator implements CoordinatorMachine<GroupRequest, GroupR
   }
 
   #checkTransactionalCommit(request: TxnOffsetCommit["request"]): ErrorCode {
+    const members = this.consumer.get(request.groupId);
+    if (members !== undefined) {
+      const { memberId, generationId } = request;
+      return checkConsumerCommit(members, memberId, generationId, false, true);
+    }
     const group = this.#classicGroup(request.groupId);
     if (group !== undefined) return checkClassicCommit(group, request, true);
     return request.generationId < 0 ? ErrorCode.NONE : ErrorCode.ILLEGAL_GENERATION;

@@ -19,6 +19,7 @@ import type {
 } from "../../../net/messages/offset_fetch.ts";
 import type { CoordinatorContext } from "../machine.ts";
 import type { ClassicGroup } from "./classic_group.ts";
+import type { ConsumerGroup } from "./consumer_group.ts";
 import type { OffsetStore, StoredOffset } from "./offset_store.ts";
 import { type GroupRecord, offsetCommitRecord } from "./records.ts";
 
@@ -66,6 +67,34 @@ export function checkClassicCommit(
   return !isTransactional && group.state === "CompletingRebalance"
     ? ErrorCode.REBALANCE_IN_PROGRESS
     : ErrorCode.NONE;
+}
+
+/** Why a member of a consumer group may not commit; NONE where it may (KIP-848). */
+export function checkConsumerCommit(
+  group: ConsumerGroup,
+  memberId: string,
+  memberEpoch: number,
+  isOld: boolean,
+  isTransactional: boolean,
+): ErrorCode {
+  if (memberEpoch < 0 && group.members.size === 0) return ErrorCode.NONE;
+  const member = group.members.get(memberId);
+  if (member === undefined) return ErrorCode.UNKNOWN_MEMBER_ID;
+  // An older version has no word for a stale epoch.
+  if (!isTransactional && isOld) return ErrorCode.UNSUPPORTED_VERSION;
+  if (memberEpoch === member.memberEpoch) return ErrorCode.NONE;
+  return isTransactional ? ErrorCode.ILLEGAL_GENERATION : ErrorCode.STALE_MEMBER_EPOCH;
+}
+
+/** Why a member of a consumer group may not fetch; NONE where it may. */
+export function checkConsumerFetch(
+  group: ConsumerGroup,
+  memberId: string | null,
+  memberEpoch: number,
+): ErrorCode {
+  const member = memberId === null ? undefined : group.members.get(memberId);
+  if (member === undefined) return ErrorCode.UNKNOWN_MEMBER_ID;
+  return memberEpoch === member.memberEpoch ? ErrorCode.NONE : ErrorCode.STALE_MEMBER_EPOCH;
 }
 
 /** The records of a commit, and its answer once they are written. */
