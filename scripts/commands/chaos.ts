@@ -6,6 +6,7 @@
 
 import { type ChaosResult, parseChaosFaults, runChaos } from "../chaos/chaos.ts";
 import { CHAOS_FAULTS } from "../chaos/chaos_faults.ts";
+import { type GroupChaosResult, runGroupChaos } from "../chaos/groups/group_chaos.ts";
 import { NamespaceLinks } from "../chaos/links.ts";
 import { command, type Terminal } from "./command.ts";
 import { choice, flag, integer, textOr, UsageError } from "./option.ts";
@@ -21,6 +22,9 @@ export const chaos = command({
     "Nodes are killed, stopped by signals, cut off from each other and denied disk space while",
     "producers with acks=all and consumers go on; in the end everything that was acknowledged must",
     "be there, once, in order, at its offset. Filling disks and namespaces need root.",
+    "",
+    "With --group the nodes are left alone, and the members of a group are killed, stopped and added:",
+    "each record must be processed, no partition have two owners, no committed offset go back.",
   ],
   options: {
     nodes: integer("N", `How many nodes (default ${DEFAULT_NODES})`, { min: 1, max: 9 }),
@@ -28,6 +32,7 @@ export const chaos = command({
     seed: integer("N", "Which faults come when (default: any)", { min: 0 }),
     faults: textOr("LIST", "all", `Some of ${CHAOS_FAULTS.join(", ")}`),
     links: choice(["proxy", "namespaces"], "proxy", "How links are cut: proxies, or the kernel"),
+    group: choice(["none", "classic", "consumer"], "none", "Hurt a group of this protocol"),
     rate: integer("N", `Records a second (default ${DEFAULT_RATE})`, { min: 1 }),
     json: flag("Print JSON"),
   },
@@ -41,6 +46,19 @@ export const chaos = command({
     if (refusal !== undefined) throw new Error(`Cannot cut links by namespaces: ${refusal}`);
     const seed = options.seed ?? crypto.getRandomValues(new Uint32Array(1))[0]!;
     terminal.note(`seed ${seed}`);
+    if (options.group !== "none") {
+      const result = await runGroupChaos({
+        nodes: options.nodes ?? DEFAULT_NODES,
+        seconds: options.seconds ?? DEFAULT_SECONDS,
+        recordsPerSecond: options.rate ?? DEFAULT_RATE,
+        protocol: options.group,
+        seed,
+        note: (line) => terminal.note(line),
+        stopping: terminal.stopping,
+      });
+      printGroup(result, seed, options.json, terminal);
+      return sound(result.violations.length, result.folder);
+    }
     const result = await runChaos({
       nodes: options.nodes ?? DEFAULT_NODES,
       seconds: options.seconds ?? DEFAULT_SECONDS,
@@ -52,12 +70,28 @@ export const chaos = command({
       stopping: terminal.stopping,
     });
     print(result, seed, options.json, terminal);
-    const { violations } = result.verdict;
-    if (violations.length > 0) {
-      throw new Error(`${violations.length} promises were broken; logs are in ${result.folder}`);
-    }
+    sound(result.verdict.violations.length, result.folder);
   },
 });
+
+function sound(violations: number, folder: string | undefined): void {
+  if (violations > 0) throw new Error(`${violations} promises were broken; logs are in ${folder}`);
+}
+
+function printGroup(
+  result: GroupChaosResult,
+  seed: number,
+  json: boolean,
+  { output }: Terminal,
+): void {
+  if (json) return output.writeLine(JSON.stringify({ seed, ...result }));
+  const { faults, records, processed, violations } = result;
+  output.writeLine(`seed         ${seed}`);
+  output.writeLine(`faults       ${listing(faults)}`);
+  output.writeLine(`records      ${records}, processed ${(processed / records).toFixed(3)} times`);
+  output.writeLine(`violations   ${violations.length}`);
+  for (const violation of violations) output.writeLine(`  ${violation}`);
+}
 
 function print(result: ChaosResult, seed: number, json: boolean, { output }: Terminal): void {
   const { counts, faults, verdict, longestSilenceMs } = result;
