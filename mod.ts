@@ -60,11 +60,7 @@ export type {
   PartitionOffset,
   TopicPartition,
 } from "./actors/client/topic_partition.ts";
-export type {
-  AssignorName,
-  GroupConfig,
-  RebalanceListener,
-} from "./actors/client/group_config.ts";
+export type { AssignorName, GroupConfig, RebalanceListener } from "./actors/client/group_config.ts";
 export type { CommittedOffset, OffsetToCommit } from "./actors/client/group_offsets.ts";
 export type { GroupMetadata } from "./actors/client/membership/membership.ts";
 export type {
@@ -85,6 +81,19 @@ export type {
   QuorumReplica,
   Reassignment,
 } from "./actors/client/admin_cluster.ts";
+export type {
+  GroupDescription,
+  GroupListing,
+  GroupMemberDescription,
+} from "./actors/client/admin_groups.ts";
+export type {
+  AbortTransaction,
+  ListTransactionsOptions,
+  PartitionProducers,
+  ProducerDescription,
+  TransactionDescription,
+  TransactionListing,
+} from "./actors/client/admin_transactions.ts";
 export type {
   AlterConfigs,
   ClusterDescription,

@@ -15,11 +15,10 @@ import { CREATE_TOPICS } from "../../net/messages/create_topics.ts";
 import { DELETE_RECORDS } from "../../net/messages/delete_records.ts";
 import { DELETE_TOPICS } from "../../net/messages/delete_topics.ts";
 import { DESCRIBE_CLUSTER } from "../../net/messages/describe_cluster.ts";
-import { DESCRIBE_CONFIGS } from "../../net/messages/describe_configs.ts";
-import { INCREMENTAL_ALTER_CONFIGS } from "../../net/messages/incremental_alter_configs.ts";
 import { METADATA } from "../../net/messages/metadata.ts";
 import { make } from "../../net/schema/make.ts";
 import { AdminCalls, check } from "./admin_calls.ts";
+import { alterConfigs, describeConfigs } from "./admin_configs.ts";
 import {
   addVoter,
   alterReassignments,
@@ -37,9 +36,30 @@ import {
   updateFeatures,
 } from "./admin_cluster.ts";
 import {
+  alterConsumerGroupOffsets,
+  deleteConsumerGroupOffsets,
+  deleteGroups,
+  describeGroups,
+  type GroupDescription,
+  type GroupListing,
+  listConsumerGroupOffsets,
+  listGroups,
+} from "./admin_groups.ts";
+import {
+  type AbortTransaction,
+  abortTransaction,
+  describeProducers,
+  describeTransactions,
+  fenceProducers,
+  listTransactions,
+  type ListTransactionsOptions,
+  type PartitionProducers,
+  type TransactionDescription,
+  type TransactionListing,
+} from "./admin_transactions.ts";
+import {
   type AlterConfigs,
   type ClusterDescription,
-  CONFIG_OPERATION,
   type ConfigResource,
   configsOf,
   type DescribedConfigs,
@@ -47,7 +67,6 @@ import {
   type NewTopic,
   type OffsetSpec,
   type RecordsToDelete,
-  RESOURCE_TYPE,
   timestampOf,
   type TopicDescription,
   topicDescription,
@@ -57,6 +76,7 @@ import { Cluster } from "./cluster.ts";
 import { type AdminConfig, adminSettings } from "./configs.ts";
 import { defaultEnvironment } from "./default_environment.ts";
 import { errorForCode } from "./errors.ts";
+import type { CommittedOffset, OffsetToCommit } from "./group_offsets.ts";
 import type { OffsetAnswer } from "./offset_lookup.ts";
 import type { TopicPartition } from "./topic_partition.ts";
 
@@ -172,61 +192,16 @@ export class Admin implements AsyncDisposable {
   }
 
   /** The configs of topics and brokers, in the order given, and where each value comes from. */
-  async describeConfigs(resources: readonly ConfigResource[]): Promise<DescribedConfigs[]> {
-    const groups = this.#calls.byBroker(resources, nodeOf);
-    const described = await Promise.all(groups.map(async ({ node, items }) => {
-      const request = make(DESCRIBE_CONFIGS.request, {
-        resources: items.map(({ type, name, keys }) => ({
-          resourceType: RESOURCE_TYPE[type],
-          resourceName: name,
-          configurationKeys: keys ?? null,
-        })),
-        includeSynonyms: true,
-        includeDocumentation: true,
-      });
-      return (await this.#calls.broker(node, DESCRIBE_CONFIGS, request)).results;
-    }));
-    const results = described.flat();
-    return resources.map(({ type, name }) => {
-      const result = results.find(({ resourceType, resourceName }) =>
-        resourceType === RESOURCE_TYPE[type] && resourceName === name
-      );
-      const action = `Cannot describe configs of ${type} ${name}`;
-      if (result === undefined) throw errorForCode(ErrorCode.RESOURCE_NOT_FOUND, action);
-      check(result, action);
-      return { type, name, configs: result.configs };
-    });
+  describeConfigs(resources: readonly ConfigResource[]): Promise<DescribedConfigs[]> {
+    return describeConfigs(this.#calls, resources);
   }
 
   /** Changes single configs and leaves the others (KIP-339). */
-  async alterConfigs(
+  alterConfigs(
     changes: readonly AlterConfigs[],
     options: { readonly validateOnly?: boolean } = {},
   ): Promise<void> {
-    const groups = this.#calls.byBroker(changes, nodeOf);
-    await Promise.all(groups.map(async ({ node, items }) => {
-      const request = make(INCREMENTAL_ALTER_CONFIGS.request, {
-        resources: items.map(({ type, name, ...operations }) => ({
-          resourceType: RESOURCE_TYPE[type],
-          resourceName: name,
-          configs: [
-            ...configsOf(operations.set ?? {}, CONFIG_OPERATION.set),
-            ...(operations.delete ?? []).map((name) => ({
-              name,
-              configOperation: CONFIG_OPERATION.delete,
-              value: null,
-            })),
-            ...configsOf(operations.append ?? {}, CONFIG_OPERATION.append),
-            ...configsOf(operations.subtract ?? {}, CONFIG_OPERATION.subtract),
-          ],
-        })),
-        validateOnly: options.validateOnly ?? false,
-      });
-      const { responses } = await this.#calls.broker(node, INCREMENTAL_ALTER_CONFIGS, request);
-      for (const { resourceName, ...result } of responses) {
-        check(result, `Cannot alter configs of ${resourceName}`);
-      }
-    }));
+    return alterConfigs(this.#calls, changes, options.validateOnly ?? false);
   }
 
   /** Deletes the records before an offset; resolves with the new first offsets. */
@@ -343,6 +318,67 @@ export class Admin implements AsyncDisposable {
     return removeVoter(this.#calls, voter);
   }
 
+  /** The groups that there are, by their ids. */
+  listGroups(): Promise<GroupListing[]> {
+    return listGroups(this.#calls);
+  }
+
+  /** State and members of groups, in the order given. */
+  describeGroups(groupIds: readonly string[]): Promise<GroupDescription[]> {
+    return describeGroups(this.#calls, groupIds);
+  }
+
+  /** What a group has committed of these partitions, in their order; all of it when none are named. */
+  listConsumerGroupOffsets(
+    groupId: string,
+    partitions?: readonly TopicPartition[],
+  ): Promise<CommittedOffset[]> {
+    return listConsumerGroupOffsets(this.#calls, groupId, partitions);
+  }
+
+  /** Commits offsets for a group that has no members. */
+  alterConsumerGroupOffsets(groupId: string, offsets: readonly OffsetToCommit[]): Promise<void> {
+    return alterConsumerGroupOffsets(this.#calls, groupId, offsets);
+  }
+
+  /** Forgets what a group has committed of partitions that it does not subscribe to. */
+  deleteConsumerGroupOffsets(
+    groupId: string,
+    partitions: readonly TopicPartition[],
+  ): Promise<void> {
+    return deleteConsumerGroupOffsets(this.#calls, groupId, partitions);
+  }
+
+  /** Forgets groups that have no members, and what they have committed. */
+  deleteGroups(groupIds: readonly string[]): Promise<void> {
+    return deleteGroups(this.#calls, groupIds);
+  }
+
+  /** The transactional ids that are in use, by name, and how their transactions stand. */
+  listTransactions(options: ListTransactionsOptions = {}): Promise<TransactionListing[]> {
+    return listTransactions(this.#calls, options);
+  }
+
+  /** The transactions of transactional ids, in the order given. */
+  describeTransactions(transactionalIds: readonly string[]): Promise<TransactionDescription[]> {
+    return describeTransactions(this.#calls, transactionalIds);
+  }
+
+  /** The producers that partitions know of, in the order given. */
+  describeProducers(partitions: readonly TopicPartition[]): Promise<PartitionProducers[]> {
+    return describeProducers(this.#calls, partitions);
+  }
+
+  /** Ends a transaction in a partition that its coordinator has forgotten: it counts as aborted. */
+  abortTransaction(transaction: AbortTransaction): Promise<void> {
+    return abortTransaction(this.#calls, transaction);
+  }
+
+  /** Puts out the producers that have these transactional ids; open transactions are aborted. */
+  fenceProducers(transactionalIds: readonly string[]): Promise<void> {
+    return fenceProducers(this.#calls, transactionalIds);
+  }
+
   /** Ends the connections. */
   close(): Promise<void> {
     return this.#closing ??= this.#cluster.close();
@@ -362,7 +398,6 @@ export class Admin implements AsyncDisposable {
   }
 }
 
-/** A broker's configs are its own to tell and to change; anyone's else are everybody's. */
 function creatableTopic({ name, assignments, partitions, replicationFactor, configs }: NewTopic) {
   return {
     name,
@@ -374,8 +409,4 @@ function creatableTopic({ name, assignments, partitions, replicationFactor, conf
     })),
     configs: configsOf(configs ?? {}),
   };
-}
-
-function nodeOf({ type, name }: ConfigResource): number | undefined {
-  return type === "broker" && name !== "" ? Number(name) : undefined;
 }

@@ -10,12 +10,14 @@
  */
 
 import { type NodeId, NONE } from "../../storage/bytes/ids.ts";
-import { ErrorCode } from "../../net/messages/errors.ts";
+import { ErrorCode, isRetriable } from "../../net/messages/errors.ts";
 import type { Api } from "../../net/schema.ts";
 import { backoffMs } from "../link/backoff.ts";
 import type { NodeLink } from "../link/node_link.ts";
 import type { Cluster } from "./cluster.ts";
+import { type CoordinatorKind, CoordinatorLink } from "./coordinator_link.ts";
 import { BrokerNotAvailableError, ClientError, errorForCode, TimeoutError } from "./errors.ts";
+import { losesCoordinator } from "./membership/membership.ts";
 import { lookUpOffsets, type OffsetAnswer, type OffsetQuery } from "./offset_lookup.ts";
 
 /** Items that go to the same broker; to any when its id is undefined. */
@@ -115,6 +117,66 @@ export class AdminCalls {
       );
     }
     return this.#retried(api, request, () => this.#cluster.link(node));
+  }
+
+  /** Asks the coordinator, and again while what it says of the whole may pass. */
+  async coordinator<Request, Response>(
+    kind: CoordinatorKind,
+    key: string,
+    api: Api<Request, Response>,
+    request: Request,
+    resultOf: (response: Response) => ItemResult,
+  ): Promise<Response> {
+    const { environment, settings } = this.#cluster;
+    const random = environment.random.stream("client");
+    const deadline = environment.clock.monotonic() + this.#timeoutMs;
+    const link = new CoordinatorLink(this.#cluster, kind, key);
+    for (let failures = 1;; failures++) {
+      const leftMs = Math.max(1, deadline - environment.clock.monotonic());
+      const timeoutMs = Math.min(leftMs, settings.requestTimeoutMs);
+      const result = await new Promise<Response | ClientError>((resolve) =>
+        link.ask(api, request, timeoutMs, resolve)
+      );
+      const code = result instanceof ClientError ? result.code : resultOf(result).errorCode;
+      if (losesCoordinator(code)) link.forget();
+      const pauseMs = backoffMs(settings.retryBackoff, failures, random);
+      const isLate = environment.clock.monotonic() + pauseMs >= deadline;
+      if (!isRetriable(code) || isLate) {
+        if (result instanceof ClientError) throw result;
+        return result;
+      }
+      await this.#pause(pauseMs);
+    }
+  }
+
+  /** Asks every broker, and again while what it says of the whole may pass. */
+  everyBroker<Request, Response extends ItemResult>(
+    api: Api<Request, Response>,
+    request: Request,
+    action: string,
+  ): Promise<{ readonly node: NodeId; readonly response: Response }[]> {
+    return Promise.all(
+      Array.from(this.#cluster.metadata.brokers.keys(), async (node) => {
+        const response = await this.#untilSettled(() => this.broker(node, api, request));
+        check(response, action);
+        return { node, response };
+      }),
+    );
+  }
+
+  async #untilSettled<Response extends ItemResult>(
+    ask: () => Promise<Response>,
+  ): Promise<Response> {
+    const { environment, settings } = this.#cluster;
+    const random = environment.random.stream("client");
+    const deadline = environment.clock.monotonic() + this.#timeoutMs;
+    for (let failures = 1;; failures++) {
+      const response = await ask();
+      const pauseMs = backoffMs(settings.retryBackoff, failures, random);
+      const isLate = environment.clock.monotonic() + pauseMs >= deadline;
+      if (!isRetriable(response.errorCode) || isLate) return response;
+      await this.#pause(pauseMs);
+    }
   }
 
   /** Offsets of partitions, from their leaders. */
