@@ -69,7 +69,7 @@ export const CLUSTER_KINDS: readonly FaultKind[] = [
 
 const FAULTS_FOR_MS = 30_000;
 /** The mean time between two batches of all producers together. */
-const BATCH_EVERY_MS = [10, 20, 50, 100];
+const BATCH_EVERY_MS = [15, 30, 60, 100];
 
 /** Draws what is not given. */
 export function drawClusterOptions(
@@ -95,7 +95,7 @@ export function drawClusterOptions(
     minInsyncReplicas: Math.min(minInsyncReplicas, nodeCount),
     topics,
     producersPerPartition,
-    consumersPerPartition: pick(stream, [1, 1, 2]),
+    consumersPerPartition: pick(stream, [1, 2, 2, 3]),
     sendEveryMs: partitions * producersPerPartition * pick(stream, BATCH_EVERY_MS),
     valueBytesMax: pick(stream, [10, 100, 1000]),
     inFlightMax: between(stream, 1, 5),
@@ -123,7 +123,7 @@ function drawProperties(stream: RandomStream): Readonly<Record<string, string>> 
     "controller.quorum.election.backoff.max.ms": pick(stream, [100, 1000]),
     "controller.quorum.request.timeout.ms": fetchTimeout,
     "replica.lag.time.max.ms": pick(stream, [1000, 3000, 30_000]),
-    "replica.fetch.wait.max.ms": pick(stream, [200, 500, 2000]),
+    "replica.fetch.wait.max.ms": pick(stream, [500, 500, 2000]),
     "replica.fetch.backoff.ms": pick(stream, [50, 1000]),
     "replica.fetch.max.bytes": pick(stream, [500, 1_048_576]),
     "log.segment.bytes": pick(stream, [2000, 20_000, 1_000_000]),

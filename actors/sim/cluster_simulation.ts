@@ -67,6 +67,8 @@ export interface ClusterSimulationResult {
   readonly traceHash: string;
   /** What clients asked for, and what came of it. */
   readonly operations: HistoryCounts;
+  /** What clients asked for besides, by what it was. */
+  readonly requests: Readonly<Record<string, number>>;
   /** What clients did and saw. */
   readonly history: readonly Operation[];
   /** How often each kind of fault took effect. */
@@ -242,6 +244,7 @@ class ClusterRun {
       events: simulation.events,
       traceHash: simulation.traceHash,
       operations: history.counts,
+      requests: this.#workload.requests,
       history: history.operations,
       faultCounts: simulation.faults.counts,
       evaluations: { ...checker.evaluations, ...this.#evaluations },

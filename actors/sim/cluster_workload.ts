@@ -46,6 +46,7 @@ export class ClusterWorkload {
   readonly #consumers = new Map<string, FetchEngine[]>();
   readonly #ends = new Map<string, Offset>();
   #admin: AdminEngine | undefined;
+  readonly #requests = new Map<string, number>();
   #nextValue = 1;
   #stopped = false;
   #calm = false;
@@ -97,9 +98,15 @@ export class ClusterWorkload {
         actions: run.adminActions,
         everyMs: run.adminEveryMs,
         isStopped: () => this.#calm,
+        asked: (what) => this.#count(what),
       });
       return { crash: () => this.#admin = undefined };
     });
+  }
+
+  /** What clients asked for besides sending and polling, by what it was. */
+  get requests(): Readonly<Record<string, number>> {
+    return Object.fromEntries([...this.#requests].sort(([a], [b]) => a < b ? -1 : 1));
   }
 
   moveLeader(drawn: number, round: number): void {
@@ -197,6 +204,7 @@ export class ClusterWorkload {
       },
       corrupt: (message) => this.violations.push({ rule: "corrupt-read", message }),
       listed: (process, topicId, partition, end) => {
+        this.#count("list-offsets");
         // Topics are asked for by their names: the answer may be about another.
         if (!topic.isVolatile) this.#listed(process, topicId, partition, end);
       },
@@ -215,6 +223,10 @@ export class ClusterWorkload {
     if (end >= before) return;
     const message = `${track.name}: ${process} was told the end ${before}, then ${end}`;
     this.violations.push({ rule: "P11 high-watermark", message });
+  }
+
+  #count(what: string): void {
+    this.#requests.set(what, (this.#requests.get(what) ?? 0) + 1);
   }
 
   #track(topicId: Uuid, partition: number): PartitionTrack | undefined {

@@ -12,8 +12,9 @@ import type { NodeId } from "../../storage/bytes/ids.ts";
 import type { ClusterChecker } from "./checkers/cluster_checker.ts";
 import type { PartitionTrack } from "./checkers/tracks.ts";
 import type { ClusterWorkload } from "./cluster_workload.ts";
+import type { History } from "./history.ts";
 import { nodeName } from "./simulated_cluster.ts";
-import type { SimulatedNode } from "./simulated_node.ts";
+import type { Boot, SimulatedNode } from "./simulated_node.ts";
 import type { Simulation } from "./simulation.ts";
 
 /** What happens in the first phase of a run, in order. */
@@ -68,6 +69,16 @@ export class ScenarioStage {
     if (isBroken()) throw new ScenarioOver();
     if (reason === "condition") return;
     throw new ScenarioStuck(`The scenario waited ${withinMs} ms in vain until ${what}`);
+  }
+
+  /** What clients did and saw; a scenario's own clients write it down there too. */
+  get history(): History {
+    return this.#options.workload.history;
+  }
+
+  /** Starts a host of the scenario's own. */
+  startHost(name: string, boot: Boot): void {
+    this.#options.simulation.node(name).start(boot);
   }
 
   /** A partition, as checkers know it: `topic-0-1`. */

@@ -13,6 +13,8 @@ import {
   simulateCluster,
 } from "../../mod.ts";
 import type { Asked } from "../sim/replay.ts";
+import type { SeedJob } from "../sim/seed_job.ts";
+import { runSeeds } from "../sim/seed_pool.ts";
 import { shrinkRun, violationLines } from "../sim/sim_report.ts";
 import { SimTotals } from "../sim/sim_totals.ts";
 import { command, type Terminal } from "./command.ts";
@@ -39,6 +41,9 @@ export const sim = command({
     from: integer("N", "The first of several seeds (default 1)", { min: 0 }),
     seeds: integer("N", `How many (default ${DEFAULT_SEEDS})`, { min: 1 }),
     minutes: integer("M", "Begin seeds for so long, instead", { min: 1 }),
+    jobs: integer("N", "Seeds at a time, in processes of their own (default: one a core)", {
+      min: 1,
+    }),
     nodes: integer("N", "How many brokers (default: as drawn, 1 to 5)", { min: 1, max: 9 }),
     seconds: integer("S", "Simulated seconds with faults in each run (default 30)", { min: 1 }),
     faults: textOr("LIST", "all", "Some kinds of faults, with commas"),
@@ -65,9 +70,11 @@ export const sim = command({
     print(`commit ${await commit()}`);
     const runner = new SeedRunner(optionsOf, asked, terminal, print);
     if (seed !== undefined) runner.runOne(seed, options.trace, options.logs);
-    else if (options.minutes !== undefined) {
-      runner.runFor(options.from ?? 1, options.minutes * MINUTE_MS);
-    } else runner.runMany(options.from ?? 1, options.seeds ?? DEFAULT_SEEDS);
+    else {
+      const { from = 1, seeds = DEFAULT_SEEDS, minutes } = options;
+      const until = minutes === undefined ? { to: from + seeds } : { ms: minutes * MINUTE_MS };
+      await runner.runMany({ from, ...until }, options.jobs ?? navigator.hardwareConcurrency);
+    }
     if (runner.broken > 0) throw new Error(`${runner.broken} seeds broke a rule`);
   },
 });
@@ -93,17 +100,16 @@ class SeedRunner {
     this.#print = print;
   }
 
-  runMany(from: number, count: number): void {
-    for (let seed = from; seed < from + count && this.broken === 0; seed++) this.#run(seed);
+  async runMany(seeds: Pick<SeedJob, "from" | "to" | "ms">, jobs: number): Promise<void> {
+    const { seed: _, ...options } = this.#optionsOf(seeds.from);
+    const broken: ClusterSimulationResult[] = [];
+    await runSeeds({ ...seeds, options, step: 1 }, jobs, (result) => {
+      this.#printLine(result);
+      this.#totals.add(result);
+      if (result.violations.length > 0) broken.push(result);
+    });
     this.#end();
-  }
-
-  /** A time only decides whether another seed begins. */
-  runFor(from: number, ms: number): void {
-    for (let seed = from; this.broken === 0 && performance.now() - this.#began < ms; seed++) {
-      this.#run(seed);
-    }
-    this.#end();
+    for (const result of broken) this.#tell(result);
   }
 
   runOne(seed: number, trace: string | undefined, logs: boolean): void {
@@ -116,14 +122,12 @@ class SeedRunner {
     });
     if (trace !== undefined) Deno.writeTextFileSync(trace, lines.join("\n"));
     this.#print(JSON.stringify({ ...result, history: undefined }, undefined, 2));
-    this.#take(options, result);
+    this.#totals.add(result);
     this.#end();
+    if (result.violations.length > 0) this.#tell(result);
   }
 
-  #run(seed: number): void {
-    const options = this.#optionsOf(seed);
-    const result = simulateCluster(options);
-    const { run, events, traceHash, virtualMs } = result;
+  #printLine({ seed, run, events, traceHash, virtualMs }: ClusterSimulationResult): void {
     this.#print(
       `seed ${seed}: ${run.nodes} nodes, ${run.voters} voters` +
         `${run.combined ? "" : " apart"}, RF ${
@@ -132,17 +136,22 @@ class SeedRunner {
         `${run.flushBeforeAck ? ", flushed" : ""}; faults ${Object.keys(run.faults)}; ` +
         `${events} events, ${Math.round(virtualMs / 1000)} s, ${traceHash}`,
     );
-    this.#take(options, result);
   }
 
-  #take(options: ClusterSimulationOptions, result: ClusterSimulationResult): void {
-    this.#totals.add(result);
-    if (result.violations.length === 0) return;
+  /** Tells of a run that broke a rule, and of the little that suffices for that. */
+  #tell(result: ClusterSimulationResult): void {
     this.broken++;
+    const seed = Number(result.seed);
+    const options = this.#optionsOf(seed);
     this.#terminal.note("shrinking the faults…");
-    const shrunk = shrinkRun(options, result, SHRINK_RUNS);
-    const asked = this.#asked(Number(result.seed));
-    for (const line of violationLines(result, shrunk, asked)) this.#print(line);
+    const again = simulateCluster(options);
+    if (again.traceHash !== result.traceHash) {
+      this.#print(
+        `seed ${seed} is not the same each time: ${result.traceHash} and ${again.traceHash}`,
+      );
+    }
+    const shrunk = shrinkRun(options, again, SHRINK_RUNS);
+    for (const line of violationLines(result, shrunk, this.#asked(seed))) this.#print(line);
   }
 
   #end(): void {

@@ -35,6 +35,9 @@ export class SimTotals {
       addTo(this.#operations, `poll ${outcome}`, count);
     }
     addTo(this.#operations, "records read", recordsRead);
+    for (const [what, count] of Object.entries(result.requests)) {
+      addTo(this.#operations, what, count);
+    }
     for (const [kind, count] of Object.entries(result.faultCounts)) {
       addTo(this.#faults, kind, count);
     }

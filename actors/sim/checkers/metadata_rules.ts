@@ -151,7 +151,10 @@ export class MetadataRules {
       });
       this.#count(partition, before, image);
       for (const id of before.replicas) {
-        if (!image.replicas.includes(id)) partition.replicas.get(id)?.log.mayVanish();
+        if (image.replicas.includes(id)) continue;
+        partition.replicas.get(id)?.log.mayVanish();
+        // Whoever believes in an older ISR, a leader that was paused, may still count on it.
+        partition.returned.set(id, image.partitionEpoch);
       }
     }
     partition.history[image.partitionEpoch] = image;

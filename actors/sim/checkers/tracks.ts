@@ -48,7 +48,10 @@ export interface PartitionTrack {
   /** As the controller committed it, by partition epoch; the last is in force. */
   readonly history: (PartitionImage | undefined)[];
   truth: PartitionImage | undefined;
-  /** By node: the partition epoch from which on its return after a loss of data is known. */
+  /**
+   * By node: the partition epoch from which on it is known that it lost its data and returned, or
+   * that it is a replica no more.
+   */
   readonly returned: Map<NodeId, number>;
   isDeleted: boolean;
   /** The leader epoch of an unclean election whose leader has not shown what it holds. */

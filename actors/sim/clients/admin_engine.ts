@@ -46,6 +46,8 @@ export interface AdminEngineOptions {
   /** The mean time between two actions. */
   readonly everyMs: number;
   isStopped(): boolean;
+  /** Told of each thing that is asked for. */
+  asked(what: string): void;
 }
 
 const RETRY_MS = 300;
@@ -57,8 +59,6 @@ const PREFERRED = 0;
 export class AdminEngine {
   readonly #options: AdminEngineOptions;
   readonly #link: ClusterLink;
-  /** How many of each were asked for. */
-  readonly counts = new Map<string, number>();
 
   constructor(options: AdminEngineOptions) {
     this.#options = options;
@@ -121,7 +121,7 @@ export class AdminEngine {
       }],
       timeoutMs: TIMEOUT_MS,
     });
-    this.#count("create-topic");
+    this.#options.asked("create-topic");
     this.#link.sendAny(CREATE_TOPICS, request, TIMEOUT_MS, (response) => {
       const code = response instanceof Error ? -1 : response.topics[0]?.errorCode;
       if (code === ErrorCode.NONE || code === ErrorCode.TOPIC_ALREADY_EXISTS) {
@@ -191,11 +191,7 @@ export class AdminEngine {
     draft: Draft<Request>,
     done: () => void = () => {},
   ): void {
-    this.#count(what);
+    this.#options.asked(what);
     this.#link.sendAny(api, make(api.request, draft), TIMEOUT_MS, done);
-  }
-
-  #count(what: string): void {
-    this.counts.set(what, (this.counts.get(what) ?? 0) + 1);
   }
 }

@@ -1,0 +1,35 @@
+/**
+ * Running one seed after the other, until so many have run, the time is over, or a rule is broken.
+ *
+ * @module
+ */
+
+import {
+  type ClusterSimulationOptions,
+  type ClusterSimulationResult,
+  simulateCluster,
+} from "../../mod.ts";
+
+/** Which seeds, and how they are run. Can be written as JSON. */
+export interface SeedJob {
+  /** Of each seed. */
+  readonly options: Omit<ClusterSimulationOptions, "seed">;
+  readonly from: number;
+  /** From one seed to the next. */
+  readonly step: number;
+  /** No seed from here on; without it there is no last one. */
+  readonly to?: number;
+  /** Begins seeds for so long. */
+  readonly ms?: number;
+}
+
+/** Runs a job; `take` is told of each seed. A time only decides whether another seed begins. */
+export function runSeedJob(job: SeedJob, take: (result: ClusterSimulationResult) => void): void {
+  const { options, from, step, to = Infinity, ms = Infinity } = job;
+  const began = performance.now();
+  for (let seed = from; seed < to && performance.now() - began < ms; seed += step) {
+    const result = simulateCluster({ ...options, seed });
+    take(result);
+    if (result.violations.length > 0) return;
+  }
+}
