@@ -28,7 +28,7 @@ export function spawnCoordinators(
     coordinatorsActor({
       nodeId: services.nodeId,
       image: services.image,
-      kinds: [groupCoordinatorKind(), transactionKind(services)],
+      kinds: [groupCoordinatorKind(services.transactions), transactionKind(services)],
       directory: services.coordinators,
       config: () => services.config,
       logOf: (topicId, partition) => {

@@ -86,14 +86,18 @@ class Stage implements Asker {
     version?: number,
   ): Response {
     for (let tries = 0; tries < 300; tries++) {
-      const nodeId = "topic" in to
-        ? this.leaderOf(to.topic, to.partition)
-        : this.coordinatorOf(to.transactionalId);
+      const nodeId = this.#inCharge(to);
       const response = this.#askNode(nodeId < 0 ? 1 : nodeId, api, draft, version);
       if (response !== undefined && !isPassing(response)) return response;
       this.pass(50);
     }
     throw new Error(`Nobody answers ${api.name}`);
+  }
+
+  #inCharge(of: AskedOf): number {
+    if ("topic" in of) return this.leaderOf(of.topic, of.partition);
+    if ("transactionalId" in of) return this.coordinatorOf(of.transactionalId);
+    return this.leaderOf("__consumer_offsets", partitionOfKey(of.groupId, 3));
   }
 
   /** One question to one node; undefined where it gives no answer. */

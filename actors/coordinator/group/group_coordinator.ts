@@ -11,6 +11,7 @@
 
 import { ErrorCode } from "../../../net/messages/errors.ts";
 import type { ImageChange, TopicImage } from "../../controller/cluster_image.ts";
+import type { VerifyTransaction } from "../../partition/verification.ts";
 import type { Ref } from "../../runtime/ref.ts";
 import { OFFSETS_TOPIC } from "../internal_topics.ts";
 import type {
@@ -39,6 +40,7 @@ import {
   withIds,
 } from "./offset_commits.ts";
 import { OffsetStore } from "./offset_store.ts";
+import { TransactionalCommits } from "./transactional_commits.ts";
 import { GROUP_CODEC, groupMetadataRecord, type GroupRecord } from "./records.ts";
 import {
   type Answer,
@@ -53,13 +55,15 @@ import {
   type TxnOffsetCommit,
 } from "./requests.ts";
 
-/** The kind of coordinator that groups have. */
-export function groupCoordinatorKind(): CoordinatorKind<GroupRequest, GroupRecord> {
+/** The kind of coordinator that groups have; transactions are taken on trust without a verifier. */
+export function groupCoordinatorKind(
+  verifier?: Ref<VerifyTransaction>,
+): CoordinatorKind<GroupRequest, GroupRecord> {
   return {
     name: "group",
     topic: OFFSETS_TOPIC,
     codec: GROUP_CODEC,
-    make: (context) => new GroupCoordinator(context),
+    make: (context) => new GroupCoordinator(context, verifier),
     refuse: refuseGroupRequest,
   };
 }
@@ -74,9 +78,19 @@ export class GroupCoordinator implements CoordinatorMachine<GroupRequest, GroupR
   readonly classic: ClassicGroups;
   readonly consumer: ConsumerGroups;
   readonly #admin: GroupAdmin;
+  readonly #transactional: TransactionalCommits;
 
-  constructor(context: CoordinatorContext<GroupRecord>) {
+  constructor(
+    context: CoordinatorContext<GroupRecord>,
+    verifier?: Ref<VerifyTransaction>,
+  ) {
     this.#context = context;
+    this.#transactional = new TransactionalCommits({
+      context,
+      verifier,
+      isOpen: (producerId) => this.offsets.hasTransaction(producerId),
+      commit: (request) => this.#commitInTransaction(request),
+    });
     this.classic = new ClassicGroups(context);
     this.consumer = new ConsumerGroups(context);
     const { offsets, metadata, classic, consumer } = this;
@@ -96,6 +110,7 @@ export class GroupCoordinator implements CoordinatorMachine<GroupRequest, GroupR
 
   replayMarker(marker: ReplayedMarker): void {
     this.offsets.replayMarker(marker);
+    this.#transactional.marked(marker.producerId);
   }
 
   loaded(): void {
@@ -108,6 +123,7 @@ export class GroupCoordinator implements CoordinatorMachine<GroupRequest, GroupR
 
   unloaded(): void {
     this.classic.unload();
+    this.#transactional.end();
   }
 
   metadataChanged(changes: readonly ImageChange[]): void {
@@ -134,7 +150,7 @@ export class GroupCoordinator implements CoordinatorMachine<GroupRequest, GroupR
       case "offset-fetch":
         return this.#fetch(request);
       case "txn-offset-commit":
-        return this.#commitInTransaction(request);
+        return this.#transactional.commit(request);
       case "complete-transaction":
         return this.#completeTransaction(request);
       case "consumer-group-heartbeat":

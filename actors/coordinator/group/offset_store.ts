@@ -89,6 +89,11 @@ export class OffsetStore {
     return this.#offsets.groups.get(group) ?? NOTHING;
   }
 
+  /** Whether a producer has an open transaction that has committed offsets here. */
+  hasTransaction(producerId: ProducerId): boolean {
+    return this.#pending.has(producerId);
+  }
+
   /** Whether an open transaction has committed offsets of the group, or of the partition. */
   hasPending(group: string, topic?: string, partition = -1): boolean {
     for (const pending of this.#pending.values()) {

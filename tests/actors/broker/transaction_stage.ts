@@ -20,12 +20,13 @@ import type { Api } from "../../../net/schema.ts";
 import type { Draft } from "../../../net/schema/make.ts";
 import { readMarker } from "../../../storage/producer_replay.ts";
 import { walkBatches } from "../../../storage/record_batch.ts";
+import { TXN_OFFSET_COMMIT } from "../../../net/messages/txn_offset_commit.ts";
 import { batchOf, valuesOf } from "./broker_world.ts";
 
 /** Sends a request and waits for its answer. */
 export interface Asker {
   ask<Request, Response>(
-    /** The partition whose leader is asked, or the transactional id whose coordinator is. */
+    /** The partition whose leader is asked, or the id or group whose coordinator is. */
     to: AskedOf,
     api: Api<Request, Response>,
     draft: Draft<Request>,
@@ -37,7 +38,8 @@ export interface Asker {
 
 export type AskedOf =
   | { readonly topic: string; readonly partition: number }
-  | { readonly transactionalId: string };
+  | { readonly transactionalId: string }
+  | { readonly groupId: string };
 
 /** The two ways of doing transactions: before KIP-890's part 2, and with it. */
 export type TransactionVersion = 1 | 2;
@@ -115,6 +117,26 @@ export class RawProducer {
       groupId,
     });
     return errorName(errorCode);
+  }
+
+  /** TxnOffsetCommit of a consumer that is no member, again while coordinators load. */
+  commitOffset(groupId: string, topic: string, partitionIndex: number, offset: number): string {
+    for (let tries = 0; tries < 100; tries++) {
+      const { topics } = this.#asker.ask({ groupId }, TXN_OFFSET_COMMIT, {
+        transactionalId: this.id,
+        groupId,
+        producerId: this.producerId,
+        producerEpoch: this.producerEpoch,
+        topics: [{
+          name: topic,
+          partitions: [{ partitionIndex, committedOffset: offset, committedMetadata: "" }],
+        }],
+      }, this.version === 2 ? 5 : 3);
+      const { errorCode } = topics[0]!.partitions[0]!;
+      if (!isPassing(errorCode)) return errorName(errorCode);
+      this.#asker.pass(CONCURRENT_WAIT_MS);
+    }
+    throw new Error(`Nobody coordinates ${groupId}`);
   }
 
   /** One batch, of which the answer's error is given. Partitions are not added before. */

@@ -5,6 +5,8 @@ import { DESCRIBE_PRODUCERS } from "../../../net/messages/describe_producers.ts"
 import { END_TXN } from "../../../net/messages/end_txn.ts";
 import { ErrorCode, errorName } from "../../../net/messages/errors.ts";
 import { FETCH } from "../../../net/messages/fetch.ts";
+import { FIND_COORDINATOR } from "../../../net/messages/find_coordinator.ts";
+import { OFFSET_FETCH } from "../../../net/messages/offset_fetch.ts";
 import { LIST_TRANSACTIONS } from "../../../net/messages/list_transactions.ts";
 import { PRODUCE } from "../../../net/messages/produce.ts";
 import { WRITE_TXN_MARKERS } from "../../../net/messages/write_txn_markers.ts";
@@ -43,6 +45,33 @@ class Stage implements Asker {
 
   pass(ms: number): void {
     this.world.pass(ms);
+  }
+
+  /** Has the log of groups made. */
+  findGroup(group: string): void {
+    for (let tries = 0; tries < 100; tries++) {
+      const { coordinators } = this.world.ask(this.client, FIND_COORDINATOR, {
+        keyType: 0,
+        coordinatorKeys: [group],
+      });
+      if (coordinators[0]?.errorCode === ErrorCode.NONE) return;
+      this.pass(50);
+    }
+  }
+
+  /** What a group has committed of the first partition, and the error. */
+  committedOffset(groupId: string, requireStable = false): [number, string] {
+    const { groups } = this.world.ask(this.client, OFFSET_FETCH, {
+      groups: [{
+        groupId,
+        memberId: null,
+        memberEpoch: -1,
+        topics: [{ name: "orders", partitionIndexes: [0] }],
+      }],
+      requireStable,
+    });
+    const { committedOffset, errorCode } = groups[0]!.topics[0]!.partitions[0]!;
+    return [committedOffset, errorName(errorCode)];
   }
 
   producer(id = "x", version: TransactionVersion = 2): RawProducer {
@@ -191,6 +220,32 @@ for (const version of [1, 2] as const) {
     assertEquals(producer.state, "CompleteAbort");
   });
 
+  Deno.test(`${of}: offsets count with their transaction, or not at all`, () => {
+    const stage = new Stage();
+    stage.findGroup("g");
+    const producer = stage.producer("x", version).init();
+    const commit = (offset: number) => {
+      if (version === 1) assertEquals(producer.addOffsets("g"), "NONE");
+      assertEquals(producer.commitOffset("g", "orders", 0, offset), "NONE");
+    };
+    commit(5);
+    assertEquals(stage.committedOffset("g"), [-1, "NONE"]);
+    assertEquals(stage.committedOffset("g", true), [-1, "UNSTABLE_OFFSET_COMMIT"]);
+    producer.send("orders", 0, "a");
+    producer.commit();
+    producer.awaitComplete();
+    assertEquals(stage.committedOffset("g", true), [5, "NONE"]);
+    commit(9);
+    producer.abort();
+    producer.awaitComplete();
+    assertEquals(stage.committedOffset("g", true), [5, "NONE"]);
+    commit(7);
+    stage.restart("kill");
+    producer.commit();
+    producer.awaitComplete();
+    assertEquals(stage.committedOffset("g", true), [7, "NONE"]);
+  });
+
   Deno.test(`${of}: records come in one order, whatever waits for the coordinator`, () => {
     const stage = new Stage();
     const producer = stage.producer("x", version).init();
@@ -273,6 +328,22 @@ Deno.test("transactions: an unknown transactional id, another producer id and no
   assertEquals(stage.producer("x").tryInit({ timeoutMs: 0 }), "INVALID_TRANSACTION_TIMEOUT");
   const tooLong = { timeoutMs: 900_001 };
   assertEquals(stage.producer("x").tryInit(tooLong), "INVALID_TRANSACTION_TIMEOUT");
+});
+
+Deno.test("transactions: offsets of no transaction are refused", () => {
+  const stage = new Stage();
+  stage.findGroup("g");
+  const producer = stage.producer("x", 1).init();
+  assertEquals(producer.commitOffset("g", "orders", 0, 5), "INVALID_TXN_STATE");
+  producer.add("orders", 0);
+  assertEquals(producer.commitOffset("g", "orders", 0, 5), "INVALID_TXN_STATE");
+  assertEquals(producer.addOffsets("g"), "NONE");
+  assertEquals(producer.commitOffset("g", "orders", 0, 5), "NONE");
+  const zombie = { producerId: producer.producerId, producerEpoch: producer.producerEpoch };
+  stage.producer("x", 1).init();
+  producer.become(zombie);
+  assertEquals(producer.commitOffset("g", "orders", 0, 6), "INVALID_PRODUCER_EPOCH");
+  assertEquals(stage.committedOffset("g", true), [-1, "NONE"]);
 });
 
 Deno.test("transactions: where one partition cannot be added none is", () => {
