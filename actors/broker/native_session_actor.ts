@@ -110,7 +110,8 @@ class NativeSession extends Session {
     this.#shaken = true;
     const { clientId, nodeId } = request;
     const role = roleOf(request) ?? PeerRole.CLIENT;
-    const peer = { role, nodeId: role === PeerRole.NODE ? nodeId : NONE };
+    const { host } = this.identity.peer;
+    const peer = { role, nodeId: role === PeerRole.NODE ? nodeId : NONE, host };
     this.identity = { ...this.identity, peer, clientId };
     this.framed.reader.frameBytesMax = this.services.config.socketRequestMaxBytes;
     this.context.cancelTimer("handshake");

@@ -27,7 +27,7 @@ import { PeerRole } from "../../net/handshake.ts";
 import { MalformedMessageError } from "../../net/schema/fault.ts";
 import type { Actor, ActorContext } from "../runtime/actor.ts";
 import { ANONYMOUS } from "./access.ts";
-import type { Encoding, SessionPeer } from "./call.ts";
+import type { Encoding } from "./call.ts";
 import {
   type Continue,
   type IncomingRequest,
@@ -76,8 +76,6 @@ const UNSENT_BYTES_PAUSE = 4 * 1024 * 1024;
 /** Requests that are handled before others get their turn. */
 const REQUESTS_PER_MESSAGE = 64;
 
-const NOBODY: SessionPeer = { role: PeerRole.CLIENT, nodeId: NONE };
-
 export abstract class Session implements Actor<SessionMessage> {
   protected readonly context: ActorContext<SessionMessage>;
   protected readonly services: BrokerServices;
@@ -98,6 +96,8 @@ export abstract class Session implements Actor<SessionMessage> {
   #blocked = false;
   #moreTold = false;
   #requestBytes = 0;
+  /** Its client has taken more than its quota: until when it rests, on the monotonic clock; or 0. */
+  #mutedUntil = 0;
   #flushPlanned = false;
 
   /** Begins to read: frames come in later turns. */
@@ -109,7 +109,9 @@ export abstract class Session implements Actor<SessionMessage> {
   ) {
     this.context = context;
     this.services = services;
-    this.identity = { principal: ANONYMOUS, peer: NOBODY, clientId: "", listener, encoding };
+    const { host } = connection.remote;
+    const peer = { role: PeerRole.CLIENT, nodeId: NONE, host };
+    this.identity = { principal: ANONYMOUS, peer, clientId: "", listener, encoding };
     this.#runner = new RequestRunner(context as ActorContext<Continue>, services);
     this.watches = new SessionWatches({
       context: context as ActorContext<Continue>,
@@ -217,7 +219,7 @@ export abstract class Session implements Actor<SessionMessage> {
   }
 
   #isBehind(): boolean {
-    return this.#runner.openCalls >= REQUESTS_MAX || this.#requestBytes > REQUEST_BYTES_MAX ||
+    return this.#mutedUntil > 0 || this.#runner.openCalls >= REQUESTS_MAX || this.#requestBytes > REQUEST_BYTES_MAX ||
       Math.max(this.framed.unsentBytes, this.#runner.usage.fetchedBytes) > UNSENT_BYTES_PAUSE ||
       this.services.budgets.requestBytes.room === 0;
   }
@@ -227,6 +229,18 @@ export abstract class Session implements Actor<SessionMessage> {
     this.framed.pause();
     const { requestBytes } = this.services.budgets;
     if (requestBytes.room === 0) requestBytes.wait(this.#continue);
+  }
+
+  /** Handles nothing more for so long: the client is told, but need not keep to it (KIP-219). */
+  #mute(ms: number): void {
+    const until = this.context.environment.clock.monotonic() + ms;
+    if (until <= this.#mutedUntil) return;
+    this.#mutedUntil = until;
+    const run = () => {
+      this.#mutedUntil = 0;
+      this.maybeContinue();
+    };
+    this.context.startTimer("muted", ms, { kind: "continue", run });
   }
 
   /** Looks again, in a while, whether more can be handled. */
@@ -253,6 +267,7 @@ export abstract class Session implements Actor<SessionMessage> {
         if (waiting) this.#give(REQUEST_OVERHEAD_BYTES);
         else this.#take(REQUEST_OVERHEAD_BYTES);
       },
+      throttled: (ms) => this.#mute(ms),
       reply: (response, sent) => {
         this.#give(REQUEST_OVERHEAD_BYTES);
         end.reply(response, sent);
