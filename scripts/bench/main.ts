@@ -13,6 +13,7 @@ import { type Figure, figureToJson, formatTable, isMet } from "./figure.ts";
 import { both } from "./parts/both.ts";
 import { consume } from "./parts/consume.ts";
 import { failover } from "./parts/failover.ts";
+import { groups } from "./parts/groups.ts";
 import { latency } from "./parts/latency.ts";
 import { leaderLoss } from "./parts/leader_loss.ts";
 import { log } from "./parts/log.ts";
@@ -36,6 +37,7 @@ const PARTS: readonly Part[] = [
   replication,
   failover,
   leaderLoss,
+  groups,
 ];
 
 function usage(): string {
