@@ -55,10 +55,15 @@ export interface Authorizer {
 /** Allows everything: what holds until access control is configured. */
 export const ALLOW_ALL: Authorizer = { allows: () => true };
 
+/** What is limited: bytes produced, bytes fetched, milliseconds that requests take. */
+export type QuotaKind = "produce" | "fetch" | "request";
+
 export interface QuotaHook {
-  /** Notes the cost of a request; returns for how long its client must hold back. */
-  throttleTimeMs(principal: Principal, clientId: string, bytes: number): number;
+  /** Whether anything is limited. */
+  readonly isUsed: boolean;
+  /** Notes what a client took; returns for how many milliseconds it must hold back. */
+  charge(kind: QuotaKind, principal: Principal, clientId: string, cost: number): number;
 }
 
 /** No quota: what holds until one is configured. */
-export const NO_QUOTA: QuotaHook = { throttleTimeMs: () => 0 };
+export const NO_QUOTA: QuotaHook = { isUsed: false, charge: () => 0 };

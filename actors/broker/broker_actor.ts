@@ -24,11 +24,12 @@ import type { ProposeIsr } from "../partition/messages.ts";
 import type { Replica } from "../partition/replica.ts";
 import type { Actor, ActorContext, Behaviour } from "../runtime/actor.ts";
 import type { Ref } from "../runtime/ref.ts";
-import { ALLOW_ALL, type Authorizer, NO_QUOTA } from "./access.ts";
+import { ALLOW_ALL, type Authorizer } from "./access.ts";
 import { ServedApis } from "./apis/table.ts";
 import { AppliedMetadata, type MetadataApplied } from "./applied_metadata.ts";
 import type { SessionBudgets } from "./budget.ts";
 import { BrokerMetrics } from "./broker_metrics.ts";
+import { ClientQuotaManager } from "./client_quotas.ts";
 import { spawnCoordinators, spawnInternalTopics } from "./coordination.ts";
 import type { FetchState } from "./fetch_state.ts";
 import { FetchSessions } from "./fetch_sessions.ts";
@@ -219,7 +220,11 @@ class BrokerActor implements Actor<BrokerMessage> {
       transactions: this.#spawnTransactions(),
       buffers,
       authorizer: this.#options.authorizer ?? ALLOW_ALL,
-      quota: NO_QUOTA,
+      quota: new ClientQuotaManager({
+        image: metadata.image,
+        clock: environment.clock,
+        config: () => metadata.config,
+      }),
       budgets,
       fetchSessions: new FetchSessions({
         random: environment.random.stream("fetch sessions"),

@@ -10,7 +10,7 @@ import type { NodeId } from "../../storage/bytes/ids.ts";
 import type { ClusterImage } from "../controller/cluster_image.ts";
 import type { AskResult } from "../runtime/actor.ts";
 import type { Ref } from "../runtime/ref.ts";
-import type { Access, Principal } from "./access.ts";
+import type { Access, Principal, QuotaKind } from "./access.ts";
 import type { BrokerServices } from "./services.ts";
 
 /** What the calls of one connection hold together. */
@@ -51,6 +51,12 @@ export interface Call<Request, Response> {
 
   /** Whether whoever asks may do something that `access` does not speak of. */
   allows(access: Access): boolean;
+
+  /**
+   * Notes what the request took of a quota. What its client has to make up for is in the response,
+   * and nothing more of its connection is handled meanwhile.
+   */
+  charge(kind: QuotaKind, cost: number): void;
 
   /** Whether the client has gone: what the call does from now on is for nobody. */
   readonly cancelled: boolean;

@@ -14,7 +14,7 @@ import { NONE } from "../../storage/bytes/ids.ts";
 import { ErrorCode } from "../../net/messages/errors.ts";
 import type { ActorContext, AskResult } from "../runtime/actor.ts";
 import type { Ref } from "../runtime/ref.ts";
-import type { Access, Principal } from "./access.ts";
+import type { Access, Principal, QuotaKind } from "./access.ts";
 import { type Allows, authorize } from "./authorization.ts";
 import type { AnyApiHandler, Call, ConnectionUsage, Encoding, SessionPeer } from "./call.ts";
 import type { BrokerServices } from "./services.ts";
@@ -40,6 +40,8 @@ export interface CallEnd {
   released(): void;
   /** It is not worked on for now, or again. */
   waiting(waiting: boolean): void;
+  /** Its client has taken more than it may: nothing more of it is handled for so long. */
+  throttled(ms: number): void;
   reply(response: unknown, sent?: () => void): void;
   finish(): void;
   disconnect(reason: string): void;
@@ -86,7 +88,7 @@ export class RequestRunner {
     this.#calls.add(call);
     const handled = call.hold();
     try {
-      const { principal, clientId, peer } = identity;
+      const { peer } = identity;
       const replicaId = handler.replicaId?.(request) ?? NONE;
       if (replicaId >= 0 && replicaId !== peer.nodeId) {
         const code = ErrorCode.CLUSTER_AUTHORIZATION_FAILED;
@@ -97,8 +99,12 @@ export class RequestRunner {
         return call.reply(handler.failed(request, authorized.errorCode, null));
       }
       if (authorized.kind === "part") call.restrict(authorized.request, authorized.complete);
-      call.throttleTimeMs = quota.throttleTimeMs(principal, clientId, incoming.bytes);
+      if (!quota.isUsed || replicaId >= 0) return handler.handle(call);
+      const { clock } = this.#services.environment;
+      const begunAt = clock.monotonic();
       handler.handle(call);
+      // What came of it later is charged to nobody: what a request begins with is most of it.
+      call.charge("request", clock.monotonic() - begunAt);
     } finally {
       handled();
     }
@@ -151,7 +157,7 @@ class RunningCall implements Call<unknown, unknown> {
   readonly allows: Allows;
   #request: unknown;
   #complete: ((response: unknown) => unknown) | undefined;
-  throttleTimeMs = 0;
+  #throttleTimeMs = 0;
   cancelled = false;
   #ended = false;
   #holders = 0;
@@ -219,6 +225,14 @@ class RunningCall implements Call<unknown, unknown> {
     };
   }
 
+  charge(kind: QuotaKind, cost: number): void {
+    const { principal, clientId } = this.#identity;
+    const throttleMs = this.broker.quota.charge(kind, principal, clientId, cost);
+    if (throttleMs <= this.#throttleTimeMs) return;
+    this.#throttleTimeMs = throttleMs;
+    this.#end.throttled(throttleMs);
+  }
+
   setWaiting(waiting: boolean): void {
     if (this.#ended || this.#waiting === waiting) return;
     this.#waiting = waiting;
@@ -239,7 +253,7 @@ class RunningCall implements Call<unknown, unknown> {
   reply(response: unknown, sent?: () => void): void {
     if (this.cancelled) return sent?.();
     this.#close();
-    const { throttleTimeMs } = this;
+    const throttleTimeMs = this.#throttleTimeMs;
     const whole = this.#complete === undefined ? response : this.#complete(response);
     const throttled = throttleTimeMs > 0 ? { ...whole as object, throttleTimeMs } : whole;
     this.#end.reply(throttled, sent);

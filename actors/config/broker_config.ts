@@ -291,6 +291,18 @@ const BROKER_CONFIGS = {
   ...GROUP_CONFIGS,
   ...CLEANER_CONFIGS,
   ...TRANSACTION_CONFIGS,
+  quotaWindowNum: int(
+    "quota.window.num",
+    11,
+    "Windows over which quotas are counted: so much, less one, may be taken at once after a rest",
+    { min: 1 },
+  ),
+  quotaWindowSizeSeconds: int(
+    "quota.window.size.seconds",
+    1,
+    "How long a window of quotas is",
+    { min: 1 },
+  ),
   openFilesMax: int("open.files.max", 1000, "Descriptors that log files hold (Strom's own)", {
     min: 2,
   }),

@@ -18,6 +18,7 @@ import type { PartitionChangeRecord } from "../../net/messages/records/partition
 import type { PartitionRecord } from "../../net/messages/records/partition_record.ts";
 import type { TopicRecord } from "../../net/messages/records/topic_record.ts";
 import type { UnregisterBrokerRecord } from "../../net/messages/records/unregister_broker_record.ts";
+import { ClientQuotas } from "./client_quotas.ts";
 import { type ConfigResource, differences, type ImageChange } from "./image_changes.ts";
 import { recordsOf } from "./image_records.ts";
 import type { MetadataRecord } from "./metadata_record.ts";
@@ -88,6 +89,7 @@ export class ClusterImage {
   #topicsByName = new Map<string, MutableTopic>();
   #configs = new Map<string, ConfiguredResource>();
   #features = new Map<string, number>();
+  #clientQuotas = new ClientQuotas();
   #nextProducerId: ProducerId = 0;
   #partitionCount = 0;
 
@@ -101,6 +103,11 @@ export class ClusterImage {
 
   get features(): ReadonlyMap<string, number> {
     return this.#features;
+  }
+
+  /** The quotas that are set for clients. */
+  get clientQuotas(): ClientQuotas {
+    return this.#clientQuotas;
   }
 
   get partitionCount(): number {
@@ -147,6 +154,7 @@ export class ClusterImage {
     this.#topicsByName = loaded.#topicsByName;
     this.#configs = loaded.#configs;
     this.#features = loaded.#features;
+    this.#clientQuotas = loaded.#clientQuotas;
     this.#nextProducerId = loaded.#nextProducerId;
     this.#partitionCount = loaded.#partitionCount;
     return changes;
@@ -181,6 +189,9 @@ export class ClusterImage {
         this.#setConfig({ resourceType, resourceName }, name, value, undo);
         return { kind: "config", resourceType, resourceName };
       }
+      case "ClientQuotaRecord":
+        this.#clientQuotas.replay(record.value, undo);
+        return { kind: "client-quota" };
       case "FeatureLevelRecord":
         return this.#setFeature(record.value, undo);
       case "ProducerIdsRecord": {

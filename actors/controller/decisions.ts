@@ -12,6 +12,10 @@
 
 import type { Api } from "../../net/schema.ts";
 import { ErrorCode } from "../../net/messages/errors.ts";
+import {
+  ALTER_CLIENT_QUOTAS,
+  type AlterClientQuotasRequest,
+} from "../../net/messages/alter_client_quotas.ts";
 import { ALTER_CONFIGS, type AlterConfigsRequest } from "../../net/messages/alter_configs.ts";
 import {
   ALLOCATE_PRODUCER_IDS,
@@ -55,6 +59,7 @@ import type { RandomStream } from "../runtime/environment.ts";
 import { alterPartition } from "./alter_partition.ts";
 import { BrokerHeartbeats } from "./broker_heartbeats.ts";
 import { fenceSilent, handleHeartbeat, registerBroker, unregisterBroker } from "./brokers.ts";
+import { alterClientQuotas } from "./client_quotas.ts";
 import type { ClusterImage } from "./cluster_image.ts";
 import { alterConfigs, fixedMinInsyncReplicas, incrementalAlterConfigs } from "./configs.ts";
 import { ControllerRules } from "./controller_rules.ts";
@@ -172,6 +177,10 @@ function handlers(
     [CREATE_TOPICS, (request: CreateTopicsRequest) => createTopics(context, request)],
     [DELETE_TOPICS, (request: DeleteTopicsRequest) => deleteTopics(context, request)],
     [CREATE_PARTITIONS, (request: CreatePartitionsRequest) => createPartitions(context, request)],
+    [
+      ALTER_CLIENT_QUOTAS,
+      (request: AlterClientQuotasRequest) => alterClientQuotas(context, request),
+    ],
     [ALTER_CONFIGS, (request: AlterConfigsRequest) => alterConfigs(context, request)],
     [
       INCREMENTAL_ALTER_CONFIGS,

@@ -22,6 +22,7 @@ export type ImageChange =
   | { readonly kind: "partition"; readonly topicId: Uuid; readonly partition: number }
   | { readonly kind: "config"; readonly resourceType: number; readonly resourceName: string }
   | { readonly kind: "feature"; readonly name: string }
+  | { readonly kind: "client-quota" }
   | { readonly kind: "producer-ids" }
   | { readonly kind: "nothing" };
 
@@ -36,6 +37,7 @@ export function differences(before: ClusterImage, after: ClusterImage): ImageCha
     ...removedTopics(before, after),
     ...changedConfigs(before, after),
     ...changedTopics(before, after),
+    ...(before.clientQuotas.equals(after.clientQuotas) ? [] : [{ kind: "client-quota" } as const]),
     ...(before.nextProducerId === after.nextProducerId ? [] : [{ kind: "producer-ids" } as const]),
   ];
 }

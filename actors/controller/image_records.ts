@@ -21,6 +21,7 @@ export function* recordsOf(image: ClusterImage): Generator<MetadataRecord> {
       yield { kind: "ConfigRecord", value: { resourceType, resourceName, name, value } };
     }
   }
+  yield* image.clientQuotas.records();
   const { nextProducerId } = image;
   if (nextProducerId > 0) {
     yield {

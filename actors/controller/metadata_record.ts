@@ -9,6 +9,10 @@ import {
   BROKER_REGISTRATION_CHANGE_RECORD,
   type BrokerRegistrationChangeRecord,
 } from "../../net/messages/records/broker_registration_change_record.ts";
+import {
+  CLIENT_QUOTA_RECORD,
+  type ClientQuotaRecord,
+} from "../../net/messages/records/client_quota_record.ts";
 import { CONFIG_RECORD, type ConfigRecord } from "../../net/messages/records/config_record.ts";
 import {
   FEATURE_LEVEL_RECORD,
@@ -54,6 +58,7 @@ export type MetadataRecord =
   | { readonly kind: "PartitionChangeRecord"; readonly value: PartitionChangeRecord }
   | { readonly kind: "RemoveTopicRecord"; readonly value: RemoveTopicRecord }
   | { readonly kind: "ConfigRecord"; readonly value: ConfigRecord }
+  | { readonly kind: "ClientQuotaRecord"; readonly value: ClientQuotaRecord }
   | { readonly kind: "ProducerIdsRecord"; readonly value: ProducerIdsRecord }
   | { readonly kind: "NoOpRecord"; readonly value: NoOpRecord };
 
@@ -73,6 +78,7 @@ export const METADATA_TABLES: {
   PartitionChangeRecord: { table: PARTITION_CHANGE_RECORD, version: 2 },
   RemoveTopicRecord: { table: REMOVE_TOPIC_RECORD, version: 0 },
   ConfigRecord: { table: CONFIG_RECORD, version: 0 },
+  ClientQuotaRecord: { table: CLIENT_QUOTA_RECORD, version: 0 },
   ProducerIdsRecord: { table: PRODUCER_IDS_RECORD, version: 0 },
   NoOpRecord: { table: NO_OP_RECORD, version: 0 },
 };

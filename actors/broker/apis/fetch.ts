@@ -197,19 +197,22 @@ function note(told: SessionPartition, reply: ReadReply): void {
 }
 
 function count(
-  { broker }: FetchCall,
+  call: FetchCall,
   { isFollower }: FetchSession,
   told: readonly ReadReply[],
   answers: Answers,
 ): void {
-  const { metrics, replicationQuotas, environment } = broker;
+  const { metrics, replicationQuotas, environment } = call.broker;
   let bytes = 0;
   for (const { error, records } of told) {
     if (error !== ErrorCode.NONE && !isFollower) metrics.failedFetchRequestsTotal.add(1);
     else if (records !== null) bytes += records.length;
   }
   if (bytes === 0) return;
-  if (!isFollower) return metrics.bytesOutTotal.add(bytes);
+  if (!isFollower) {
+    metrics.bytesOutTotal.add(bytes);
+    return call.charge("fetch", bytes);
+  }
   metrics.replicationBytesOutTotal.add(bytes);
   const { leader } = replicationQuotas;
   if (!leader.isUsed) return;

@@ -52,6 +52,7 @@ export const produce: ApiHandler<ProduceRequest, ProduceResponse> = {
       const error = ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED;
       return call.reply(produce.failed(request, error, null));
     }
+    call.charge("produce", bytesOf(request));
     const count = request.topicData.reduce((sum, topic) => sum + topic.partitionData.length, 0);
     const gather = new Gather<PartitionProduceResponse>(
       count,
@@ -74,6 +75,14 @@ export const produce: ApiHandler<ProduceRequest, ProduceResponse> = {
     nodeEndpoints: [],
   }),
 };
+
+function bytesOf({ topicData }: ProduceRequest): number {
+  let bytes = 0;
+  for (const { partitionData } of topicData) {
+    for (const { records } of partitionData) bytes += records?.length ?? 0;
+  }
+  return bytes;
+}
 
 type ProduceCall = Call<ProduceRequest, ProduceResponse>;
 

@@ -16,6 +16,7 @@ import type { Api, VersionRange } from "../../../net/schema.ts";
 import type { AnyApiHandler, Encoding } from "../call.ts";
 import { alterConfigs, incrementalAlterConfigs } from "./alter_configs.ts";
 import { apiVersions } from "./api_versions.ts";
+import { alterClientQuotas, describeClientQuotas } from "./client_quotas.ts";
 import {
   allocateProducerIds,
   alterPartition,
@@ -102,6 +103,8 @@ const HANDLERS: ReadonlyMap<number, AnyApiHandler> = new Map(
     vote,
     beginQuorumEpoch,
     endQuorumEpoch,
+    describeClientQuotas,
+    alterClientQuotas,
     describeQuorum,
     alterPartition,
     updateFeatures,

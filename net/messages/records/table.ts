@@ -6,6 +6,7 @@
 
 import type { RecordTable } from "../../schema.ts";
 import { BROKER_REGISTRATION_CHANGE_RECORD } from "./broker_registration_change_record.ts";
+import { CLIENT_QUOTA_RECORD } from "./client_quota_record.ts";
 import { CONFIG_RECORD } from "./config_record.ts";
 import { FEATURE_LEVEL_RECORD } from "./feature_level_record.ts";
 import { NO_OP_RECORD } from "./no_op_record.ts";
@@ -27,6 +28,7 @@ export const METADATA_RECORDS: readonly RecordTable[] = [
   PARTITION_CHANGE_RECORD,
   REMOVE_TOPIC_RECORD,
   FEATURE_LEVEL_RECORD,
+  CLIENT_QUOTA_RECORD,
   PRODUCER_IDS_RECORD,
   BROKER_REGISTRATION_CHANGE_RECORD,
   NO_OP_RECORD,
