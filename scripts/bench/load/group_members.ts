@@ -40,7 +40,7 @@ export class GroupMembers implements AsyncDisposable {
   readonly #cluster: Cluster;
   readonly #topic: string;
 
-  private constructor(cluster: Cluster, topic: string, count: number) {
+  constructor(cluster: Cluster, topic: string, count: number) {
     this.#cluster = cluster;
     this.#topic = topic;
     this.groups = Array.from({ length: count }, (_, index) => new BenchGroup(`group-${index}`));
