@@ -172,8 +172,8 @@ export class AppliedMetadata {
 
 function standingsOf(image: ClusterImage): BrokerStandings {
   const standings = new Map<NodeId, BrokerStanding>();
-  for (const { id, epoch, fenced, inControlledShutdown } of image.brokers.values()) {
-    standings.set(id, { brokerEpoch: epoch, fenced, shuttingDown: inControlledShutdown });
+  for (const { id, epoch, fenced, inControlledShutdown, rack } of image.brokers.values()) {
+    standings.set(id, { brokerEpoch: epoch, fenced, shuttingDown: inControlledShutdown, rack });
   }
   return standings;
 }

@@ -32,6 +32,10 @@ export interface FetchLimits {
   readonly readCommitted: boolean;
   /** Who follows, where a follower fetches. */
   readonly follower?: { readonly replicaId: NodeId; readonly brokerEpoch: Offset } | undefined;
+  /** Whether a consumer may read from followers, too. */
+  readonly anyReplica?: boolean;
+  /** Where the consumer stands, if it is to be told of a replica there (KIP-392). */
+  readonly rack?: string | undefined;
 }
 
 /** Who serves a partition, or why nobody does. */
@@ -187,7 +191,7 @@ export class FetchOperation {
     allowed: number,
   ): void {
     const { asked } = slot.partition;
-    const { follower, readCommitted } = this.#limits;
+    const { follower, readCommitted, anyReplica = false, rack } = this.#limits;
     // Only the first may exceed the budget, so that a batch larger than it is ever given (KIP-74).
     const isFirst = this.#bytes === 0 && this.#underWay === 0 && this.#room() > 0;
     const isRead = !isThrottled && !this.#tellsOnly;
@@ -206,7 +210,7 @@ export class FetchOperation {
         atLeastOneBatch: isFirst && isRead,
         currentLeaderEpoch: asked.currentLeaderEpoch,
         readCommitted,
-        ...(follower === undefined ? undefined : {
+        ...(follower === undefined ? { anyReplica, rack } : {
           follower: {
             ...follower,
             lastFetchedEpoch: asked.lastFetchedEpoch,
@@ -230,7 +234,9 @@ export class FetchOperation {
     slot.reply = reply;
     this.#bytes += bytes;
     this.#budget += allowed - bytes;
-    if (reply.error !== ErrorCode.NONE || reply.diverging !== undefined) this.#urgent = true;
+    const { error, diverging, preferredReadReplica } = reply;
+    if (error !== ErrorCode.NONE || diverging !== undefined) this.#urgent = true;
+    if (preferredReadReplica !== undefined) this.#urgent = true;
     if (this.#underWay === 0) this.#readWave();
   }
 

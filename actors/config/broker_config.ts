@@ -30,6 +30,13 @@ import { brokerSynonyms, type TopicConfig, topicDefaults } from "./topic_config.
 const MIB = 1024 * 1024;
 const MINUTE_MS = 60_000;
 
+/** Kafka's names of those it has; the last is the one that knows racks. */
+const REPLICA_SELECTORS = [
+  "",
+  "org.apache.kafka.common.replica.LeaderSelector",
+  "org.apache.kafka.common.replica.RackAwareReplicaSelector",
+] as const;
+
 const BROKER_CONFIGS = {
   nodeId: int("node.id", 1, "The node's id, different from every other node's", { min: 0 }),
   numPartitions: int(
@@ -239,6 +246,12 @@ const BROKER_CONFIGS = {
     300,
     "How often that is looked at",
     { min: 1 },
+  ),
+  replicaSelectorClass: string<(typeof REPLICA_SELECTORS)[number]>(
+    "replica.selector.class",
+    "",
+    "Who tells consumers from which replica to read: nobody, or one that knows racks (KIP-392)",
+    { allowed: REPLICA_SELECTORS },
   ),
   replicaLagTimeMaxMs: long(
     "replica.lag.time.max.ms",

@@ -12,6 +12,8 @@ import { NONE, type Offset } from "../../storage/bytes/ids.ts";
 export class FollowerProgress {
   /** Everything before it the follower holds, durably where it counts only what is durable. */
   logEndOffset: Offset = NONE;
+  /** The first offset that it can be read from. */
+  logStartOffset: Offset = 0;
   /** Of the broker that fetched last (KIP-903). */
   brokerEpoch: Offset = NONE;
   /** When it last held all that the leader had; monotonic milliseconds. */

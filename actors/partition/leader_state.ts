@@ -16,6 +16,7 @@
 
 import { type Epoch, type NodeId, NONE, type Offset } from "../../storage/bytes/ids.ts";
 import { ErrorCode } from "../../net/messages/errors.ts";
+import { closestFollower } from "./closest_replica.ts";
 import type { FollowerProgress } from "./follower_progress.ts";
 import { type IsrProposal, IsrState } from "./isr_state.ts";
 import type { BrokerStandings, FollowerState, IsrAnswer, RequiredAcks } from "./messages.ts";
@@ -211,6 +212,26 @@ export abstract class LeaderState implements ReplicaState {
   }
 
   /**
+   * As `checkLeader`, for a consumer that may read from followers, too: those show what their leader
+   * has told them to be committed (KIP-392).
+   */
+  checkReader(currentLeaderEpoch: Epoch, fetchOffset: Offset): ErrorCode {
+    const error = this.checkLeader(currentLeaderEpoch);
+    const follows = this.known.role === "follower" && this.known.leader >= 0;
+    if (error !== ErrorCode.NOT_LEADER_OR_FOLLOWER || !follows) return error;
+    // The consumer has seen more than this replica knows to be committed: it will hear of it.
+    const isAhead = fetchOffset > this.mark && fetchOffset <= this.log.logEndOffset;
+    return isAhead ? ErrorCode.OFFSET_NOT_AVAILABLE : ErrorCode.NONE;
+  }
+
+  /** From whom a consumer in a rack should read instead; undefined where it is this replica. */
+  preferredReadReplica(rack: string, fetchOffset: Offset): NodeId | undefined {
+    if (this.known.role !== "leader") return undefined;
+    const { nodeId, followers, brokers } = this;
+    return closestFollower({ nodeId, followers, brokers }, rack, fetchOffset);
+  }
+
+  /**
    * The error that withholds the end of what is visible, or NONE: a new leader may not know yet how
    * far the one before had come, and what clients saw must not go back.
    */
@@ -312,8 +333,10 @@ export abstract class LeaderState implements ReplicaState {
   }
 
   protected noteFetch(fetch: FollowerFetch, now: number): void {
-    const { replicaId, fetchOffset, brokerEpoch } = fetch;
-    this.progress.get(replicaId)?.fetched(
+    const { replicaId, fetchOffset, brokerEpoch, logStartOffset } = fetch;
+    const follower = this.progress.get(replicaId);
+    if (follower !== undefined) follower.logStartOffset = logStartOffset;
+    follower?.fetched(
       fetchOffset,
       brokerEpoch,
       this.log.logEndOffset,

@@ -40,6 +40,8 @@ export interface BrokerStanding {
   readonly brokerEpoch: Offset;
   readonly fenced: boolean;
   readonly shuttingDown: boolean;
+  /** Where it stands; null or absent where nobody says. */
+  readonly rack?: string | null;
 }
 
 /** By node id. Never changed: a change makes another map. */
@@ -91,6 +93,10 @@ export interface Read {
   readonly readCommitted: boolean;
   /** Set where a follower reads: what it holds, for the in-sync replicas and the high watermark. */
   readonly follower?: FollowerState;
+  /** Set for a consumer that may read from followers, too. */
+  readonly anyReplica?: boolean;
+  /** Where the consumer stands, if it is to be told of a replica there. */
+  readonly rack?: string | undefined;
   readonly replyTo: Ref<ReadReply>;
 }
 
@@ -106,6 +112,8 @@ export interface FollowerState {
 
 export interface ReadReply {
   readonly error: ErrorCode;
+  /** Who should be asked instead: then there are no records. */
+  readonly preferredReadReplica?: NodeId;
   /** Where a follower's log leaves the leader's: the largest epoch it may keep, and its end. */
   readonly diverging?: { readonly epoch: Epoch; readonly endOffset: Offset };
   readonly highWatermark: Offset;

@@ -558,9 +558,11 @@ class PartitionActor implements Actor<PartitionMessage> {
 
   #takeFetched(message: TakeFetched, log: Log): void {
     const { truncations } = log;
-    const wasIncomplete = this.#replica.isIncomplete;
+    const { isIncomplete: wasIncomplete, highWatermark } = this.#replica;
     this.#following.take(message, log);
     this.#endWith(log);
+    // Consumers may read from this replica, too.
+    if (this.#replica.highWatermark > highWatermark) this.#visible(Infinity);
     if (log.truncations !== truncations) this.#keeper.note(log);
     if (wasIncomplete) this.#maybeComplete();
     this.#keeper.maybeFlush(log);

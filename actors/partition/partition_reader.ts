@@ -41,9 +41,18 @@ export class PartitionReader {
   }
 
   #readVisible(message: Read, log: Log, replica: Replica): void {
-    const error = replica.checkLeader(message.currentLeaderEpoch);
+    const { currentLeaderEpoch, fetchOffset, anyReplica, rack, readCommitted } = message;
+    const error = anyReplica === true
+      ? replica.checkReader(currentLeaderEpoch, fetchOffset)
+      : replica.checkLeader(currentLeaderEpoch);
     if (error !== ErrorCode.NONE) return void message.replyTo.tell(readFailure(error));
-    const { readCommitted } = message;
+    if (rack !== undefined) {
+      const preferredReadReplica = replica.preferredReadReplica(rack, fetchOffset);
+      if (preferredReadReplica !== undefined) {
+        const reply = readFailure(ErrorCode.NONE, log, replica);
+        return void message.replyTo.tell({ ...reply, preferredReadReplica });
+      }
+    }
     const end = readCommitted ? replica.lastStableOffset : replica.highWatermark;
     this.#read(message, end, log, replica);
   }

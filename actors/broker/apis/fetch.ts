@@ -19,6 +19,7 @@ import {
   type PartitionData,
 } from "../../../net/messages/fetch.ts";
 import type { Offset } from "../../../storage/bytes/ids.ts";
+import type { BrokerConfig } from "../../config/broker_config.ts";
 import type { ReadReply } from "../../partition/messages.ts";
 import { topicAccess } from "../access.ts";
 import type { ApiHandler, Call } from "../call.ts";
@@ -34,6 +35,9 @@ const TOPIC_IDS = 13;
 
 /** Of `isolationLevel`. */
 const READ_COMMITTED = 1;
+
+/** The first version of consumers that may read from followers, and say where they stand. */
+const ANY_REPLICA = 11;
 
 /** The first versions that name a partition's leader, and where that is. */
 const CURRENT_LEADER = 12;
@@ -94,6 +98,8 @@ function run(call: FetchCall, context: Exclude<FetchContext, { kind: "refused" }
       maxWaitMs: request.maxWaitMs,
       readCommitted: request.isolationLevel === READ_COMMITTED,
       follower,
+      anyReplica: call.version >= ANY_REPLICA && knowsRacks(config),
+      rack: knowsRacks(config) && request.rackId !== "" ? request.rackId : undefined,
     },
     isFull,
     isKept,
@@ -109,6 +115,11 @@ function run(call: FetchCall, context: Exclude<FetchContext, { kind: "refused" }
       session.finished();
     },
   }).start();
+}
+
+/** Whether consumers are told of a replica near them. */
+function knowsRacks({ replicaSelectorClass }: BrokerConfig): boolean {
+  return replicaSelectorClass.endsWith(".RackAwareReplicaSelector");
 }
 
 function findTarget(
@@ -183,7 +194,8 @@ function answer(
 /** Whether a session's client must hear of an answer. */
 function isNews(told: SessionPartition, reply: ReadReply): boolean {
   return reply.records !== null || reply.error !== ErrorCode.NONE ||
-    reply.diverging !== undefined || reply.highWatermark !== told.toldHighWatermark ||
+    reply.diverging !== undefined || reply.preferredReadReplica !== undefined ||
+    reply.highWatermark !== told.toldHighWatermark ||
     reply.lastStableOffset !== told.toldLastStableOffset ||
     reply.logStartOffset !== told.toldLogStartOffset;
 }
@@ -242,7 +254,7 @@ function partitionData(
     currentLeader: currentLeader(call, partition, reply.error, endpoints),
     snapshotId: NONE,
     abortedTransactions: abortedTransactions(call, reply),
-    preferredReadReplica: -1,
+    preferredReadReplica: reply.preferredReadReplica ?? -1,
     records: reply.records ?? noRecords(call),
   };
 }
