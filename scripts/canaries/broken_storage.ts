@@ -11,7 +11,16 @@ import { ProducerState } from "../../storage/producer_state.ts";
 /** Breaks a rule; returns what mends it. */
 export type Break = () => () => void;
 
-function replace<Target extends object, Key extends keyof Target>(
+/** Breaks several rules at once. */
+export function allOf(...breaks: readonly Break[]): Break {
+  return () => {
+    const mends = breaks.map((each) => each());
+    return () => mends.reverse().forEach((mend) => mend());
+  };
+}
+
+/** Puts another method in the place of one. */
+export function replace<Target extends object, Key extends keyof Target>(
   target: Target,
   key: Key,
   make: (original: Target[Key]) => Target[Key],

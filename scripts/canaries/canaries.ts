@@ -14,6 +14,7 @@ import * as replicas from "./broken_replicas.ts";
 import { lostProducers, noDedupe, refusedRetries, wrongOffsets } from "./broken_storage.ts";
 import { type Bug, burst, type Ground, scenario, walk } from "./grounds.ts";
 import * as seeds from "./seeds.ts";
+import * as transactions from "./transactions/broken_transactions.ts";
 
 /** A bug, and where to look for it. */
 export interface Canary extends Bug {
@@ -165,6 +166,52 @@ const STORAGE: readonly Canary[] = [
   { name: "fsync", summary: "syncs do nothing", syncs: false, ground: seeds.POWER_FLUSHED },
 ];
 
+/** KIP-98, KIP-890: what is decided, by whom, and who may read it. */
+const TRANSACTIONS: readonly Canary[] = [
+  storage(
+    "p32",
+    "what is undecided is read as committed",
+    transactions.noStableOffset,
+    scenario("a transaction is read while it is open, and then aborted"),
+  ),
+  storage(
+    "b13",
+    "the last stable offset is included",
+    transactions.stableOffsetIncluded,
+    scenario("a transaction is read while it is open, and then aborted"),
+  ),
+  storage(
+    "p33",
+    "who was fenced ends a transaction",
+    transactions.unfencedEnds,
+    scenario("a producer that was fenced ends its transaction"),
+  ),
+  storage(
+    "b16e",
+    "transactions of a producer share an epoch",
+    transactions.sameEpoch,
+    scenario("the end of a transaction comes again in the next"),
+  ),
+  storage(
+    "b16p",
+    "records are appended to no open transaction",
+    transactions.noVerification,
+    scenario("a record of an aborted transaction comes after its end"),
+  ),
+  storage(
+    "b17",
+    "markers are matched by producer id alone",
+    transactions.markersByIdAlone,
+    scenario("a marker of before comes into another's transaction"),
+  ),
+  storage(
+    "b18",
+    "that a transaction is open is only in memory",
+    transactions.begunInMemory,
+    scenario("a coordinator fails in the middle of a transaction"),
+  ),
+];
+
 const QUORUM: readonly Canary[] = [
   quorum("b21v", "vote before fsync", seeds.POWER),
   quorum("b21l", "leader counts unsynced records", seeds.POWER),
@@ -188,4 +235,10 @@ const CONTROLLER: readonly Canary[] = [
 ];
 
 /** All of them. */
-export const CANARIES: readonly Canary[] = [...REPLICATION, ...STORAGE, ...QUORUM, ...CONTROLLER];
+export const CANARIES: readonly Canary[] = [
+  ...REPLICATION,
+  ...STORAGE,
+  ...TRANSACTIONS,
+  ...QUORUM,
+  ...CONTROLLER,
+];

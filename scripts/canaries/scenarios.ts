@@ -11,6 +11,7 @@ import type { PartitionTrack } from "../../actors/sim/checkers/tracks.ts";
 import { type ScenarioStage, ScenarioStuck } from "../../actors/sim/scenario_stage.ts";
 import type { NodeId } from "../../storage/bytes/ids.ts";
 import { SMALL, TOPIC } from "./small_cluster.ts";
+import { TRANSACTION_SCENARIOS } from "./transactions/transaction_scenarios.ts";
 
 type Run = NonNullable<ClusterSimulationOptions["run"]>;
 type Options = Omit<ClusterSimulationOptions, "seed">;
@@ -194,6 +195,7 @@ export const SCENARIOS = {
   "a new leader is asked for the end before it knows the mark": LATE_MARK,
   "a member of the ISR lost records, and its leader has not heard of it": LOST_SINCE,
   "a log is cut and leads again, and a producer repeats what came before": CUT_AND_LED,
+  ...TRANSACTION_SCENARIOS,
 } satisfies Readonly<Record<string, Options>>;
 
 /** The name of a scenario. */
