@@ -139,6 +139,11 @@ export interface ConsumerConfig<K = Uint8Array | null, V = Uint8Array | null>
   readonly maxPartitionFetchBytes?: number;
   /** The most records of a `poll`. 500. */
   readonly maxPollRecords?: number;
+  /**
+   * Where the consumer stands: brokers that know of racks send it to a replica there (KIP-392).
+   * None.
+   */
+  readonly clientRack?: string;
   /** Whether records of open or aborted transactions are shown. `"read_uncommitted"`. */
   readonly isolationLevel?: "read_uncommitted" | "read_committed";
   /** Whether each batch's checksum is verified. True. */
@@ -328,6 +333,7 @@ export function consumerSettings<K, V>(config: ConsumerConfig<K, V>) {
     group: groupSettings(config),
     autoOffsetReset,
     isReadCommitted: isolation === "read_committed",
+    clientRack: config.clientRack ?? "",
     checkCrcs: config.checkCrcs ?? true,
     allowAutoCreateTopics: config.allowAutoCreateTopics ?? true,
   };

@@ -105,7 +105,10 @@ export class Fetcher {
       const info = cluster.metadata.topic(state.topic)?.partitions[state.partition];
       const leaderEpoch = info?.leaderEpoch ?? NONE;
       // Another leader need not be spared.
-      if (leaderEpoch !== state.leaderEpoch) state.notBefore = 0;
+      if (leaderEpoch !== state.leaderEpoch) {
+        state.notBefore = 0;
+        state.preferredReplica = NONE;
+      }
       state.leader = info?.leader ?? NONE;
       state.leaderEpoch = leaderEpoch;
     }
@@ -119,7 +122,7 @@ export class Fetcher {
 
   #fetchAll(): void {
     const now = this.#options.cluster.environment.clock.monotonic();
-    const byLeader = new Map<NodeId, AssignedState[]>();
+    const byBroker = new Map<NodeId, AssignedState[]>();
     this.#bufferedBytes = 0;
     let next = Infinity;
     for (const state of this.#options.subscription.partitions) {
@@ -129,13 +132,26 @@ export class Fetcher {
         next = Math.min(next, state.notBefore);
         continue;
       }
-      const states = byLeader.get(state.leader);
-      if (states === undefined) byLeader.set(state.leader, [state]);
+      const broker = this.#brokerOf(state, now);
+      const states = byBroker.get(broker);
+      if (states === undefined) byBroker.set(broker, [state]);
       else states.push(state);
     }
     if (next !== Infinity) this.#arm(next, now);
     if (this.#bufferedBytes >= this.#settings.fetchMaxBytes) return;
-    for (const [leader, states] of byLeader) this.#fetchFrom(leader, states);
+    for (const [broker, states] of byBroker) this.#fetchFrom(broker, states);
+  }
+
+  /** Whom to ask: the leader, or the replica that it has named for a while, if that can be asked. */
+  #brokerOf(state: AssignedState, now: number): NodeId {
+    const { preferredReplica, preferredUntil, leader } = state;
+    if (preferredReplica === NONE) return leader;
+    const link = this.#options.cluster.link(preferredReplica);
+    if (now < preferredUntil && link !== undefined && (link.isReady || !link.isBackingOff)) {
+      return preferredReplica;
+    }
+    state.preferredReplica = NONE;
+    return leader;
   }
 
   /**
@@ -188,6 +204,7 @@ export class Fetcher {
       minBytes: fetchMinBytes,
       maxBytes: fetchMaxBytes,
       isolationLevel: this.#settings.isReadCommitted ? 1 : 0,
+      rackId: this.#settings.clientRack,
       topics: Array.from(byTopic, ([topic, states]) => ({
         topic,
         topicId: metadata.topic(topic)?.topicId ?? ZERO_UUID,
@@ -204,6 +221,7 @@ export class Fetcher {
   #failed(asked: readonly Asked[], error: ClientError): void {
     for (const { state, generation } of asked) {
       if (state.generation !== generation) continue;
+      state.preferredReplica = NONE;
       if (error.retriable) this.#backOff(state);
       else this.#refuse(state, error);
     }
@@ -245,6 +263,7 @@ export class Fetcher {
     state.highWatermark = data.highWatermark;
     state.lastStableOffset = data.lastStableOffset;
     state.logStartOffset = data.logStartOffset;
+    if (data.preferredReadReplica >= 0) this.#prefer(state, data.preferredReadReplica);
     const records = data.records;
     if (records === null || records.length === 0) return;
     const cursor = new BatchCursor(records);
@@ -266,6 +285,13 @@ export class Fetcher {
     this.#options.fetched(state);
   }
 
+  /** The leader knows of a replica nearer by; it is asked again in a while. */
+  #prefer(state: AssignedState, replica: NodeId): void {
+    const now = this.#options.cluster.environment.clock.monotonic();
+    state.preferredReplica = replica;
+    state.preferredUntil = now + this.#settings.metadataMaxAgeMs;
+  }
+
   #takeError(state: AssignedState, { errorCode, currentLeader }: PartitionData): void {
     const { topic, partition } = state;
     if (currentLeader.leaderId >= 0) {
@@ -273,7 +299,11 @@ export class Fetcher {
     }
     const action = `Cannot fetch ${topic}-${partition}`;
     const error = errorForCode(errorCode, action);
-    if (errorCode === ErrorCode.OFFSET_OUT_OF_RANGE) this.#outOfRange(state);
+    // Only the leader's word counts, as of what is out of range.
+    const wasPreferred = state.preferredReplica !== NONE;
+    state.preferredReplica = NONE;
+    if (wasPreferred) this.#backOff(state);
+    else if (errorCode === ErrorCode.OFFSET_OUT_OF_RANGE) this.#outOfRange(state);
     else if (error.retriable) this.#backOff(state);
     else this.#refuse(state, error);
   }

@@ -167,14 +167,17 @@ export class GroupMember {
   }
 
   /** Commits the offsets; `mayRetry` until that succeeds or its time is up. */
-  commit(offsets: readonly OffsetToCommit[], mayRetry: boolean): Promise<void> {
-    const timeoutMs = this.#options.settings.defaultApiTimeoutMs;
+  commit(
+    offsets: readonly OffsetToCommit[],
+    mayRetry: boolean,
+    timeoutMs: number = this.#options.settings.defaultApiTimeoutMs,
+  ): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#offsets.commit(offsets, { timeoutMs, mayRetry }, (error) => {
         if (error !== undefined) return reject(error);
         for (const { topic, partition, offset } of offsets) {
           const state = this.#options.subscription.get(topic, partition);
-          if (state !== undefined) state.committed = offset;
+          if (state !== undefined) state.committed = Math.max(state.committed, offset);
         }
         resolve();
       });
@@ -362,7 +365,7 @@ export class GroupMember {
     const offsets = processedOf(states);
     if (offsets.length === 0) return;
     try {
-      await this.commit(offsets, true);
+      await this.commit(offsets, true, isLast ? LEAVE_TIMEOUT_MS : undefined);
     } catch (error) {
       this.#log("warn", isLast ? "last commit failed" : "commit failed", error as Error);
     }
@@ -415,9 +418,9 @@ function placeOf({ topic, partition }: AssignedState): TopicPartition {
   return { topic, partition };
 }
 
-/** What was processed and not committed yet. */
+/** What was processed and not committed yet. What the user has committed may be further on. */
 function processedOf(states: readonly AssignedState[]): OffsetToCommit[] {
-  return states.filter(({ processed, committed }) => processed >= 0 && processed !== committed)
+  return states.filter(({ processed, committed }) => processed > committed)
     .map(({ topic, partition, processed, positionEpoch }) => ({
       topic,
       partition,

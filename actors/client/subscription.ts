@@ -56,6 +56,9 @@ export class AssignedState {
 
   leader: NodeId = NONE;
   leaderEpoch: Epoch = NONE;
+  /** Whom the leader said to read from instead, and until when that counts; monotonic. */
+  preferredReplica: NodeId = NONE;
+  preferredUntil = 0;
   /** As the last response said; `NONE` before. */
   highWatermark: Offset = NONE;
   lastStableOffset: Offset = NONE;
@@ -81,6 +84,7 @@ export class AssignedState {
   /** Goes on from an offset; `epoch` is that of the record before it, where that is known. */
   seek(offset: Offset, epoch: Epoch = NONE): void {
     this.drop();
+    this.#leave();
     this.position = offset;
     this.positionEpoch = epoch;
     this.fetchOffset = offset;
@@ -90,7 +94,10 @@ export class AssignedState {
 
   /** Goes back to where the user stands; what waits is forgotten. */
   rewind(): void {
+    const { heldFrom, committed } = this;
     this.seek(this.position, this.positionEpoch);
+    this.heldFrom = heldFrom;
+    this.committed = committed;
   }
 
   /** The position was looked up, of the leader of this epoch. */
@@ -105,12 +112,19 @@ export class AssignedState {
   /** Goes on from an offset that is to be looked up. */
   reset(start: StartPosition): void {
     this.drop();
+    this.#leave();
     this.start = start;
     this.position = NONE;
     this.positionEpoch = NONE;
     this.fetchOffset = NONE;
     this.fetchEpoch = NONE;
     this.validatedIn = NONE;
+  }
+
+  /** What was done and committed so far has nothing to do with what comes. */
+  #leave(): void {
+    this.heldFrom = NONE;
+    this.committed = NONE;
   }
 
   /** Takes what was fetched, to be given out after what waits. */
@@ -133,7 +147,6 @@ export class AssignedState {
   drop(): void {
     this.generation++;
     this.awaitsCommitted = false;
-    this.heldFrom = NONE;
     while (this.fetched.length > 0) this.shift();
     this.isAsked = false;
     this.notBefore = 0;

@@ -39,6 +39,8 @@ export interface Command<Table extends OptionTable = OptionTable> {
   readonly details?: readonly string[];
   /** The names of what stands beside the options, all of them required. */
   readonly operands?: readonly string[];
+  /** The names of what may stand there besides. A negative number is one of those. */
+  readonly optionalOperands?: readonly string[];
   readonly options: Table;
   /** Sets of options of which only one may be given, by their keys. */
   readonly exclusive?: readonly (readonly (keyof Table & string)[])[];

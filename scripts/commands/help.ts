@@ -44,10 +44,11 @@ export function commandList(commands: readonly Command[]): string {
   ].join("\n");
 }
 
-function usageOf({ name, operands = [], options }: Command): string {
+function usageOf({ name, operands = [], optionalOperands = [], options }: Command): string {
   const required = Object.entries(options).filter(([, option]) => option.isRequired === true)
     .map(([key, option]) => `--${optionName(key)} ${option.placeholder ?? ""}`);
-  return [name, ...operands, ...required, "[options]"].join(" ");
+  const optional = optionalOperands.map((operand) => `[${operand}]`);
+  return [name, ...operands, ...required, ...optional, "[options]"].join(" ");
 }
 
 /** Lines of two columns; a left one that is too long has a line to itself. */

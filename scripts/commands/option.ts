@@ -91,6 +91,22 @@ export function choice<Value extends string>(
   };
 }
 
+/** As `choice`, with no default. */
+export function maybeChoice<Value extends string>(
+  values: readonly Value[],
+  help: string,
+): Option<Value | undefined> {
+  return {
+    placeholder: values.join("|"),
+    help,
+    read: ([text], name) => {
+      const chosen = values.find((value) => value === text);
+      if (chosen !== undefined || text === undefined) return chosen;
+      throw new UsageError(`--${name} is ${values.join(", ")}, not ${text}`);
+    },
+  };
+}
+
 /** Any number of `key=value`. */
 export function pairs(help: string): Option<ReadonlyMap<string, string>> {
   return {

@@ -25,7 +25,7 @@ export function asksForHelp(args: readonly string[]): boolean {
 
 /** @throws {UsageError} */
 export function parseArguments(
-  { options, operands = [], exclusive = [] }: Command,
+  { options, operands = [], optionalOperands = [], exclusive = [] }: Command,
   args: readonly string[],
 ): ParsedArguments {
   const keys = new Map(Object.keys(options).map((key) => [optionName(key), key]));
@@ -33,20 +33,23 @@ export function parseArguments(
   const flags = names.filter((name) => placeholderOf(name) === undefined);
   refuseValuesOfFlags(args, flags);
   const unknown: string[] = [];
+  const negatives: string[] = [];
   const parsed = parseArgs(args, {
     boolean: flags,
     string: [...names.filter((name) => !flags.includes(name)), "_"],
     collect: names,
     unknown: (arg, key) => {
       if (key === undefined) return true;
-      unknown.push(arg);
+      if (optionalOperands.length > 0 && /^-\d+$/.test(arg)) negatives.push(arg);
+      else unknown.push(arg);
       return false;
     },
   });
   const given = new Map(names.map((name) => [name, textsOf(parsed[name])]));
   for (const [name, texts] of given) checkTexts(name, texts);
   if (unknown[0] !== undefined) throw unknownOption(unknown[0], names);
-  checkOperands(parsed._.map(String), operands);
+  const stood = [...parsed._.map(String), ...negatives];
+  checkOperands(stood, operands, optionalOperands.length);
   for (const set of exclusive) checkExclusive(set.map(optionName), given);
   const values = names.map((name) => {
     const key = keys.get(name) ?? name;
@@ -57,7 +60,7 @@ export function parseArguments(
     }
     return [key, option?.read(texts, name)] as const;
   });
-  return { options: Object.fromEntries(values), operands: parsed._.map(String) };
+  return { options: Object.fromEntries(values), operands: stood };
 
   function placeholderOf(name: string): string | undefined {
     return options[keys.get(name) ?? ""]?.placeholder;
@@ -100,10 +103,14 @@ function unknownOption(arg: string, names: readonly string[]): UsageError {
   );
 }
 
-function checkOperands(given: readonly string[], wanted: readonly string[]): void {
+function checkOperands(
+  given: readonly string[],
+  wanted: readonly string[],
+  optional: number,
+): void {
   const missing = wanted[given.length];
   if (missing !== undefined) throw new UsageError(`${missing} is missing`);
-  const extra = given[wanted.length];
+  const extra = given[wanted.length + optional];
   if (extra !== undefined) throw new UsageError(`Unexpected argument ${extra}`);
 }
 

@@ -10,11 +10,13 @@ import { CLUSTER } from "./cluster.ts";
 import type { Command } from "./command.ts";
 import { consume } from "./consume.ts";
 import { dev } from "./dev.ts";
+import { GROUPS } from "./groups.ts";
 import { logDump } from "./log_dump.ts";
 import { node } from "./node.ts";
 import { produce } from "./produce.ts";
 import { sim } from "./sim.ts";
 import { TOPICS } from "./topics.ts";
+import { TRANSACTIONS } from "./transactions.ts";
 
 export const COMMANDS: readonly Command[] = [
   node,
@@ -23,6 +25,8 @@ export const COMMANDS: readonly Command[] = [
   ...CLUSTER,
   produce,
   consume,
+  ...GROUPS,
+  ...TRANSACTIONS,
   logDump,
   ...BENCH,
   chaos,

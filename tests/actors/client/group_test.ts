@@ -13,6 +13,8 @@ const KINDS: readonly { readonly name: string; readonly config: ConsumerConfig }
   { name: "classic, roundrobin", config: { assignors: ["roundrobin"] } },
   { name: "classic, sticky", config: { assignors: ["sticky"] } },
   { name: "classic, cooperative", config: { assignors: ["cooperative-sticky"] } },
+  { name: "consumer, uniform", config: { groupRemoteAssignor: "uniform" } },
+  { name: "consumer, range", config: { groupRemoteAssignor: "range" } },
 ];
 
 for (const { name, config } of KINDS) {
