@@ -60,6 +60,12 @@ const FETCHES_AHEAD = 2;
 /** Fetches under way at a time to one broker. */
 const REQUESTS_AHEAD = 3;
 
+/** How long a replica that a leader has named may take to be connected to. */
+const CONNECT_PATIENCE_MS = 2000;
+
+/** For how long a leader is asked for records itself after a replica that it named did not serve. */
+const AVOID_MS = 10_000;
+
 /** A partition in a request, and which of its generations asked. */
 interface Asked {
   readonly state: AssignedState;
@@ -142,15 +148,19 @@ export class Fetcher {
     for (const [broker, states] of byBroker) this.#fetchFrom(broker, states);
   }
 
-  /** Whom to ask: the leader, or the replica that it has named for a while, if that can be asked. */
+  /** Whom to ask: the leader, or the replica that it has named, while that can be asked. */
   #brokerOf(state: AssignedState, now: number): NodeId {
-    const { preferredReplica, preferredUntil, leader } = state;
+    const { preferredReplica, preferredUntil, reachableUntil, leader } = state;
     if (preferredReplica === NONE) return leader;
     const link = this.#options.cluster.link(preferredReplica);
-    if (now < preferredUntil && link !== undefined && (link.isReady || !link.isBackingOff)) {
-      return preferredReplica;
+    if (now < preferredUntil && link !== undefined) {
+      if (link.isReady) return preferredReplica;
+      if (now < reachableUntil) {
+        this.#arm(reachableUntil, now);
+        return preferredReplica;
+      }
     }
-    state.preferredReplica = NONE;
+    this.#avoid(state, now < preferredUntil ? now : -Infinity);
     return leader;
   }
 
@@ -199,12 +209,13 @@ export class Fetcher {
     const { metadata } = this.#options.cluster;
     const { fetchMaxWaitMs, fetchMinBytes, fetchMaxBytes, maxPartitionFetchBytes } = this.#settings;
     const byTopic = Map.groupBy(states, ({ topic }) => topic);
+    const now = this.#options.cluster.environment.clock.monotonic();
     return make(FETCH.request, {
       maxWaitMs: fetchMaxWaitMs,
       minBytes: fetchMinBytes,
       maxBytes: fetchMaxBytes,
       isolationLevel: this.#settings.isReadCommitted ? 1 : 0,
-      rackId: this.#settings.clientRack,
+      rackId: states.some(({ avoidsUntil }) => avoidsUntil > now) ? "" : this.#settings.clientRack,
       topics: Array.from(byTopic, ([topic, states]) => ({
         topic,
         topicId: metadata.topic(topic)?.topicId ?? ZERO_UUID,
@@ -221,7 +232,7 @@ export class Fetcher {
   #failed(asked: readonly Asked[], error: ClientError): void {
     for (const { state, generation } of asked) {
       if (state.generation !== generation) continue;
-      state.preferredReplica = NONE;
+      this.#avoid(state);
       if (error.retriable) this.#backOff(state);
       else this.#refuse(state, error);
     }
@@ -290,6 +301,17 @@ export class Fetcher {
     const now = this.#options.cluster.environment.clock.monotonic();
     state.preferredReplica = replica;
     state.preferredUntil = now + this.#settings.metadataMaxAgeMs;
+    state.reachableUntil = now + CONNECT_PATIENCE_MS;
+  }
+
+  /** A replica that was named does not serve: its leader is to do so for a while. */
+  #avoid(
+    state: AssignedState,
+    now: number = this.#options.cluster.environment.clock.monotonic(),
+  ): void {
+    if (state.preferredReplica === NONE) return;
+    state.preferredReplica = NONE;
+    state.avoidsUntil = now + AVOID_MS;
   }
 
   #takeError(state: AssignedState, { errorCode, currentLeader }: PartitionData): void {
@@ -301,7 +323,7 @@ export class Fetcher {
     const error = errorForCode(errorCode, action);
     // Only the leader's word counts, as of what is out of range.
     const wasPreferred = state.preferredReplica !== NONE;
-    state.preferredReplica = NONE;
+    this.#avoid(state);
     if (wasPreferred) this.#backOff(state);
     else if (errorCode === ErrorCode.OFFSET_OUT_OF_RANGE) this.#outOfRange(state);
     else if (error.retriable) this.#backOff(state);

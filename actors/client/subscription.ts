@@ -59,6 +59,10 @@ export class AssignedState {
   /** Whom the leader said to read from instead, and until when that counts; monotonic. */
   preferredReplica: NodeId = NONE;
   preferredUntil = 0;
+  /** Until when that one may take to be connected to. */
+  reachableUntil = 0;
+  /** Until when the leader is to serve, for another did not. */
+  avoidsUntil = 0;
   /** As the last response said; `NONE` before. */
   highWatermark: Offset = NONE;
   lastStableOffset: Offset = NONE;
