@@ -294,6 +294,8 @@ export class ProducerState {
     if (this.#unreplicated.length === 0) return;
     if (this.#unreplicated.every(({ lastOffset }) => lastOffset >= highWatermark)) return;
     this.#unreplicated = this.#unreplicated.filter(({ lastOffset }) => lastOffset >= highWatermark);
+    // Where a follower's mark falls back it has to be learnt again.
+    this.#completedSince = Math.max(this.#completedSince, highWatermark);
   }
 }
 
