@@ -153,7 +153,8 @@ export class ClassicMembership implements Membership {
   polled(now: number, isWaiting: boolean): void {
     this.#polledAt = now;
     this.#isUserWaiting = isWaiting;
-    if (!this.#isAway) return;
+    // One that has to lose partitions first joins once that is done.
+    if (!this.#isAway || this.#phase !== "out") return;
     this.#isAway = false;
     this.#rejoin(now);
   }
@@ -263,6 +264,7 @@ export class ClassicMembership implements Membership {
   #join(): void {
     const { groupId, groupInstanceId, sessionTimeoutMs, maxPollIntervalMs } = this.#settings;
     this.#phase = "joining";
+    this.#isAway = false;
     this.#mustJoin = false;
     this.#isLeader = false;
     this.#joinedTopics = this.#topics;
@@ -467,13 +469,15 @@ export class ClassicMembership implements Membership {
   #leaveForNow(): void {
     this.#isAway = true;
     this.#round++;
-    this.#step++;
-    this.#phase = "out";
     if (this.#settings.groupInstanceId === null) {
       this.#askToLeave("the consumer did not poll within max.poll.interval.ms");
     }
     this.#memberId = "";
     this.#generationId = NO_GENERATION;
+    const partitions = this.#owned;
+    this.#phase = partitions.length === 0 ? "out" : "revoking";
+    const id = ++this.#step;
+    if (partitions.length > 0) this.#effects.push({ kind: "revoke", id, partitions, isLost: true });
   }
 
   #askToLeave(reason: string): void {

@@ -135,9 +135,9 @@ export class ConsumerMembership implements Membership {
   polled(now: number, isWaiting: boolean): void {
     this.#polledAt = now;
     this.#isUserWaiting = isWaiting;
-    if (!this.#isAway) return;
-    this.#isAway = false;
-    this.#lose(now);
+    // One that has to lose partitions first joins once that is done.
+    if (!this.#isAway || this.#phase !== "out") return;
+    this.#join(now);
   }
 
   released(step: number, now: number): void {
@@ -191,6 +191,7 @@ export class ConsumerMembership implements Membership {
 
   #join(now: number): void {
     this.#phase = "joining";
+    this.#isAway = false;
     this.#epoch = JOIN_EPOCH;
     this.#target = undefined;
     this.#told = undefined;
@@ -361,11 +362,13 @@ export class ConsumerMembership implements Membership {
   /** The user does not come back: others take over its partitions until it does. */
   #leaveForNow(): void {
     this.#life++;
-    this.#step++;
     this.#isAsked = false;
     this.#isAway = true;
-    this.#phase = "out";
     this.#askToLeave();
+    const partitions = this.#owned;
+    this.#phase = partitions.length === 0 ? "out" : "losing";
+    const id = ++this.#step;
+    if (partitions.length > 0) this.#effects.push({ kind: "revoke", id, partitions, isLost: true });
   }
 
   #askToLeave(): void {

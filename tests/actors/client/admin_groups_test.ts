@@ -2,7 +2,7 @@
 
 import { assert, assertEquals } from "@std/assert";
 import type { Admin } from "../../../actors/client/admin.ts";
-import { ClientError, ProducerFencedError } from "../../../actors/client/errors.ts";
+import { type ClientError, ProducerFencedError } from "../../../actors/client/errors.ts";
 import { Producer } from "../../../actors/client/producer.ts";
 import { ErrorCode } from "../../../net/messages/errors.ts";
 import { GroupWorld } from "./group_setup.ts";

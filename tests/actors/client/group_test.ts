@@ -1,6 +1,6 @@
 /** Consumers in groups, on a simulated node: what users see of both protocols. */
 
-import { assert, assertEquals } from "@std/assert";
+import { assertEquals } from "@std/assert";
 import type { ConsumerConfig } from "../../../actors/client/configs.ts";
 import { GroupWorld } from "./group_setup.ts";
 

@@ -4,7 +4,7 @@ import { assert, assertEquals } from "@std/assert";
 import type { ProducerConfig } from "../../../actors/client/configs.ts";
 import { Consumer } from "../../../actors/client/consumer.ts";
 import {
-  ClientError,
+  type ClientError,
   CommitFailedError,
   ProducerFencedError,
   TransactionAbortedError,
