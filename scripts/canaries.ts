@@ -23,8 +23,9 @@ const USAGE = `Breaks a rule on purpose, and sees which check catches it.
 
 Each is caught in seeds of the simulation that have nodes, links and disks fail; in a scenario,
 which leads a simulated cluster into one situation; in a walk through all that can happen to three
-replicas within bounds; or in a script for three replicas. The same is then run with nothing broken
-and must be silent. Exits with 1 if a bug survives, or nothing broken is not silent.`;
+replicas within bounds; in a script for three replicas; or in drawn logs that are compacted while
+their power is cut. The same is then run with nothing broken and must be silent. Exits with 1 if a
+bug survives, or if there is any alarm with nothing broken.`;
 
 const NAME = 10;
 const SUMMARY = 56;
@@ -52,7 +53,8 @@ function cleanRuns(places: readonly Searched[]): number {
   for (const place of places) {
     const { kind, name } = place.ground;
     const alarms = falseAlarms(place);
-    const what = kind === "seeds" ? `seeds 1 to ${cleanLooks(place)}: ${name}` : `${kind}: ${name}`;
+    const range = "atMost" in place.ground ? ` 1 to ${cleanLooks(place)}` : "";
+    const what = `${kind}${range}: ${name}`;
     console.log(`${" ".repeat(NAME)}${alarms.length === 0 ? "silent" : "ALARM "}  ${what}`);
     for (const alarm of alarms) console.log(`${" ".repeat(NAME)}        ${alarm}`);
     if (alarms.length > 0) loud++;

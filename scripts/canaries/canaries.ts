@@ -9,6 +9,7 @@
 
 import type { Protocol } from "../../mod.ts";
 import * as decisions from "./broken_decisions.ts";
+import * as compaction from "./compaction/broken_compaction.ts";
 import { BROKEN_RULES } from "./broken_quorum_rules.ts";
 import * as replicas from "./broken_replicas.ts";
 import { lostProducers, noDedupe, refusedRetries, wrongOffsets } from "./broken_storage.ts";
@@ -212,6 +213,16 @@ const TRANSACTIONS: readonly Canary[] = [
   ),
 ];
 
+const LOGS: Ground = { kind: "logs", name: "compacted, with power cuts", atMost: 40 };
+
+/** KIP-58, KIP-534: what compaction may take away, and that a crash leaves no half of it. */
+const COMPACTION: readonly Canary[] = [
+  storage("p39a", "what was aborted outlives what was committed", compaction.abortedCount, LOGS),
+  storage("p39m", "markers go while there is what they end", compaction.markersGo, LOGS),
+  storage("p39o", "of a key an older record stays", compaction.olderStay, LOGS),
+  storage("b20", "the steps of a swap are not made durable", compaction.hastySwaps, LOGS),
+];
+
 const QUORUM: readonly Canary[] = [
   quorum("b21v", "vote before fsync", seeds.POWER),
   quorum("b21l", "leader counts unsynced records", seeds.POWER),
@@ -239,6 +250,7 @@ export const CANARIES: readonly Canary[] = [
   ...REPLICATION,
   ...STORAGE,
   ...TRANSACTIONS,
+  ...COMPACTION,
   ...QUORUM,
   ...CONTROLLER,
 ];

@@ -1,6 +1,6 @@
 /**
- * Where bugs are looked for: seeds, scenarios, walks through a model, scripts for it. Each is run
- * alike with a bug and without, and holds what it sees against the same rules.
+ * Where bugs are looked for: seeds, scenarios, walks through a model, scripts for it, logs. Each is
+ * run alike with a bug and without, and holds what it sees against the same rules.
  *
  * @module
  */
@@ -13,6 +13,7 @@ import {
 } from "../../mod.ts";
 import { ScenarioStuck } from "../../actors/sim/scenario_stage.ts";
 import type { Break } from "./broken_storage.ts";
+import { lookAtCompaction } from "./compaction/compacted_log.ts";
 import { type BurstName, BURSTS } from "./model/bursts.ts";
 import { playBurst } from "./model/election_burst.ts";
 import { type ModelOptions, ReplicationModel } from "./model/replication_model.ts";
@@ -36,9 +37,17 @@ export interface SeedsGround {
   readonly atMost: number;
 }
 
+/** Logs that are drawn, one for each seed, and compacted while their power is cut. */
+export interface LogsGround {
+  readonly kind: "logs";
+  readonly name: string;
+  readonly atMost: number;
+}
+
 /** Where to look. */
 export type Ground =
   | SeedsGround
+  | LogsGround
   /** A cluster in the simulated world, led step by step. */
   | { readonly kind: "scenario"; readonly name: ScenarioName }
   /** All that can happen to three replicas within bounds. */
@@ -72,7 +81,7 @@ const SCENARIO_SEED = 1;
 
 /** How often one can look there, each time at something else. */
 export function looksOf(ground: Ground): number {
-  return ground.kind === "seeds" ? ground.atMost : 1;
+  return "atMost" in ground ? ground.atMost : 1;
 }
 
 /** Looks once, for the first time or again; the same gives the same. */
@@ -80,6 +89,8 @@ export function look(ground: Ground, bug: Bug, round = 1): Look {
   switch (ground.kind) {
     case "seeds":
       return simulated({ ...ground.options, seed: round }, bug);
+    case "logs":
+      return broken(bug, () => lookAtCompaction(round));
     case "scenario":
       return simulated({ ...SCENARIOS[ground.name], seed: SCENARIO_SEED }, bug);
     case "walk": {
@@ -94,20 +105,27 @@ export function look(ground: Ground, bug: Bug, round = 1): Look {
   }
 }
 
-function simulated(options: ClusterSimulationOptions, bug: Bug): Look {
-  const { protocol, breaks, syncs } = bug;
-  const mend = breaks?.();
+function broken(bug: Bug, run: () => Look): Look {
+  const mend = bug.breaks?.();
   try {
-    return lookOf(simulateCluster({
-      ...options,
-      ...(protocol === undefined ? {} : { protocol }),
-      ...(syncs === undefined ? {} : { syncs }),
-    }));
+    return run();
+  } finally {
+    mend?.();
+  }
+}
+
+function simulated(options: ClusterSimulationOptions, bug: Bug): Look {
+  const { protocol, syncs } = bug;
+  try {
+    return broken(bug, () =>
+      lookOf(simulateCluster({
+        ...options,
+        ...(protocol === undefined ? {} : { protocol }),
+        ...(syncs === undefined ? {} : { syncs }),
+      })));
   } catch (error) {
     if (!(error instanceof ScenarioStuck)) throw error;
     return { rule: undefined, detail: "", stuck: error.message };
-  } finally {
-    mend?.();
   }
 }
 

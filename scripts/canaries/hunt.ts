@@ -39,7 +39,8 @@ export function hunt(canary: Canary): Caught {
 function placeOf(ground: Ground, round: number, detail: string): string {
   switch (ground.kind) {
     case "seeds":
-      return `${round} ${round === 1 ? "seed" : "seeds"}: ${ground.name}`;
+    case "logs":
+      return `${round} ${round === 1 ? ground.kind.slice(0, -1) : ground.kind}: ${ground.name}`;
     case "walk":
     case "script":
       return `${ground.kind}: ${ground.name} (${detail})`;
@@ -65,12 +66,12 @@ export function searched(hunted: readonly Caught[]): readonly Searched[] {
   return [...places.values()];
 }
 
-/** So many seeds must be silent at least. */
-const CLEAN_SEEDS_MIN = 5;
+/** So many seeds or logs must be silent at least. */
+const CLEAN_LOOKS_MIN = 5;
 
 /** How many looks with nothing broken there are for so many with a bug. */
 export function cleanLooks({ ground, looks }: Searched): number {
-  return ground.kind === "seeds" ? Math.max(looks, CLEAN_SEEDS_MIN) : looks;
+  return "atMost" in ground ? Math.max(looks, CLEAN_LOOKS_MIN) : looks;
 }
 
 /** The same looks with nothing broken: what is held against them, which is nothing. */
@@ -79,7 +80,7 @@ export function falseAlarms(place: Searched): readonly string[] {
   const alarms: string[] = [];
   for (let round = 1; round <= cleanLooks(place); round++) {
     const { rule, detail, stuck } = look(ground, {}, round);
-    const at = ground.kind === "seeds" ? `seed ${round}: ` : "";
+    const at = "atMost" in ground ? `${ground.kind.slice(0, -1)} ${round}: ` : "";
     if (stuck !== undefined) alarms.push(`${at}${stuck}`);
     if (rule !== undefined) alarms.push(`${at}${rule}: ${detail}`);
   }

@@ -10,6 +10,7 @@ import { type ScenarioName, SCENARIOS } from "../../scripts/canaries/scenarios.t
 const REQUIRED = [
   ...["old", "m1", "m2", "m3", "m4", "m5", "m6", "m7", "m8", "m9"],
   ...["b5", "b6", "b7", "b8", "b9", "b10", "b11", "b12", "b14", "b15", "b21", "b22"],
+  ...["b13", "b16", "b17", "b18", "b20", "p32", "p33", "p39"],
   ...["dedupe", "fsync"],
 ];
 
@@ -21,7 +22,7 @@ Deno.test("canaries: the table has every bug that is to be caught, each once", (
 });
 
 /** Of each kind of ground, those that show themselves at once. */
-const CHEAP = ["dedupe", "b15", "half", "b6", "b12", "b14l", "m7", "m4"];
+const CHEAP = ["dedupe", "b15", "half", "b6", "b12", "b14l", "b13", "b20", "m7", "m4"];
 
 for (const name of CHEAP) {
   Deno.test(`canaries: ${name} is caught`, () => {
@@ -37,6 +38,11 @@ for (const name of Object.keys(SCENARIOS) as ScenarioName[]) {
 }
 
 const CALM = burst("an answer of one leader comes after another's");
+
+Deno.test("compacted logs: nothing is lost in any of them", () => {
+  const ground = CANARIES.find(({ name }) => name === "b20")!.ground;
+  assertEquals(falseAlarms({ ground, looks: 40 }), []);
+});
 
 Deno.test("canaries: what breaks nothing is said to survive", () => {
   const harmless: Canary = { name: "harmless", summary: "nothing", ground: CALM };
