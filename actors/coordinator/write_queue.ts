@@ -111,6 +111,11 @@ export class WriteQueue {
     return this.#batches.length === 0;
   }
 
+  /** What is not committed, in the order of the log. */
+  peek(): readonly WriteBatch[] {
+    return this.#batches;
+  }
+
   /** Has `done` called when everything written so far is committed: now, where it is. */
   afterAll(done: Done): void {
     const last = this.#batches.at(-1);
