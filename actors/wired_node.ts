@@ -77,6 +77,8 @@ export class WiredNode implements BootedNode {
   /** Why it has failed, if it has. */
   #failure: string | undefined;
   #closing: Closing | undefined;
+  /** It ends, in order or not: the end of its own actor is no failure any more. */
+  #isEnding = false;
 
   constructor(
     options: BootOptions,
@@ -250,6 +252,7 @@ export class WiredNode implements BootedNode {
   #fail(reason: string): void {
     if (this.#failure !== undefined) return;
     this.#failure = reason;
+    this.#isEnding = true;
     this.#listeners.close();
     this.#disconnect();
     this.#system.shutdown(() => {
@@ -301,6 +304,8 @@ export class WiredNode implements BootedNode {
             return this.#end();
         }
       },
+      // Without it nobody would see failures, nor answer whoever wants the node closed.
+      stopped: () => this.#isEnding ? undefined : this.#fail("The actor of the node has failed"),
     };
   }
 
@@ -317,6 +322,7 @@ export class WiredNode implements BootedNode {
 
   /** Lets go of the folder when nobody of this process writes to it any more. */
   #end(): void {
+    this.#isEnding = true;
     const { done, failures, clean, brokerEpoch } = this.#closing as Closing;
     this.#disconnect();
     this.#system.shutdown(() => {
