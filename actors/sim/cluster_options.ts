@@ -136,6 +136,7 @@ function drawProperties(stream: RandomStream): Readonly<Record<string, string>> 
   return Object.fromEntries(Object.entries(choices).map(([key, value]) => [key, String(value)]));
 }
 
+const UNCLEAN = { "unclean.leader.election.enable": "true" };
 const MODES: readonly ProduceMode[] = ["idempotent", "idempotent", "all", "leader", "none"];
 
 function drawTopics(stream: RandomStream, nodes: number): readonly TopicPlan[] {
@@ -143,12 +144,13 @@ function drawTopics(stream: RandomStream, nodes: number): readonly TopicPlan[] {
   return Array.from({ length: count }, (_, index) => {
     const isVolatile = stream.chance(1, 4);
     const mode = pick(stream, MODES);
+    const isUnclean = stream.chance(1, 5);
     const factor = Math.min(nodes, pick(stream, [1, 2, 3, 3, 3]));
     const plan = {
       name: `topic-${index}`,
       partitions: between(stream, 1, 3),
       replicationFactor: index === 0 ? Math.min(nodes, 3) : factor,
-      configs: {},
+      configs: index > 0 && isUnclean ? UNCLEAN : {},
       mode: index === 0 ? "idempotent" as const : mode,
       isVolatile: index > 0 && isVolatile,
     };

@@ -116,6 +116,16 @@ export class FaultInjector {
           this.#later(round * fault.everyMs, "move leader", move);
         }
         return this.#cluster !== undefined;
+      case "client-crash": {
+        const node = this.#host.node(fault.node);
+        if (node.state === "down" || node.starts === 0) return false;
+        node.crash();
+        this.#end(fault, fault.downMs, () => node.restart());
+        return true;
+      }
+      case "swizzle-clog":
+        this.#swizzle(fault);
+        return true;
       case "pause":
         return this.#pause(this.#host.node(fault.node), fault.forMs);
       case "partition":
@@ -187,6 +197,21 @@ export class FaultInjector {
       if (node.incarnation === incarnation) node.resume();
     });
     return true;
+  }
+
+  /** Each host is clogged at its step and stays so until its step in the other order. */
+  #swizzle({ nodes, freed, everyMs }: Fault & { readonly kind: "swizzle-clog" }): void {
+    const { links } = this.#host;
+    nodes.forEach((node, step) => {
+      const forMs = (nodes.length + 1 + freed.indexOf(node) - step) * everyMs;
+      this.#later(step * everyMs, "swizzle", () => {
+        for (const { name } of this.#host.nodes()) {
+          if (name === node) continue;
+          links.clog(node, name, forMs);
+          links.clog(name, node, forMs);
+        }
+      });
+    });
   }
 
   #breakLinks(

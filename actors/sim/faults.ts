@@ -102,6 +102,16 @@ export type Fault =
       readonly message: string;
       readonly forMs: number;
     }
+    /** The process of a client dies, and another comes in its place. */
+    | { readonly kind: "client-crash"; readonly node: string; readonly downMs: number }
+    /** Hosts are held back from all others, one after the other, and let go in another order. */
+    | {
+      readonly kind: "swizzle-clog";
+      readonly nodes: readonly string[];
+      /** The same, in the order in which they are let go. */
+      readonly freed: readonly string[];
+      readonly everyMs: number;
+    }
     /** Leadership of a partition goes round, several times in a row. */
     | {
       readonly kind: "leader-burst";
@@ -142,6 +152,8 @@ export const CLUSTER_FAULT_KINDS: readonly FaultKind[] = [
   "controller-isolation",
   "message-delay",
   "leader-burst",
+  "client-crash",
+  "swizzle-clog",
 ];
 
 /** How often each kind comes, as the mean time between two of them; those left out do not. */
@@ -243,6 +255,12 @@ function drawFault(
       const forMs = pick(stream, [50, 500, 5000]) + exponential(stream, 5000);
       return { at, kind, node, message: "metadata-committed", forMs };
     }
+    case "client-crash":
+      return targets.hosts === undefined || targets.hosts.length === 0
+        ? undefined
+        : { at, kind, node: pick(stream, targets.hosts), downMs: downTime(stream) };
+    case "swizzle-clog":
+      return drawSwizzle(stream, at, targets);
     case "leader-burst": {
       const drawn = stream.integer(2 ** 31);
       const rounds = between(stream, 2, 4);
@@ -301,6 +319,19 @@ function drawLinkFault(
   }
 }
 
+/** A drawn part of the hosts, each held back for some steps of a few hundred milliseconds. */
+function drawSwizzle(stream: RandomStream, at: number, targets: FaultTargets): Fault {
+  const hosts = hostsOf(targets);
+  const some = drawSome(stream, hosts, between(stream, 1, hosts.length));
+  return {
+    at,
+    kind: "swizzle-clog",
+    nodes: shuffled(stream, some),
+    freed: shuffled(stream, some),
+    everyMs: between(stream, 20, 800),
+  };
+}
+
 /** Leaves out what would take down, or damage, more nodes than there may be. */
 function withinBudget(faults: readonly Fault[], targets: FaultTargets): Fault[] {
   const kept: Fault[] = [];
@@ -352,6 +383,11 @@ function downTime(stream: RandomStream): number {
 
 function duration(stream: RandomStream): number {
   return pick(stream, [50, 500, 5000]) + exponential(stream, 2000);
+}
+
+function shuffled(stream: RandomStream, items: readonly string[]): readonly string[] {
+  const left = [...items];
+  return items.map(() => left.splice(stream.integer(left.length), 1)[0]!);
 }
 
 /** Some of the given, in their order. */
