@@ -200,7 +200,6 @@ export class GroupStage {
   }
 
   #context(): CoordinatorContext<GroupRecord> {
-    const stage = this;
     const config = parseBrokerConfig(this.#properties);
     return {
       partition: 0,
@@ -208,8 +207,8 @@ export class GroupStage {
       environment: this.#environment,
       config,
       image: this.image,
-      now: () => stage.nowMs,
-      monotonic: () => stage.nowMs,
+      now: () => this.nowMs,
+      monotonic: () => this.nowMs,
       write: (write) => this.#write(write),
       writeMarker: (marker) => this.#writeMarker(marker),
       startTimer: (key, delayMs, run) =>
