@@ -5,15 +5,22 @@
  */
 
 import { join } from "@std/path";
-import { Admin, type ClientConfig } from "../../mod.ts";
-import { checkHistory, type HistoryVerdict } from "../../actors/sim/history_checker.ts";
-import type { HistoryCounts } from "../../actors/sim/history.ts";
+import { Admin } from "../../mod.ts";
 import { SeededRandom } from "../../actors/sim/random.ts";
+import type { ChaosClients, ChaosSurroundings } from "./chaos_clients.ts";
 import { ChaosNode } from "./chaos_node.ts";
 import { CHAOS_FAULTS, type ChaosFault, FaultDriver } from "./chaos_faults.ts";
-import { ChaosWorkload, TOPIC } from "./chaos_workload.ts";
+import { type ChaosVerdict, ChaosWorkload } from "./chaos_workload.ts";
 import { FullDisks } from "./full_disks.ts";
+import { TransactionClients, type TransactionVerdict } from "./transactions/transaction_clients.ts";
 import { type ChaosLinks, NamespaceLinks, ProxyLinks } from "./links.ts";
+
+/** What came of a run: what its clients say, and what was done to it. */
+export type Hurt<Result> = Result & {
+  readonly faults: Readonly<Record<string, number>>;
+  /** Where the nodes' logs are, if something was wrong. */
+  readonly folder: string | undefined;
+};
 
 export interface ChaosOptions {
   readonly nodes: number;
@@ -27,27 +34,43 @@ export interface ChaosOptions {
   readonly stopping: AbortSignal;
 }
 
-export interface ChaosResult {
-  readonly counts: HistoryCounts;
-  readonly faults: Readonly<Record<string, number>>;
-  readonly verdict: HistoryVerdict;
-  /** The longest time in which nothing was acknowledged, in milliseconds. */
-  readonly longestSilenceMs: number;
-  /** Where the nodes' logs are, if something was wrong. */
-  readonly folder: string | undefined;
-}
+export type ChaosResult = Hurt<ChaosVerdict>;
 
 /** What nodes ask for that are reached from beyond loopback. */
 const SECRET = "chaos";
-const PARTITIONS = 6;
-const MIN_INSYNC = "2";
 
 /**
- * Runs a cluster, hurts it, and says what came of it; leaves nothing behind but the folder of a run
- * that was not sound.
+ * Runs a cluster with producers and consumers, hurts it, and says what came of it; leaves nothing
+ * behind but the folder of a run that was not sound.
  * @throws {Error} when it cannot be run, or was told to stop before it could judge
  */
-export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
+export function runChaos(options: ChaosOptions): Promise<ChaosResult> {
+  const { recordsPerSecond } = options;
+  return runHurt(options, {
+    clients: (surroundings) => new ChaosWorkload({ ...surroundings, recordsPerSecond }),
+    isSound: ({ verdict }) => verdict.violations.length === 0,
+  });
+}
+
+/** Runs a cluster with clients of transactions. @throws {Error} as `runChaos` does */
+export function runTransactionChaos(options: ChaosOptions): Promise<Hurt<TransactionVerdict>> {
+  const { recordsPerSecond, seed } = options;
+  const random = new SeededRandom(seed).stream("transactions");
+  return runHurt(options, {
+    clients: (surroundings) =>
+      new TransactionClients({ ...surroundings, recordsPerSecond, random }),
+    isSound: ({ violations }) => violations.length === 0,
+  });
+}
+
+/** Runs a cluster with clients of any kind. @throws {Error} as `runChaos` does */
+async function runHurt<Result>(
+  options: ChaosOptions,
+  { clients, isSound }: {
+    readonly clients: (surroundings: ChaosSurroundings) => ChaosClients<Result>;
+    readonly isSound: (result: Result) => boolean;
+  },
+): Promise<Hurt<Result>> {
   const folder = await Deno.makeTempDir({ prefix: "strom-chaos-" });
   const ids = Array.from({ length: options.nodes }, (_, index) => index + 1);
   let links: ChaosLinks | undefined;
@@ -60,9 +83,10 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
       : await NamespaceLinks.make(ids, Deno.pid % 200);
     nodes = makeNodes(options, ids, links, folder);
     if (options.faults.includes("disk-full")) disks = await FullDisks.make(nodes);
-    const result = await orStopped(options.stopping, hurt(options, nodes, links, disks));
-    keepsFolder = result.verdict.violations.length > 0;
-    return { ...result, folder: keepsFolder ? folder : undefined };
+    const cluster = { nodes, links, disks, folder };
+    const { result, faults } = await orStopped(options.stopping, hurt(options, cluster, clients));
+    keepsFolder = !isSound(result);
+    return { ...result, faults, folder: keepsFolder ? folder : undefined };
   } catch (error) {
     if (options.stopping.aborted) {
       keepsFolder = false;
@@ -110,63 +134,43 @@ function isSecret({ links }: ChaosOptions): boolean {
   return links === "namespaces";
 }
 
-async function hurt(
+async function hurt<Result>(
   options: ChaosOptions,
-  nodes: readonly ChaosNode[],
-  links: ChaosLinks,
-  disks: FullDisks | undefined,
-): Promise<Omit<ChaosResult, "folder">> {
-  const { seconds, seed, recordsPerSecond, stopping } = options;
+  { nodes, links, disks, folder }: {
+    readonly nodes: readonly ChaosNode[];
+    readonly links: ChaosLinks;
+    readonly disks: FullDisks | undefined;
+    readonly folder: string;
+  },
+  makeClients: (surroundings: ChaosSurroundings) => ChaosClients<Result>,
+): Promise<{ readonly result: Result; readonly faults: Readonly<Record<string, number>> }> {
+  const { seconds, seed, stopping } = options;
   const startedAt = performance.now();
   const note = (line: string) =>
     options.note(`${((performance.now() - startedAt) / 1000).toFixed(1)} s: ${line}`);
   await Promise.all(nodes.map((node) => node.start()));
   const access = isSecret(options) ? { secret: SECRET } : {};
   const bootstrap = nodes.map(({ id }) => links.place(id).advertised).join(",");
-  await createTopic(bootstrap, access, Math.min(3, nodes.length));
+  const replicationFactor = Math.min(3, nodes.length);
   const ending = new AbortController();
   const end = () => ending.abort();
   stopping.addEventListener("abort", end);
-  const workload = new ChaosWorkload({
-    bootstrap,
-    access,
-    partitions: PARTITIONS,
-    recordsPerSecond,
-    note,
-    producers: 2,
-    consumers: 2,
-  });
+  await using clients = makeClients({ bootstrap, access, replicationFactor, folder, note });
   const random = new SeededRandom(seed).stream("chaos");
   const driver = new FaultDriver({ nodes, links, disks, note }, random, options.faults);
   let timer: ReturnType<typeof setTimeout> | undefined;
   try {
-    await workload.connect();
+    await using admin = await Admin.connect(bootstrap, access);
+    await clients.connect(admin);
     timer = setTimeout(end, seconds * 1000);
-    await Promise.all([workload.run(ending.signal), driver.run(ending.signal)]);
+    await Promise.all([clients.run(ending.signal), driver.run(ending.signal)]);
   } finally {
     clearTimeout(timer);
     ending.abort();
     stopping.removeEventListener("abort", end);
   }
   note("everything is mended; reading all partitions to their ends");
-  await workload.drain();
-  const { history, longestSilenceMs } = workload;
-  const verdict = checkHistory(history.operations, { drained: true });
-  return { counts: history.counts, faults: driver.counts, verdict, longestSilenceMs };
-}
-
-async function createTopic(
-  bootstrap: string,
-  access: ClientConfig,
-  replicationFactor: number,
-): Promise<void> {
-  await using admin = await Admin.connect(bootstrap, access);
-  await admin.createTopics([{
-    name: TOPIC,
-    partitions: PARTITIONS,
-    replicationFactor,
-    configs: { "min.insync.replicas": replicationFactor > 1 ? MIN_INSYNC : "1" },
-  }]);
+  return { result: await clients.judge(), faults: driver.counts };
 }
 
 /** The kinds of faults that a text names, parted by commas; undefined where it names none. */

@@ -6,32 +6,36 @@
  */
 
 import {
-  type ClientConfig,
+  type Admin,
   Consumer,
   type ConsumerRecord,
   Producer,
   RecordTooLargeError,
   textDeserializer,
 } from "../../mod.ts";
-import { History } from "../../actors/sim/history.ts";
+import { checkHistory, type HistoryVerdict } from "../../actors/sim/history_checker.ts";
+import { History, type HistoryCounts } from "../../actors/sim/history.ts";
 import type { PollStep } from "../../actors/sim/history.ts";
+import { type ChaosClients, type ChaosSurroundings, safeTopic } from "./chaos_clients.ts";
 import { pause } from "./chaos_faults.ts";
 
 export const TOPIC = "chaos";
 
-export interface ChaosWorkloadOptions {
-  readonly bootstrap: string;
-  /** What lets clients in. */
-  readonly access: ClientConfig;
-  readonly partitions: number;
-  /** Of all producers together. */
-  readonly recordsPerSecond: number;
-  readonly producers: number;
-  readonly consumers: number;
-  /** Takes a line on a long silence. */
-  note(line: string): void;
+export interface ChaosVerdict {
+  readonly counts: HistoryCounts;
+  readonly verdict: HistoryVerdict;
+  /** The longest time in which nothing was acknowledged, in milliseconds. */
+  readonly longestSilenceMs: number;
 }
 
+export interface ChaosWorkloadOptions extends ChaosSurroundings {
+  /** Of all producers together. */
+  readonly recordsPerSecond: number;
+}
+
+const PARTITIONS = 6;
+const PRODUCERS = 2;
+const CONSUMERS = 2;
 const TICK_MS = 20;
 const POLL_MS = 200;
 /** A silence that is told of. */
@@ -41,13 +45,13 @@ type NumberConsumer = Consumer<Uint8Array | null, number>;
 type NumberRecord = ConsumerRecord<Uint8Array | null, number>;
 
 /** What the clients of a run do. */
-export class ChaosWorkload {
-  readonly history = new History();
+export class ChaosWorkload implements ChaosClients<ChaosVerdict> {
+  readonly #history = new History();
   readonly #options: ChaosWorkloadOptions;
   readonly #open: Promise<void>[] = [];
   /** When the last acknowledgement came, and the longest that none came. */
   #lastOk = performance.now();
-  longestSilenceMs = 0;
+  #longestSilenceMs = 0;
   #nextValue = 0;
 
   readonly #producers: Producer<string, string>[] = [];
@@ -57,20 +61,20 @@ export class ChaosWorkload {
     this.#options = options;
   }
 
-  /** Connects all clients: what is to be hurt is what goes on, not how it begins. */
-  async connect(): Promise<void> {
-    const { bootstrap, access, producers, consumers } = this.#options;
-    for (let index = 0; index < producers; index++) {
+  async connect(admin: Admin): Promise<void> {
+    const { bootstrap, access, replicationFactor } = this.#options;
+    const topic = safeTopic(replicationFactor);
+    await admin.createTopics([{ name: TOPIC, partitions: PARTITIONS, ...topic }]);
+    for (let index = 0; index < PRODUCERS; index++) {
       const clientId = `chaos-producer-${index}`;
       const config = { ...access, acks: "all", clientId } as const;
       this.#producers.push(await Producer.connect<string, string>(bootstrap, config));
     }
-    for (let index = 0; index < consumers; index++) {
+    for (let index = 0; index < CONSUMERS; index++) {
       this.#consumers.push(await this.#connectConsumer());
     }
   }
 
-  /** Sends and reads until the signal says to end; resolves when every send has ended. */
   async run(ending: AbortSignal): Promise<void> {
     this.#lastOk = performance.now();
     await Promise.all([
@@ -82,13 +86,25 @@ export class ChaosWorkload {
     await Promise.all(this.#open);
   }
 
+  async judge(): Promise<ChaosVerdict> {
+    await this.#drain();
+    const verdict = checkHistory(this.#history.operations, { drained: true });
+    const { counts } = this.#history;
+    return { counts, verdict, longestSilenceMs: this.#longestSilenceMs };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all(this.#producers.map((producer) => producer.close({ timeoutMs: 0 })));
+    await Promise.all(this.#consumers.map((consumer) => consumer.close()));
+  }
+
   /** Reads every partition from its beginning to its end. */
-  async drain(): Promise<void> {
+  async #drain(): Promise<void> {
     const ends = await this.#ends();
     await using consumer = await this.#connectConsumer();
     const process = "drain";
     const all = this.#partitions();
-    this.history.assign(process, all.map(({ partition }) => name(partition)));
+    this.#history.assign(process, all.map(({ partition }) => name(partition)));
     const isRead = () =>
       all.every(({ partition }) => {
         const position = consumer.position({ topic: TOPIC, partition }) ?? 0;
@@ -102,15 +118,14 @@ export class ChaosWorkload {
     index: number,
     ending: AbortSignal,
   ): Promise<void> {
-    const { partitions, producers, recordsPerSecond } = this.#options;
-    const perMs = recordsPerSecond / 1000 / producers;
+    const perMs = this.#options.recordsPerSecond / 1000 / PRODUCERS;
     const startedAt = performance.now();
     let sent = 0;
     while (!ending.aborted) {
       // By the clock: a machine with much to do wakes us late.
       for (const due = (performance.now() - startedAt) * perMs; sent < due; sent++) {
         const value = this.#nextValue++;
-        this.#send(producer, `producer-${index}`, value % partitions, value);
+        this.#send(producer, `producer-${index}`, value % PARTITIONS, value);
       }
       await pause(TICK_MS, ending);
     }
@@ -125,7 +140,7 @@ export class ChaosWorkload {
   ): void {
     const step = { kind: "send", partition: name(partition), value } as const;
     // Each partition is a process of its own: nothing is promised across partitions.
-    const operation = this.history.begin("send", `${process}/${partition}`, [
+    const operation = this.#history.begin("send", `${process}/${partition}`, [
       { ...step, offset: undefined },
     ]);
     const sent = producer.send({ topic: TOPIC, partition, value: String(value) }).then(
@@ -144,7 +159,7 @@ export class ChaosWorkload {
   #acknowledged(): void {
     const now = performance.now();
     const silenceMs = now - this.#lastOk;
-    this.longestSilenceMs = Math.max(this.longestSilenceMs, silenceMs);
+    this.#longestSilenceMs = Math.max(this.#longestSilenceMs, silenceMs);
     this.#lastOk = now;
     if (silenceMs < SILENCE_MS) return;
     this.#options.note(`nothing was acknowledged for ${Math.round(silenceMs)} ms`);
@@ -155,7 +170,7 @@ export class ChaosWorkload {
     process: string,
     ending: AbortSignal,
   ): Promise<void> {
-    this.history.assign(process, this.#partitions().map(({ partition }) => name(partition)));
+    this.#history.assign(process, this.#partitions().map(({ partition }) => name(partition)));
     while (!ending.aborted) this.#polled(process, await consumer.poll(POLL_MS));
     await consumer.close();
   }
@@ -168,7 +183,7 @@ export class ChaosWorkload {
       list.push({ offset, value });
       steps.set(partition, list);
     }
-    this.history.polled(
+    this.#history.polled(
       process,
       [...steps].map(([partition, records]): PollStep => ({
         kind: "poll",
@@ -195,8 +210,7 @@ export class ChaosWorkload {
   }
 
   #partitions(): { readonly topic: string; readonly partition: number }[] {
-    const { partitions } = this.#options;
-    return Array.from({ length: partitions }, (_, partition) => ({ topic: TOPIC, partition }));
+    return Array.from({ length: PARTITIONS }, (_, partition) => ({ topic: TOPIC, partition }));
   }
 }
 

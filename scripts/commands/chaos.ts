@@ -4,7 +4,14 @@
  * @module
  */
 
-import { type ChaosResult, parseChaosFaults, runChaos } from "../chaos/chaos.ts";
+import {
+  type ChaosResult,
+  type Hurt,
+  parseChaosFaults,
+  runChaos,
+  runTransactionChaos,
+} from "../chaos/chaos.ts";
+import type { TransactionVerdict } from "../chaos/transactions/transaction_clients.ts";
 import { CHAOS_FAULTS } from "../chaos/chaos_faults.ts";
 import { type GroupChaosResult, runGroupChaos } from "../chaos/groups/group_chaos.ts";
 import { NamespaceLinks } from "../chaos/links.ts";
@@ -25,6 +32,8 @@ export const chaos = command({
     "",
     "With --group the nodes are left alone, and the members of a group are killed, stopped and added:",
     "each record must be processed, no partition have two owners, no committed offset go back.",
+    "With --transactions clients transfer and copy, and are killed, too: what is committed must be",
+    "there whole and once, what is aborted nowhere.",
   ],
   options: {
     nodes: integer("N", `How many nodes (default ${DEFAULT_NODES})`, { min: 1, max: 9 }),
@@ -32,10 +41,12 @@ export const chaos = command({
     seed: integer("N", "Which faults come when (default: any)", { min: 0 }),
     faults: textOr("LIST", "all", `Some of ${CHAOS_FAULTS.join(", ")}`),
     links: choice(["proxy", "namespaces"], "proxy", "How links are cut: proxies, or the kernel"),
+    transactions: flag("Have clients with transactions, which are hurt, too"),
     group: choice(["none", "classic", "consumer"], "none", "Hurt a group of this protocol"),
     rate: integer("N", `Records a second (default ${DEFAULT_RATE})`, { min: 1 }),
     json: flag("Print JSON"),
   },
+  exclusive: [["transactions", "group"]],
   endsOnSignal: true,
   async run({ options, terminal }) {
     const faults = parseChaosFaults(options.faults);
@@ -59,16 +70,22 @@ export const chaos = command({
       printGroup(result, seed, options.json, terminal);
       return sound(result.violations.length, result.folder);
     }
-    const result = await runChaos({
+    const run = {
       nodes: options.nodes ?? DEFAULT_NODES,
       seconds: options.seconds ?? DEFAULT_SECONDS,
       recordsPerSecond: options.rate ?? DEFAULT_RATE,
       links: options.links,
       seed,
       faults,
-      note: (line) => terminal.note(line),
+      note: (line: string) => terminal.note(line),
       stopping: terminal.stopping,
-    });
+    };
+    if (options.transactions) {
+      const result = await runTransactionChaos(run);
+      printTransactions(result, seed, options.json, terminal);
+      return sound(result.violations.length, result.folder);
+    }
+    const result = await runChaos(run);
     print(result, seed, options.json, terminal);
     sound(result.verdict.violations.length, result.folder);
   },
@@ -105,6 +122,22 @@ function print(result: ChaosResult, seed: number, json: boolean, { output }: Ter
   output.writeLine(`evaluations  ${listing(verdict.evaluations)}`);
   output.writeLine(`violations   ${verdict.violations.length}`);
   for (const { rule, message } of verdict.violations) output.writeLine(`  ${rule}: ${message}`);
+}
+
+function printTransactions(
+  result: Hurt<TransactionVerdict>,
+  seed: number,
+  json: boolean,
+  { output }: Terminal,
+): void {
+  if (json) return output.writeLine(JSON.stringify({ seed, ...result }));
+  const { faults, clientFaults, transfers, copied, violations } = result;
+  output.writeLine(`seed         ${seed}`);
+  output.writeLine(`faults       ${listing(faults)}; of clients: ${listing(clientFaults)}`);
+  output.writeLine(`transfers    ${listing(transfers)}`);
+  output.writeLine(`copied       ${copied}`);
+  output.writeLine(`violations   ${violations.length}`);
+  for (const violation of violations) output.writeLine(`  ${violation}`);
 }
 
 function listing(counts: Readonly<Record<string, number>>): string {

@@ -3,7 +3,8 @@
 import { assert, assertEquals, assertGreater } from "@std/assert";
 import { PeerRole } from "../../net/handshake.ts";
 import { NATIVE_HANDSHAKE } from "../../net/handshake.ts";
-import { parseChaosFaults, runChaos } from "../../scripts/chaos/chaos.ts";
+import { parseChaosFaults, runChaos, runTransactionChaos } from "../../scripts/chaos/chaos.ts";
+import { runGroupChaos } from "../../scripts/chaos/groups/group_chaos.ts";
 import { CHAOS_FAULTS } from "../../scripts/chaos/chaos_faults.ts";
 import { CutProxy } from "../../scripts/chaos/cut_proxy.ts";
 import { HANDSHAKE, requestFrame } from "../actors/broker/test_client.ts";
@@ -112,6 +113,46 @@ Deno.test({
     assertGreater(Object.values(faults).reduce((sum, count) => sum + count, 0), 0);
     assertGreater(counts.sends.ok, 1000);
     assert(counts.recordsRead >= counts.sends.ok);
+  },
+});
+
+Deno.test({
+  name: "chaos: transactions are whole when their clients are hurt",
+  ignore: !HAS_SIGNALS,
+  fn: async () => {
+    const { transfers, copied, violations } = await runTransactionChaos({
+      nodes: 1,
+      seconds: 8,
+      seed: 3,
+      faults: ["pause"],
+      links: "proxy",
+      recordsPerSecond: 100,
+      note: () => {},
+      stopping: new AbortController().signal,
+    });
+    assertEquals(violations, []);
+    assertGreater(transfers["committed"] ?? 0, 0);
+    assertGreater(transfers["aborted"] ?? 0, 0);
+    assertGreater(copied, 0);
+  },
+});
+
+Deno.test({
+  name: "chaos: members of a group share and change hands as they may",
+  ignore: !HAS_SIGNALS,
+  fn: async () => {
+    const { records, processed, violations } = await runGroupChaos({
+      nodes: 1,
+      seconds: 8,
+      seed: 3,
+      protocol: "consumer",
+      recordsPerSecond: 200,
+      note: () => {},
+      stopping: new AbortController().signal,
+    });
+    assertEquals(violations, []);
+    assertGreater(records, 100);
+    assert(processed >= records);
   },
 });
 
