@@ -57,7 +57,10 @@ export class TransactionVerifier {
   }
 
   verify(question: VerifyTransaction): void {
-    const { transactionalId, producerId, producerEpoch, add } = question;
+    const { transactionalId, producerId, producerEpoch, add, replyTo } = question;
+    if (!add && !this.#options.broker.config.transactionPartitionVerificationEnable) {
+      return void replyTo.tell({ kind: "transaction-verified", error: ErrorCode.NONE });
+    }
     const key = `${producerId}/${producerEpoch}/${add}/${transactionalId}`;
     const group = this.#groups.get(key);
     if (group !== undefined) return void group.questions.push(question);

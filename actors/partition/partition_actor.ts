@@ -585,6 +585,7 @@ class PartitionActor implements Actor<PartitionMessage> {
   #maintain(log: Log): void {
     const { logStartOffset } = log;
     this.#keeper.maintain(log);
+    this.#appender.removeExpired(this.#now() - log.config.producerIdExpirationMs);
     this.#endWith(log);
     if (log.logStartOffset === logStartOffset) return;
     this.#replica.logChanged();
