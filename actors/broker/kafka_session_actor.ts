@@ -61,8 +61,6 @@ class KafkaSession extends Session {
   /** The request begun last wants to be alone. */
   #isAlone = false;
   #isServing = false;
-  /** The client has used up its quota for now. */
-  #isMuted = false;
   #software = "";
   #uncount: () => void = () => {};
 
@@ -86,7 +84,7 @@ class KafkaSession extends Session {
   }
 
   protected override mayHandle(frame: Frame): boolean {
-    if (!this.#isServing || this.#isMuted) return false;
+    if (!this.#isServing) return false;
     if (this.#replies.isEmpty) return true;
     return !this.#isAlone && isSideBySide(readInt16(frame.source, frame.start));
   }
@@ -160,7 +158,6 @@ class KafkaSession extends Session {
     reply.isDue = true;
     reply.response = response;
     reply.sent = sent;
-    this.#mute(response);
     this.#sendDue();
   }
 
@@ -179,20 +176,6 @@ class KafkaSession extends Session {
       (writer) => void encodeResponse(writer, api, version, correlationId, response),
       sent,
     );
-  }
-
-  /** A client that is over its quota is answered, and then not heard for as long (KIP-219). */
-  #mute(response: unknown): void {
-    const { throttleTimeMs = 0 } = (response ?? {}) as { readonly throttleTimeMs?: number };
-    if (throttleTimeMs <= 0) return;
-    this.#isMuted = true;
-    this.context.startTimer("mute", throttleTimeMs, {
-      kind: "continue",
-      run: () => {
-        this.#isMuted = false;
-        this.maybeContinue();
-      },
-    });
   }
 
   /** What is due behind a request that will not be answered any more gives back what it holds. */
