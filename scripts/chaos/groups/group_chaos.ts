@@ -120,10 +120,14 @@ class GroupRun {
     const ending = new AbortController();
     const end = () => ending.abort();
     stopping.addEventListener("abort", end);
-    const timer = setTimeout(end, seconds * 1000);
     const watching = this.#watch();
+    for (let index = 0; index < MEMBERS; index++) this.#add();
+    while (ownedNow(this.#lives).size < MEMBERS) {
+      stopping.throwIfAborted();
+      await pause(WATCH_MS, ending.signal);
+    }
+    const timer = setTimeout(end, seconds * 1000);
     try {
-      for (let index = 0; index < MEMBERS; index++) this.#add();
       await Promise.all([this.#produce(ending.signal), this.#hurt(ending.signal)]);
       stopping.throwIfAborted();
       const ends = await this.#ends(admin);

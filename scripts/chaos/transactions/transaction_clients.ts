@@ -77,6 +77,10 @@ export class TransactionClients implements ChaosClients<TransactionVerdict> {
     );
     this.#producer = await Producer.connect(bootstrap, { ...access, acks: "all" });
     for (const slot of this.#slots) this.#start(slot);
+    for (const { role, names } of this.#slots) {
+      if (role !== "transfer") continue;
+      while (!textOf(this.#file(names[0]!)).includes("committed")) await sleep(POLL_MS);
+    }
   }
 
   async run(ending: AbortSignal): Promise<void> {
@@ -100,7 +104,7 @@ export class TransactionClients implements ChaosClients<TransactionVerdict> {
     const deadline = performance.now() + PATIENCE_MS;
     let output = await this.#readAll(OUTPUT);
     while (output.flat().length < count && performance.now() < deadline) {
-      await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+      await sleep(POLL_MS);
       output = await this.#readAll(OUTPUT);
     }
     for (const { role, child } of this.#slots) if (role === "copy") signal(child!, "SIGTERM");
@@ -240,7 +244,7 @@ export class TransactionClients implements ChaosClients<TransactionVerdict> {
         if (performance.now() > deadline) {
           return open.map(({ partition }) => `${topic}-${partition}: a transaction stays open`);
         }
-        await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+        await sleep(POLL_MS);
       }
     } finally {
       await Promise.all([committed!.close(), all!.close()]);
@@ -264,6 +268,10 @@ function textOf(file: string): string {
     if (error instanceof Deno.errors.NotFound) return "";
     throw error;
   }
+}
+
+function sleep(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
 function signal(child: Deno.ChildProcess, signal: Deno.Signal): void {
