@@ -85,7 +85,7 @@ export class GroupWorld extends NodeWorld {
   async reader(config: ConsumerConfig): Promise<Reader> {
     const events: string[] = [];
     const name = `reader ${this.readers.length + 1}`;
-    const environment = this.at(2 + this.readers.length % 5);
+    const environment = config.environment ?? this.at(2 + this.readers.length % 5);
     const say = (what: string) => (partitions: readonly TopicPartition[]) => {
       events.push([what, ...partitions.map(keyOf)].join(" "));
     };
