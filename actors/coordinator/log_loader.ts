@@ -52,7 +52,8 @@ export interface LogLoaderOptions {
 /** ListOffsets' name for the end. */
 const LATEST = -1;
 
-const READ_BYTES_MAX = 1 << 20;
+/** A slice of reading: what it holds is replayed in one turn, in a few milliseconds. */
+const READ_BYTES_MAX = 256 * 1024;
 
 /** Between two looks at a log that cannot be read yet, or is not committed to its end. */
 const RETRY_MS = 10;

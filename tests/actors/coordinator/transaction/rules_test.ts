@@ -72,7 +72,7 @@ function init(
   transaction: Transaction | undefined,
   change: Partial<InitProducer> = {},
   lastEpoch = -1,
-  newId?: number,
+  newId: number | undefined = undefined,
 ): string {
   const request = { transactionalId: "x", timeoutMs: 2000, expected: undefined, ...change };
   return outcome(RULES.initProducer(transaction, request, lastEpoch, newId, NOW));
