@@ -95,8 +95,8 @@ class Stage {
   readonly partition: Ref<PartitionRequest>;
   loads = 0;
 
-  constructor(log: readonly Uint8Array[] = [], highWatermark?: number) {
-    this.log.push(...log);
+  constructor(log?: readonly Uint8Array[], highWatermark?: number) {
+    this.log.push(...log ?? []);
     this.highWatermark = highWatermark;
     this.partition = this.system.spawn<PartitionRequest>("partition", () => ({
       receive: (message) => this.#serve(message),
@@ -179,18 +179,17 @@ class Stage {
   }
 
   /** Answers the oldest append. */
-  answer(error: ErrorCode = ErrorCode.NONE, baseOffset?: number): void {
+  answer(error: ErrorCode = ErrorCode.NONE, baseOffset = this.endOffset): void {
     const append = this.appends.shift();
     if (append === undefined) throw new Error("Nothing is appended");
-    const offset = baseOffset ?? this.endOffset;
     if (error === ErrorCode.NONE) {
-      setBaseOffset(append.records, 0, offset);
+      setBaseOffset(append.records, 0, baseOffset);
       this.log.push(append.records);
     }
     const reply: AppendReply = {
       error,
       errorMessage: null,
-      baseOffset: error === ErrorCode.NONE ? offset : -1,
+      baseOffset: error === ErrorCode.NONE ? baseOffset : -1,
       logAppendTime: -1,
       logStartOffset: 0,
     };
