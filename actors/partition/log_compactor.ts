@@ -176,19 +176,19 @@ export class LogCompactor {
     const run = this.#run;
     if (run === undefined) return;
     const { environment: { clock, dispatcher }, later, after } = this.#options;
-    const until = clock.monotonic() + SLICE_MS;
+    const now = clock.monotonic();
+    const delayMs = this.#aheadMs(run, now);
+    // What is less than a timer can tell is made up for with the next slice.
+    if (delayMs >= 1) return after(delayMs, () => this.#goOn());
+    const until = now + SLICE_MS;
     let steps = 0;
     let step: CompactionStep;
     do step = run.compaction.step(STEP_BYTES); while (
       step.kind === "more" && ++steps < STEPS_MAX && clock.monotonic() < until
     );
     if (step.kind === "waiting") run.isWaiting = true;
-    else if (step.kind !== "more") return this.#ended(run, step);
-    else {
-      const delayMs = this.#aheadMs(run, clock.monotonic());
-      if (delayMs > 0) after(delayMs, () => this.#goOn());
-      else dispatcher.afterIo(later(() => this.#goOn()));
-    }
+    else if (step.kind === "more") dispatcher.afterIo(later(() => this.#goOn()));
+    else this.#ended(run, step);
   }
 
   /** For how long it has to rest so as not to take more of the disk than it may. */

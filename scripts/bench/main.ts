@@ -11,6 +11,7 @@ import { parseArgs } from "@std/cli/parse-args";
 import { Bench, type Part } from "./bench.ts";
 import { type Figure, figureToJson, formatTable, isMet } from "./figure.ts";
 import { both } from "./parts/both.ts";
+import { compaction } from "./parts/compaction.ts";
 import { consume } from "./parts/consume.ts";
 import { failover } from "./parts/failover.ts";
 import { groups } from "./parts/groups.ts";
@@ -34,6 +35,7 @@ const PARTS: readonly Part[] = [
   recovery,
   start,
   partitions,
+  compaction,
   replication,
   failover,
   leaderLoss,

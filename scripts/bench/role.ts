@@ -7,6 +7,7 @@
 
 import { type Node, startNode } from "../../actors/start_node.ts";
 import { jsonLine, readJsonLines } from "./lines.ts";
+import { type AcknowledgedLoad, AcknowledgedSender } from "./load/acknowledgements.ts";
 import { type ConsumeLoad, ConsumeRunner } from "./load/consume.ts";
 import { type EndToEndLoad, ProbeReceiver, ProbeSender } from "./load/end_to_end.ts";
 import { type LogLoad, measureLog } from "./load/log_files.ts";
@@ -33,6 +34,7 @@ export type Job =
   | { readonly role: "consumer"; readonly load: ConsumeLoad }
   | { readonly role: "probe-sender"; readonly load: EndToEndLoad }
   | { readonly role: "probe-receiver"; readonly load: EndToEndLoad }
+  | { readonly role: "acknowledged-sender"; readonly load: AcknowledgedLoad }
   | { readonly role: "log"; readonly load: LogLoad }
   | { readonly role: "socket-receiver" }
   | { readonly role: "socket-relay"; readonly to: Address }
@@ -62,6 +64,8 @@ function play(job: Job): Promise<Player> {
       return playRunner(ProbeSender.connect(job.load));
     case "probe-receiver":
       return playRunner(ProbeReceiver.connect(job.load));
+    case "acknowledged-sender":
+      return playRunner(AcknowledgedSender.connect(job.load));
     case "log":
       return playLog(job.load);
     case "socket-receiver":

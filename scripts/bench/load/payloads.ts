@@ -27,6 +27,6 @@ function flat(text: string): string {
 }
 
 /** Keys like those of customers or devices. */
-export function textKeys(): string[] {
-  return Array.from({ length: KEYS }, (_, index) => flat(`customer-${index}`));
+export function textKeys(count = KEYS): string[] {
+  return Array.from({ length: count }, (_, index) => flat(`customer-${index}`));
 }

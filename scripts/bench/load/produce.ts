@@ -16,6 +16,8 @@ export interface ProduceLoad {
   readonly topic: string;
   readonly mode: ProduceMode;
   readonly recordSize: number;
+  /** How many keys there are, where records have one; default 10,000. */
+  readonly keys?: number;
   readonly config?: ProducerConfig;
 }
 
@@ -40,7 +42,7 @@ export class ProduceRunner implements AsyncDisposable {
   readonly #producer: Producer;
   readonly #values: Uint8Array[];
   readonly #texts: string[];
-  readonly #keys = textKeys();
+  readonly #keys: string[];
 
   static async connect(load: ProduceLoad): Promise<ProduceRunner> {
     return new ProduceRunner(load, await Producer.connect(load.bootstrap, load.config));
@@ -51,6 +53,7 @@ export class ProduceRunner implements AsyncDisposable {
     this.#producer = producer;
     this.#values = byteValues(load.recordSize);
     this.#texts = textValues(load.recordSize);
+    this.#keys = load.mode === "keyed" ? textKeys(load.keys) : [];
   }
 
   /** Sends so many records; resolves when all are acknowledged, rejects when one is not. */
