@@ -19,7 +19,7 @@ const actions: fc.Arbitrary<readonly Action[]> = fc.array(
   fc.oneof(
     { weight: 4, arbitrary: fc.record({ kind: fc.constant("join" as const), which }) },
     { weight: 2, arbitrary: fc.record({ kind: fc.constant("leave" as const), which }) },
-    { weight: 1, arbitrary: fc.record({ kind: fc.constant("crash" as const), which }) },
+    { weight: 3, arbitrary: fc.record({ kind: fc.constant("crash" as const), which }) },
     { weight: 1, arbitrary: fc.record({ kind: fc.constant("dawdle" as const), which }) },
     {
       weight: 3,
@@ -35,6 +35,8 @@ const actions: fc.Arbitrary<readonly Action[]> = fc.array(
 
 const PARTITIONS = 4;
 const HOSTS = 5;
+/** What a user takes for what a poll gives. */
+const WORK_MS = 300;
 
 /** A reader whose user takes its time now and then. */
 interface Member {
@@ -125,9 +127,10 @@ class Chaos {
     const { timers } = this.world.at(member.host + 2);
     while (!member.isLeaving) {
       const records = await consumer.poll(1000);
-      const waitMs = Math.max(0, member.dawdlesUntil - this.world.nowMs);
+      if (records.length === 0) continue;
+      const waitMs = Math.max(WORK_MS, member.dawdlesUntil - this.world.nowMs);
       member.isBusy = true;
-      if (waitMs > 0) await new Promise<void>((resolve) => timers.schedule(waitMs, resolve));
+      await new Promise<void>((resolve) => timers.schedule(waitMs, resolve));
       member.isBusy = false;
       if (this.#members[member.host] !== member) return;
       for (const record of records) this.processed.add(record.text());
