@@ -18,7 +18,7 @@
 
 import type { NodeId, Offset } from "../../storage/bytes/ids.ts";
 import { ErrorCode } from "../../net/messages/errors.ts";
-import type { PartitionRequest, ReadReply } from "../partition/messages.ts";
+import type { FollowerState, PartitionRequest, ReadReply } from "../partition/messages.ts";
 import type { AskResult } from "../runtime/actor.ts";
 import type { Ref } from "../runtime/ref.ts";
 import type { Call } from "./call.ts";
@@ -31,7 +31,7 @@ export interface FetchLimits {
   readonly maxWaitMs: number;
   readonly readCommitted: boolean;
   /** Who follows, where a follower fetches. */
-  readonly follower?: { readonly replicaId: NodeId; readonly brokerEpoch: Offset } | undefined;
+  readonly follower?: Pick<FollowerState, "replicaId" | "brokerEpoch" | "askedAt"> | undefined;
   /** Whether a consumer may read from followers, too. */
   readonly anyReplica?: boolean;
   /** Where the consumer stands, if it is to be told of a replica there (KIP-392). */
@@ -338,8 +338,15 @@ export class FetchOperation {
     const seenEndOffset = this.#endOf(reply);
     const seenHighWatermark = reply.highWatermark;
     if (seenEndOffset <= partition.asked.fetchOffset) this.#session.settled(partition);
-    const { readCommitted } = this.#limits;
-    const seen = { seenEndOffset, seenHighWatermark, bytes, readCommitted };
+    const { readCommitted, follower } = this.#limits;
+    const { askedAt } = follower ?? {};
+    const seen = {
+      seenEndOffset,
+      seenHighWatermark,
+      bytes,
+      readCommitted,
+      ...(askedAt === undefined ? {} : { askedAt }),
+    };
     this.#session.watch(partition, target.partition, seen);
   }
 

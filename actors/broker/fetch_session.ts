@@ -150,7 +150,7 @@ export class FetchSession {
   watch(
     watched: SessionPartition,
     partition: Ref<PartitionRequest>,
-    seen: Pick<AwaitData, "seenEndOffset" | "seenHighWatermark" | "bytes" | "readCommitted">,
+    seen: Omit<AwaitData, "kind" | "follower" | "token" | "replyTo">,
   ): void {
     const replyTo = this.#owner?.notices;
     if (replyTo === undefined) return;

@@ -3,7 +3,7 @@
  *
  * A consumer waits for the high watermark to advance, or for the last stable offset where it reads
  * committed records only; a follower for the log end. A follower is also told, once, that the high
- * watermark or the log start offset has moved.
+ * watermark or the log start offset has moved, and that its next request is to be heard of.
  *
  * Invariant: who was told that there is something to read waits no more.
  *
@@ -35,6 +35,8 @@ interface Waiter {
 
 export class DataWaiters {
   readonly #waiters = new Map<Ref<DataAvailable>, Waiter>();
+  /** Of requests of followers that came up to then the leader does not count any more. */
+  #countedFrom = -Infinity;
 
   get size(): number {
     return this.#waiters.size;
@@ -54,7 +56,10 @@ export class DataWaiters {
     const seenStable = readCommitted ? seenEndOffset : undefined;
     const waiter = { follower, seenStable, token, missing: bytes, toldOfProgress: false };
     this.#waiters.set(replyTo, waiter);
-    if (follower && seenHighWatermark !== highWatermark) this.#tellProgress(replyTo, waiter);
+    const isOld = (message.askedAt ?? Infinity) <= this.#countedFrom;
+    if (follower && (isOld || seenHighWatermark !== highWatermark)) {
+      this.#tellProgress(replyTo, waiter);
+    }
   }
 
   remove(replyTo: Ref<DataAvailable>): void {
@@ -80,6 +85,12 @@ export class DataWaiters {
         if (stable > waiter.seenStable) this.#gained(replyTo, waiter, Infinity);
       }
     }
+  }
+
+  /** What followers asked for until `now` counts no more: they are to be heard of anew. */
+  countFrom(now: number): void {
+    this.#countedFrom = now;
+    this.startMoved();
   }
 
   /** The log start offset has moved, which followers follow. */

@@ -2,7 +2,8 @@
  * What a leader knows of one of its followers in this leader epoch, by its fetches.
  *
  * Invariant: the log end offset is one that the follower itself fetched from in this leader epoch,
- * at a place where its log and the leader's agree; NONE before the first such fetch.
+ * at a place where its log and the leader's agree; NONE before the first such fetch. Who was taken
+ * out of sync is known by what it asked for since.
  *
  * @module
  */
@@ -18,13 +19,21 @@ export class FollowerProgress {
   brokerEpoch: Offset = NONE;
   /** When it last held all that the leader had; monotonic milliseconds. */
   lastCaughtUp: number;
+  /** What was asked for up to then says nothing of it; monotonic milliseconds. */
+  readonly #since: number;
   #lastFetch = -Infinity;
   /** Where the leader's log ended when the follower last fetched. */
   #leaderEndAtFetch: Offset = Infinity;
 
   /** A member of the in-sync replicas counts as caught up when the epoch begins. */
-  constructor(lastCaughtUp: number) {
+  constructor(lastCaughtUp: number, since = -Infinity) {
     this.lastCaughtUp = lastCaughtUp;
+    this.#since = since;
+  }
+
+  /** Whether what was asked for at that time is from before it was taken out of sync. */
+  isOld(askedAt: number): boolean {
+    return askedAt <= this.#since;
   }
 
   /** It fetched: who asks for what came after the last answer had caught up when that was given. */

@@ -333,10 +333,11 @@ export abstract class LeaderState implements ReplicaState {
   }
 
   protected noteFetch(fetch: FollowerFetch, now: number): void {
-    const { replicaId, fetchOffset, brokerEpoch, logStartOffset } = fetch;
+    const { replicaId, fetchOffset, brokerEpoch, logStartOffset, askedAt = Infinity } = fetch;
     const follower = this.progress.get(replicaId);
-    if (follower !== undefined) follower.logStartOffset = logStartOffset;
-    follower?.fetched(
+    if (follower === undefined || follower.isOld(askedAt)) return;
+    follower.logStartOffset = logStartOffset;
+    follower.fetched(
       fetchOffset,
       brokerEpoch,
       this.log.logEndOffset,

@@ -108,6 +108,8 @@ export interface FollowerState {
   /** Leader epoch of the last record it holds; -1 where it holds none. */
   readonly lastFetchedEpoch: Epoch;
   readonly logStartOffset: Offset;
+  /** When its request came to this node, in monotonic ms; absent where it just did. */
+  readonly askedAt?: number;
 }
 
 export interface ReadReply {
@@ -148,6 +150,8 @@ export interface AwaitData {
   /** The high watermark that it was told. */
   readonly seenHighWatermark: Offset;
   readonly bytes: number;
+  /** When the request of a follower came, in monotonic ms; absent where it just did. */
+  readonly askedAt?: number;
   /** Comes back with the notice: the asker may await many partitions by one ref. */
   readonly token: number;
   readonly replyTo: Ref<DataAvailable>;
@@ -158,7 +162,8 @@ export interface DataAvailable {
   readonly token: number;
   /**
    * False where only the high watermark or the log start offset has moved, of which a follower is
-   * told when it is answered anyway: its wait for records goes on.
+   * told when it is answered anyway, or where its next request is to be heard of: its wait for
+   * records goes on.
    */
   readonly readable: boolean;
 }

@@ -489,9 +489,8 @@ class PartitionActor implements Actor<PartitionMessage> {
 
   #takeAssignment(log: Log): void {
     const { isIncomplete: wasIncomplete, partitionEpoch } = this.#replica;
-    const assigned = this.#withMark(() =>
-      this.#replica.assign(this.#assignment, this.#context.environment.clock.monotonic())
-    );
+    const now = this.#monotonic();
+    const assigned = this.#withMark(() => this.#replica.assign(this.#assignment, now));
     if (!assigned.accepted) return;
     const { epochStart, truncateTo, newEpoch } = assigned;
     if (epochStart !== undefined) log.assignEpoch(this.#replica.leaderEpoch, epochStart);
@@ -500,6 +499,7 @@ class PartitionActor implements Actor<PartitionMessage> {
     if (this.#replica.role !== "leader") this.#appender.fail();
     // Who waits learns of the new epoch when it asks again, and is heard of again.
     const isKnown = !newEpoch && this.#replica.partitionEpoch <= partitionEpoch + 1;
+    if (this.#replica.partitionEpoch > partitionEpoch) this.#waiters.countFrom(now);
     if (!isKnown || this.#replica.role !== "leader") this.#waiters.release();
     this.#following.settle(log);
     this.#keeper.maybeFlush(log);

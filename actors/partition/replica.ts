@@ -213,7 +213,9 @@ export class Replica extends LeaderState {
       const keep = reset === "none" || (reset === "out of sync" && isMember);
       const kept = keep ? known.get(id) : undefined;
       const caughtUp = isMember ? now : -Infinity;
-      followers.set(id, kept ?? new FollowerProgress(caughtUp));
+      // A fetch that waits may be of one that has failed since.
+      const since = reset === "out of sync" ? now : -Infinity;
+      followers.set(id, kept ?? new FollowerProgress(caughtUp, since));
     }
     return followers;
   }

@@ -88,6 +88,7 @@ function run(call: FetchCall, context: Exclude<FetchContext, { kind: "refused" }
   const follower = replicaId(request) < 0 ? undefined : {
     replicaId: replicaId(request),
     brokerEpoch: request.replicaState.replicaEpoch,
+    askedAt: environment.clock.monotonic(),
   };
   new FetchOperation({
     call,

@@ -54,7 +54,9 @@ export class Stage {
     readonly epoch?: number;
     readonly last?: number;
     readonly brokerEpoch?: number;
+    readonly askedAt?: number;
   } = {}) {
+    const { askedAt } = more;
     const { epoch = this.replica.leaderEpoch, brokerEpoch = -1 } = more;
     const last = more.last ?? (fetchOffset > 0 ? this.log.epochForOffset(fetchOffset - 1) : -1);
     return this.replica.fetchedBy({
@@ -64,6 +66,7 @@ export class Stage {
       lastFetchedEpoch: last,
       brokerEpoch,
       logStartOffset: 0,
+      ...(askedAt === undefined ? {} : { askedAt }),
     }, this.now);
   }
 

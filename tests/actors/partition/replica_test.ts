@@ -393,6 +393,19 @@ Deno.test("replica: who was taken out of sync is let in by a fetch, not by what 
   assertEquals(stage.replica.takeProposal()?.newIsr.map(({ brokerId }) => brokerId), [1, 3, 2]);
 });
 
+Deno.test("replica: what was asked for before a follower was taken out of sync does not count", () => {
+  const stage = new Stage(THREE);
+  stage.append(3);
+  for (const id of [2, 3]) stage.fetch(id, 3);
+  stage.assign({ ...THREE, isr: [1, 3], partitionEpoch: 1 });
+  // A fetch that waits is read from again: it may be of one that has failed since.
+  stage.fetch(2, 3, { askedAt: stage.now });
+  assertEquals(stage.replica.followers.get(2)!.logEndOffset, -1);
+  assertEquals(stage.replica.takeProposal(), undefined);
+  stage.fetch(2, 3, { askedAt: stage.now + 1 });
+  assertEquals(stage.replica.takeProposal()?.newIsr.map(({ brokerId }) => brokerId), [1, 3, 2]);
+});
+
 Deno.test("replica: the end is withheld until the high watermark has reached the epoch's start", () => {
   const stage = new Stage(THREE, [0, 0]);
   assertEquals(stage.replica.checkLatestOffset(), ErrorCode.OFFSET_NOT_AVAILABLE);
