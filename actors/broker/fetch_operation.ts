@@ -16,7 +16,7 @@
  * @module
  */
 
-import type { NodeId, Offset } from "../../storage/bytes/ids.ts";
+import type { Offset } from "../../storage/bytes/ids.ts";
 import { ErrorCode } from "../../net/messages/errors.ts";
 import type { FollowerState, PartitionRequest, ReadReply } from "../partition/messages.ts";
 import type { AskResult } from "../runtime/actor.ts";
