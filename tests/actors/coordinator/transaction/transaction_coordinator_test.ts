@@ -304,8 +304,10 @@ class Run {
     }
   }
 
-  #ask<Reply>(request: object & { readonly kind: string }): Awaited<Reply> {
-    const awaited = this.stage.ask<Reply>(request as Asked<TransactionRequest["kind"]>);
+  #ask<Reply>(
+    request: { readonly kind: string; readonly [field: string]: unknown },
+  ): Awaited<Reply> {
+    const awaited = this.stage.ask<Reply>(request as unknown as Asked<TransactionRequest["kind"]>);
     this.#asked.push({ what: request.kind, awaited });
     return awaited;
   }

@@ -73,7 +73,7 @@ export class TransactionStage {
 
   constructor(
     properties: Readonly<Record<string, string>> = {},
-    Rules?: typeof TransactionRules,
+    Rules: typeof TransactionRules | undefined = undefined,
   ) {
     this.#properties = properties;
     this.#Rules = Rules;
