@@ -14,7 +14,7 @@ import { ErrorCode } from "../../../net/messages/errors.ts";
 import { isInternalTopic } from "../../coordinator/internal_topics.ts";
 import { maybeTopicAccess } from "../access.ts";
 import type { ApiHandler } from "../call.ts";
-import { decidedByController } from "../controller_questions.ts";
+import { askController } from "../controller_questions.ts";
 
 export const deleteTopics: ApiHandler<DeleteTopicsRequest, DeleteTopicsResponse> = {
   api: DELETE_TOPICS,
@@ -28,7 +28,13 @@ export const deleteTopics: ApiHandler<DeleteTopicsRequest, DeleteTopicsResponse>
     const isInternal = ({ name, topicId }: { name: string | null; topicId: Uuid }) =>
       isInternalTopic(name ?? broker.image.topicById(topicId)?.name ?? null);
     if (!states(request).some(isInternal)) {
-      return decidedByController(call, deleteTopics, request.timeoutMs);
+      // The way to the controller has a version of its own, which may lack the older field.
+      const named = { ...request, topics: states(request), topicNames: [] };
+      const reply = (response: DeleteTopicsResponse) => call.reply(response);
+      return askController(call, DELETE_TOPICS, named, request.timeoutMs, {
+        answered: reply,
+        failed: (error, message) => reply(deleteTopics.failed(request, error, message)),
+      });
     }
     const reason = "Topics of coordinators are not to be deleted";
     call.reply(deleteTopics.failed(request, ErrorCode.INVALID_TOPIC_EXCEPTION, reason));

@@ -85,7 +85,7 @@ def large(place):
     topic = place.fresh("large")
     client = admin(place)
     configs = {"max.message.bytes": "12000000"}
-    client.create_topics([NewTopic(topic, 1, 1, topic_configs=configs)])
+    client.create_topics([NewTopic(topic, 1, place.nodes, topic_configs=configs)])
     client.close()
     size = 10_000_000
     produce(place, topic, ["x" * size], max_request_size=12_000_000, buffer_memory=40_000_000)
@@ -110,7 +110,7 @@ def topics(place):
 def configs(place):
     topic = place.fresh("configs")
     client = admin(place)
-    client.create_topics([NewTopic(topic, 1, 1)])
+    client.create_topics([NewTopic(topic, 1, place.nodes)])
     resource = {"retention.ms": "123456"}
     client.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, configs=resource)])
     [answer] = client.describe_configs(
@@ -167,7 +167,7 @@ def resume(place):
 def rebalance(place):
     topic, group = place.fresh("shared"), place.fresh("group")
     client = admin(place)
-    client.create_topics([NewTopic(topic, 6, 1)])
+    client.create_topics([NewTopic(topic, 6, place.nodes)])
     members = [Member(place, topic, group) for _ in range(3)]
     until("two partitions each", lambda: all(len(m.owned) == 2 for m in members))
     members[0].stop()

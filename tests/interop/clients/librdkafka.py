@@ -28,10 +28,10 @@ def done(futures):
         future.result(20)
 
 
-def create(place, topic, partitions=1, replicas=1, **configs):
+def create(place, topic, partitions=1, replicas=None, **configs):
     named = {name.replace("_", "."): value for name, value in configs.items()}
     client = admin(place)
-    done(client.create_topics([NewTopic(topic, partitions, replicas, config=named)]))
+    done(client.create_topics([NewTopic(topic, partitions, replicas or place.nodes, config=named)]))
 
 
 def produce(place, topic, values, **options):
