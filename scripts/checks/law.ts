@@ -22,7 +22,9 @@ const BYTES_ON_WIRE = ["wire", "messages"];
 const GROUND = [...BYTES_ON_DISK, "compression", ...BYTES_ON_WIRE];
 const BELOW_ROLES = [...GROUND, "runtime", "config"];
 const ADAPTERS = ["disk adapter", "network adapter", "environment adapter"];
-const BELOW_BROKER = [...BELOW_ROLES, "link", "controller", "partition", "coordinator"];
+/** What the roles of a node say to each other: siblings know no more of each other than that. */
+const SAID = ["said by controllers", "said by partitions"];
+const BELOW_BROKER = [...BELOW_ROLES, "link", ...SAID, "controller", "partition", "coordinator"];
 const EVERYTHING = [...BELOW_BROKER, "broker", "client", "node", "start", "sim", ...ADAPTERS];
 
 export const LAW: readonly Room[] = [
@@ -105,19 +107,30 @@ export const LAW: readonly Room[] = [
     mayImport: GROUND,
   },
   {
+    // Requests, and the image of what is committed.
+    name: "said by controllers",
+    files: ["actors/controller/messages.ts", "actors/controller/cluster_image.ts"],
+    mayImport: [...BELOW_ROLES, "controller"],
+  },
+  {
     name: "controller",
     files: ["actors/controller/"],
-    mayImport: [...BELOW_ROLES, "link"],
+    mayImport: [...BELOW_ROLES, "link", "said by controllers"],
+  },
+  {
+    name: "said by partitions",
+    files: ["actors/partition/messages.ts", "actors/partition/verification.ts"],
+    mayImport: [...BELOW_ROLES, "partition"],
   },
   {
     name: "partition",
     files: ["actors/partition/"],
-    mayImport: [...BELOW_ROLES, "link"],
+    mayImport: [...BELOW_ROLES, "link", "said by partitions"],
   },
   {
     name: "coordinator",
     files: ["actors/coordinator/"],
-    mayImport: BELOW_ROLES,
+    mayImport: [...BELOW_ROLES, ...SAID],
   },
   {
     name: "broker",
@@ -146,6 +159,7 @@ export const LAW: readonly Room[] = [
       "actors/join_cluster.ts",
       "actors/joining_node.ts",
       "actors/booted_node.ts",
+      "actors/node_listeners.ts",
       "actors/wired_node.ts",
     ],
     mayImport: [...BELOW_BROKER, "broker"],

@@ -8,7 +8,7 @@
 import { parseBootstrap } from "../../../actors/client/bootstrap.ts";
 import { Cluster } from "../../../actors/client/cluster.ts";
 import { adminSettings } from "../../../actors/client/configs.ts";
-import { defaultEnvironment } from "../../../actors/client/default_environment.ts";
+import { denoEnvironment } from "../../../actors/runtime/deno_environment.ts";
 import { ErrorCode, errorName } from "../../../net/messages/errors.ts";
 import { FIND_COORDINATOR } from "../../../net/messages/find_coordinator.ts";
 import { HEARTBEAT } from "../../../net/messages/heartbeat.ts";
@@ -48,7 +48,7 @@ export class GroupMembers implements AsyncDisposable {
 
   static async connect(bootstrap: string, topic: string, count: number): Promise<GroupMembers> {
     const cluster = new Cluster({
-      environment: defaultEnvironment(),
+      environment: denoEnvironment({ dataRoot: "." }),
       settings: adminSettings({ clientId: "bench-groups" }),
       bootstrap: parseBootstrap(bootstrap),
       allowAutoTopicCreation: false,
