@@ -95,6 +95,12 @@ export type {
   TransactionListing,
 } from "./actors/client/admin_transactions.ts";
 export type {
+  AlterClientQuotas,
+  ClientQuotas,
+  QuotaEntity,
+  QuotaKey,
+} from "./actors/client/admin_quotas.ts";
+export type {
   AlterConfigs,
   ClusterDescription,
   ConfigEntry,

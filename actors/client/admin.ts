@@ -20,6 +20,13 @@ import { make } from "../../net/schema/make.ts";
 import { AdminCalls, check } from "./admin_calls.ts";
 import { alterConfigs, describeConfigs } from "./admin_configs.ts";
 import {
+  type AlterClientQuotas,
+  alterClientQuotas,
+  type ClientQuotas,
+  describeClientQuotas,
+  type QuotaEntity,
+} from "./admin_quotas.ts";
+import {
   addVoter,
   alterReassignments,
   describeOffsets,
@@ -194,6 +201,19 @@ export class Admin implements AsyncDisposable {
   /** The configs of topics and brokers, in the order given, and where each value comes from. */
   describeConfigs(resources: readonly ConfigResource[]): Promise<DescribedConfigs[]> {
     return describeConfigs(this.#calls, resources);
+  }
+
+  /** The quotas that concern an entity, or all (KIP-546). */
+  describeClientQuotas(entity: QuotaEntity = {}): Promise<ClientQuotas[]> {
+    return describeClientQuotas(this.#calls, entity);
+  }
+
+  /** Changes single quotas of clients and leaves the others (KIP-546). */
+  alterClientQuotas(
+    changes: readonly AlterClientQuotas[],
+    options: { readonly validateOnly?: boolean } = {},
+  ): Promise<void> {
+    return alterClientQuotas(this.#calls, changes, options.validateOnly ?? false);
   }
 
   /** Changes single configs and leaves the others (KIP-339). */

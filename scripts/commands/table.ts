@@ -14,6 +14,7 @@ import { GROUPS } from "./groups.ts";
 import { logDump } from "./log_dump.ts";
 import { node } from "./node.ts";
 import { produce } from "./produce.ts";
+import { QUOTAS } from "./quotas.ts";
 import { sim } from "./sim.ts";
 import { TOPICS } from "./topics.ts";
 import { TRANSACTIONS } from "./transactions.ts";
@@ -27,6 +28,7 @@ export const COMMANDS: readonly Command[] = [
   consume,
   ...GROUPS,
   ...TRANSACTIONS,
+  ...QUOTAS,
   logDump,
   ...BENCH,
   chaos,
