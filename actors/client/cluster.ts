@@ -18,6 +18,7 @@ import type { SocketAddress } from "../../net/network.ts";
 import type { Environment, RandomStream, Timer } from "../runtime/environment.ts";
 import { NodeConnection } from "../link/node_connection.ts";
 import type { NodeLink } from "../link/node_link.ts";
+import type { BrokerAddress } from "./bootstrap.ts";
 import type { ClientSettings } from "./configs.ts";
 import { BrokerNotAvailableError, type ClientError, DisconnectedError } from "./errors.ts";
 import { Metadata } from "./metadata.ts";
@@ -25,7 +26,7 @@ import { Metadata } from "./metadata.ts";
 export interface ClusterOptions {
   readonly environment: Environment;
   readonly settings: ClientSettings;
-  readonly bootstrap: readonly SocketAddress[];
+  readonly bootstrap: readonly BrokerAddress[];
   readonly allowAutoTopicCreation: boolean;
 }
 
@@ -186,6 +187,7 @@ export class Cluster {
       random: this.#random,
       pool: this.#pool,
       address,
+      encoding: this.#options.bootstrap[0]?.encoding,
       ready: () => {
         this.metadata.connected();
         this.#observer?.linksChanged();

@@ -16,7 +16,8 @@ import { type NodeId, NONE } from "../../storage/bytes/ids.ts";
 import { type ClientError, refusalError } from "./errors.ts";
 import type { LinkSettings } from "./link_settings.ts";
 
-const SOFTWARE_VERSION = "0.1.0";
+/** Of this software, as it says of itself. */
+export const SOFTWARE_VERSION = "0.1.0";
 
 /** Who connects, and to whom. */
 export interface Introduction {

@@ -1,9 +1,9 @@
 /**
- * One native connection to one node: made when needed, greeted, kept, and made again. Clients have
+ * One connection to one node, in either encoding: made when needed, greeted, kept, and made again. Clients have
  * such connections, and so have nodes to their fellows (peer.ts).
  *
- * Owns the connection's state and the waits between attempts. Does not own what requests say, who
- * the two are to each other (greeting.ts), nor the keeping of requests under way (exchanges.ts).
+ * Owns the connection's state and the waits between attempts. Does not own what requests say, how
+ * they are written and who the two are to each other (wire.ts), nor the keeping of requests under way (exchanges.ts).
  *
  * ```
  * idle ──connect()──▶ connecting ──▶ greeting ──▶ ready
@@ -22,15 +22,8 @@
 import type { BufferPool } from "../../net/buffer_pool.ts";
 import type { Frame } from "../../net/frame_reader.ts";
 import { FramedConnection } from "../../net/framed_connection.ts";
-import {
-  commonVersions,
-  HANDSHAKE_FRAME_BYTES_MAX,
-  NATIVE_HANDSHAKE,
-  type NativeHandshakeResponse,
-} from "../../net/handshake.ts";
 import { ErrorCode } from "../../net/messages/errors.ts";
 import { APIS } from "../../net/messages/table.ts";
-import { encodeRequest, EnvelopeReader, NATIVE_FRAME_BYTES_MIN } from "../../net/msgpack.ts";
 import { type Connection, formatAddress, type SocketAddress } from "../../net/network.ts";
 import type { Api } from "../../net/schema.ts";
 import { type NodeId, NONE } from "../../storage/bytes/ids.ts";
@@ -44,9 +37,12 @@ import {
   TimeoutError,
 } from "./errors.ts";
 import { type Exchange, type ExchangeEnd, Exchanges } from "./exchanges.ts";
-import { greetingOf, type Introduction, refusalOf } from "./greeting.ts";
+import type { Introduction } from "./greeting.ts";
+import { KafkaWire } from "./kafka_wire.ts";
 import type { LinkSettings } from "./link_settings.ts";
+import { NativeWire } from "./native_wire.ts";
 import type { Hold, NodeLink } from "./node_link.ts";
+import type { Greeting, Wire } from "./wire.ts";
 
 export interface NodeConnectionOptions extends Introduction {
   readonly environment: Environment;
@@ -54,6 +50,8 @@ export interface NodeConnectionOptions extends Introduction {
   readonly random: RandomStream;
   readonly pool: BufferPool;
   readonly address: SocketAddress;
+  /** How its messages are written; natively when absent. */
+  readonly encoding?: "kafka" | undefined;
   /** What may be asked, at most what the node says it serves. Those for clients when absent. */
   readonly apis?: readonly Api[];
   /** Requests go out from now on. */
@@ -77,7 +75,7 @@ type State = "idle" | "waiting" | "connecting" | "greeting" | "ready" | "ending"
 export class NodeConnection implements NodeLink {
   readonly address: SocketAddress;
   readonly #options: NodeConnectionOptions;
-  readonly #reader = new EnvelopeReader();
+  readonly #wire: Wire;
   #state: State = "idle";
   #nodeId: NodeId = NONE;
   #clusterId = "";
@@ -99,6 +97,10 @@ export class NodeConnection implements NodeLink {
   constructor(options: NodeConnectionOptions) {
     this.#options = options;
     this.address = options.address;
+    const { settings, apis = APIS } = options;
+    this.#wire = options.encoding === "kafka"
+      ? new KafkaWire(settings.clientId, apis)
+      : new NativeWire(settings, options, apis);
     this.#exchanges = new Exchanges({
       environment: options.environment,
       late: ({ api, timeoutMs }) => this.#fail(this.#timedOut(api, timeoutMs)),
@@ -203,7 +205,8 @@ export class NodeConnection implements NodeLink {
       return;
     }
     try {
-      encodeRequest(framed.writer, api, version, this.#exchanges.takeCorrelationId(), request);
+      const correlationId = this.#exchanges.takeCorrelationId();
+      this.#wire.encode(framed.writer, api, version, correlationId, request);
     } catch (error) {
       dispatcher.atEndOfTurn(() => done(unencodable(error)));
       return;
@@ -233,37 +236,37 @@ export class NodeConnection implements NodeLink {
 
   #greet(connection: Connection): void {
     this.#state = "greeting";
-    const { pool, settings } = this.#options;
-    const options = {
-      frameBytesMax: HANDSHAKE_FRAME_BYTES_MAX,
-      frameBytesMin: NATIVE_FRAME_BYTES_MIN,
-    };
-    const framed = new FramedConnection(connection, pool, options, {
+    const { frameBytesMin, greetingBytesMax } = this.#wire;
+    const options = { frameBytesMax: greetingBytesMax, frameBytesMin };
+    const framed = new FramedConnection(connection, this.#options.pool, options, {
       received: (frames) => this.#received(frames),
       closed: (reason) => this.#closed(reason),
     });
     this.#framed = framed;
     framed.start();
-    const greeting = greetingOf(settings, this.#options);
-    const { requestTimeoutMs } = settings;
-    const greeted: ExchangeEnd = (result, frame) => {
-      frame?.release();
-      if (frame !== undefined) this.#greeted(result as NativeHandshakeResponse);
-    };
-    const exchange = this.#exchanges.make(NATIVE_HANDSHAKE, greeting, requestTimeoutMs, greeted);
-    this.#transmit(framed, exchange, 0);
+    this.#ask(framed, this.#wire.greeting());
   }
 
-  #greeted(greeting: NativeHandshakeResponse): void {
-    const refusal = refusalOf(greeting, this.#options, this.#cannotConnect);
-    if (refusal !== undefined) return this.#fail(refusal);
+  #ask(framed: FramedConnection, { api, version, request }: Greeting): void {
+    const { requestTimeoutMs } = this.#options.settings;
+    const greeted: ExchangeEnd = (result, frame) => {
+      frame?.release();
+      if (frame !== undefined) this.#greeted(framed, result);
+    };
+    const exchange = this.#exchanges.make(api, request, requestTimeoutMs, greeted);
+    this.#transmit(framed, exchange, version);
+  }
+
+  #greeted(framed: FramedConnection, answer: unknown): void {
+    const result = this.#wire.greeted(answer, this.#cannotConnect);
+    if (result.kind === "refused") return this.#fail(result.error);
+    if (result.kind === "again") return this.#ask(framed, result.greeting);
     this.#timer?.cancel();
     this.#state = "ready";
-    this.#nodeId = greeting.nodeId;
-    this.#clusterId = greeting.clusterId;
+    this.#nodeId = result.nodeId;
+    this.#clusterId = result.clusterId;
     this.#failures = 0;
-    this.#versions = commonVersions(this.#options.apis ?? APIS, greeting.apiKeys);
-    const framed = this.#framed!;
+    this.#versions = result.versions;
     framed.reader.frameBytesMax = RESPONSE_BYTES_MAX;
     for (const exchange of this.#exchanges.takeUnsent()) this.#start(framed, exchange);
     this.#options.ready();
@@ -295,7 +298,7 @@ export class NodeConnection implements NodeLink {
     exchange.version = version;
     const correlationId = this.#exchanges.takeCorrelationId();
     try {
-      encodeRequest(framed.writer, exchange.api, version, correlationId, exchange.request);
+      this.#wire.encode(framed.writer, exchange.api, version, correlationId, exchange.request);
     } catch (error) {
       return this.#failLater(exchange, unencodable(error));
     }
@@ -324,15 +327,11 @@ export class NodeConnection implements NodeLink {
     let exchange: Exchange | undefined;
     let response: unknown;
     try {
-      const { kind, apiKey, apiVersion, correlationId } = this.#reader.open(frame);
+      const correlationId = this.#wire.open(frame);
       exchange = this.#exchanges.unanswered(correlationId);
-      if (
-        kind !== "response" || apiKey !== exchange?.api.key || apiVersion !== exchange.version
-      ) {
-        throw new RangeError(`${kind} ${correlationId} of api ${apiKey} was not asked for`);
-      }
+      if (exchange === undefined) throw new RangeError(`${correlationId} was not asked for`);
       this.#exchanges.removeUnanswered(correlationId);
-      response = this.#reader.message(exchange.api.response);
+      response = this.#wire.response(frame, exchange);
     } catch (error) {
       frame.release();
       const reason = error instanceof Error ? error.message : String(error);
