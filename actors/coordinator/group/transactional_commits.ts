@@ -35,6 +35,8 @@ export interface TransactionalCommitsOptions {
 export class TransactionalCommits {
   readonly #options: TransactionalCommitsOptions;
   readonly #verification: Verification<TxnOffsetCommit>;
+  /** The producer epoch of what is open: with each a transaction of its own (KIP-890). */
+  readonly #epochs = new Map<ProducerId, number>();
 
   constructor(options: TransactionalCommitsOptions) {
     this.#options = options;
@@ -65,21 +67,30 @@ export class TransactionalCommits {
 
   /** Commits, at once or once it is verified; or refuses. */
   commit(commit: TxnOffsetCommit): void {
-    const { verifier, isOpen, context } = this.#options;
+    const { verifier, context } = this.#options;
     const { producerId, producerEpoch } = commit.request;
     if (verifier !== undefined) {
       const batch = { producerId, producerEpoch, baseSequence: 0 };
       const now = context.now();
-      const admission = this.#verification.admit(commit, batch, isOpen(producerId), now);
+      const isOpen = this.#isOpen(producerId, producerEpoch);
+      const admission = this.#verification.admit(commit, batch, isOpen, now);
       if (admission.kind === "held") return;
       if (admission.kind === "refused") return refuse(commit, admission.error);
     }
     this.#options.commit(commit);
-    if (isOpen(producerId)) this.#verification.appended(producerId);
+    if (!this.#options.isOpen(producerId)) return;
+    this.#epochs.set(producerId, producerEpoch);
+    this.#verification.appended(producerId);
+  }
+
+  /** What the transaction before has open is none of this one's: its marker is yet to come. */
+  #isOpen(producerId: ProducerId, producerEpoch: number): boolean {
+    return this.#options.isOpen(producerId) && this.#epochs.get(producerId) === producerEpoch;
   }
 
   /** A marker of a producer is written: what was verified before was about another transaction. */
   marked(producerId: ProducerId): void {
+    this.#epochs.delete(producerId);
     this.#verification.marked(producerId);
   }
 

@@ -26,7 +26,8 @@ export class Sequences {
   /** A batch was committed. */
   committed(batch: ObservedBatch): void {
     const { producerId, producerEpoch, baseSequence, nextOffset, baseOffset } = batch;
-    if (producerId < 0 || batch.isControl) return;
+    // What a group's coordinator appends for a producer has no sequence: TxnOffsetCommit.
+    if (producerId < 0 || batch.isControl || baseSequence < 0) return;
     const known = this.#producers.get(producerId);
     const next = (baseSequence + nextOffset - baseOffset) % SEQUENCES;
     const expected = known?.epoch === producerEpoch ? known.next : 0;
