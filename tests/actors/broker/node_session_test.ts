@@ -81,8 +81,8 @@ Deno.test("node session: only the node itself may ask for epochs as its replica"
 
 Deno.test("served APIs: limits leave out what an older node does not speak", () => {
   const served = new ServedApis({ Fetch: 15, Metadata: -1 });
-  assertEquals(served.find(FETCH.key, PeerRole.CLIENT)?.versions, { min: 4, max: 15 });
-  assertEquals(served.find(METADATA.key, PeerRole.NODE), undefined);
+  assertEquals(served.find(FETCH.key, PeerRole.CLIENT, "native")?.versions, { min: 4, max: 15 });
+  assertEquals(served.find(METADATA.key, PeerRole.NODE, "native"), undefined);
   const shown = served.forClients.find(({ key }) => key === FETCH.key);
   assertEquals(shown?.advertisedVersions.max, 15);
   assertEquals(limitApis(APIS, undefined), APIS);
