@@ -63,7 +63,7 @@ export interface ClusterRunOptions {
 
 /** Faults that a cluster must bear, whatever its settings. */
 export const CLUSTER_KINDS: readonly FaultKind[] = [
-  ...FAULT_KINDS.filter((kind) => kind !== "bit-flip" && kind !== "sync-fails"),
+  ...FAULT_KINDS.filter((kind) => kind !== "bit-flip"),
   ...CLUSTER_FAULT_KINDS,
 ];
 

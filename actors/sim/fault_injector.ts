@@ -28,6 +28,8 @@ export interface FaultHost {
 export interface ClusterFaults {
   /** Whether these may lose what is not durable, or all: else the budget of the run is spent. */
   mayLoseData(nodes: readonly string[], wipes: boolean): boolean;
+  /** Whether syncs of this node may fail: its disk is replaced before it starts again. */
+  mayFailSyncs(node: string): boolean;
   /** Told before it happens. */
   nodeEnds(node: string, how: "killed" | "power-lost" | "wiped"): void;
   /** Who leads the metadata quorum, if anybody is up that does. */
@@ -265,6 +267,7 @@ export class FaultInjector {
         this.#end(fault, fault.forMs, () => disk.contents.readOnly = false);
         return true;
       case "sync-fails":
+        if (this.#cluster?.mayFailSyncs(fault.node) === false) return false;
         disk.failSyncs(fault.count);
         return true;
       case "write-fails":

@@ -52,6 +52,10 @@ export class SimulatedCluster {
   readonly #dead = new Set<string>();
   /** Names of those that have ended by themselves and start again soon. */
   readonly #restarting = new Set<string>();
+  /** Those whose syncs are to fail, or have: they count as having lost everything. */
+  readonly #doomed = new Set<NodeId>();
+  /** Voters whose disks were emptied: with another directory they are voters no more. */
+  readonly #former = new Set<NodeId>();
 
   constructor(options: SimulatedClusterOptions) {
     this.#options = options;
@@ -92,6 +96,7 @@ export class SimulatedCluster {
     });
     simulation.faults.useCluster({
       mayLoseData: (nodes, wipes) => this.#mayLoseData(nodes, wipes),
+      mayFailSyncs: (node) => this.#mayFailSyncs(node),
       nodeEnds: (node, how) => this.nodeEnds(node, how),
       controller: () => {
         const id = this.checker.leaderOfQuorum;
@@ -124,7 +129,9 @@ export class SimulatedCluster {
     const id = this.#ids.get(name);
     if (id === undefined) return;
     this.checker.processEnded(id, how === "wiped" ? "damaged" : how);
-    if (how === "wiped") this.checker.diskWiped(id);
+    if (how !== "wiped") return;
+    this.checker.diskWiped(id);
+    if (this.members.voters.includes(id)) this.#former.add(id);
   }
 
   /**
@@ -138,7 +145,8 @@ export class SimulatedCluster {
       const left = [...ids];
       return ids.map(() => left.splice(stream.integer(left.length), 1)[0]!);
     };
-    const isFull = stream.chance(1, 2) || !isSettled(this.checker, this.members);
+    const isFull = stream.chance(1, 2) || this.#former.size > 0 ||
+      !isSettled(this.checker, this.members);
     const { minInsyncReplicas } = run;
     const running = new Set(this.members.brokers.filter((id) => this.#isSettled(id)));
     const core = isFull ? this.members : chooseCore(this.checker, {
@@ -182,6 +190,7 @@ export class SimulatedCluster {
   #boot(id: NodeId, environment: Environment): Stoppable {
     const { run, simulation, protocol, log } = this.#options;
     const node = simulation.node(nodeName(id));
+    if (node.disk.hasFailedSync) this.#replaceDisk(id, node);
     const booted = bootNode({
       nodeId: id,
       native: addressOf(id),
@@ -227,12 +236,34 @@ export class SimulatedCluster {
   #mayLoseData(names: readonly string[], wipes: boolean): boolean {
     const { flushBeforeAck, topics, minInsyncReplicas } = this.#options.run;
     const ids = names.map((name) => this.#ids.get(name)!);
-    // A voter that forgets its vote and its log is declared lost, which is another story.
-    if (wipes && ids.some((id) => this.members.voters.includes(id))) return false;
+    if (wipes && !ids.every((id) => this.#mayForget(id))) return false;
     if (flushBeforeAck && !wipes) return true;
     const factors = topics.map(({ replicationFactor }) => replicationFactor);
     const budget = Math.min(minInsyncReplicas, ...factors) - 1;
-    return new Set([...this.checker.recovering, ...ids]).size <= budget;
+    return new Set([...this.checker.recovering, ...this.#doomed, ...ids]).size <= budget;
+  }
+
+  /** Only where no vote and no metadata can be forgotten thereby, however long it takes. */
+  #mayFailSyncs(name: string): boolean {
+    const id = this.#ids.get(name)!;
+    if (this.members.voters.includes(id) || !this.#mayLoseData([name], true)) return false;
+    this.#doomed.add(id);
+    return true;
+  }
+
+  /** Nobody trusts a disk on which a sync has failed: its machine gets another. */
+  #replaceDisk(id: NodeId, node: SimulatedNode): void {
+    this.nodeEnds(node.name, "wiped");
+    node.disk.wipe();
+    this.#doomed.delete(id);
+  }
+
+  /** A voter may forget its votes and its log only where neither is missed, nor is the voter. */
+  #mayForget(id: NodeId): boolean {
+    const { voters } = this.members;
+    if (!voters.includes(id)) return true;
+    const former = new Set([...this.#former, id]);
+    return former.size * 2 < voters.length && this.checker.quorum.mayForget(id, voters);
   }
 }
 

@@ -24,6 +24,8 @@ export class SimulatedDisk {
   readonly contents: MemoryDisk;
   /** False has it lie: a sync of a log is said to be done and makes nothing durable. */
   syncs = true;
+  /** A sync has failed: what it covered may be gone, whatever later syncs say. */
+  hasFailedSync = false;
   readonly #host: SimulatedDiskHost;
   #failingSyncs = 0;
   #failingWrites = 0;
@@ -87,6 +89,7 @@ export class SimulatedDisk {
   wipe(): void {
     this.contents.killProcess();
     this.heal();
+    this.hasFailedSync = false;
     for (const { name } of this.contents.list("")) this.contents.remove(name);
     this.contents.syncDirectory("");
     this.contents.killProcess();
@@ -107,6 +110,7 @@ export class SimulatedDisk {
         if (!this.syncs && operation.path.endsWith(".log")) return { kind: "lie" };
         if (this.#failingSyncs === 0) return undefined;
         this.#failingSyncs--;
+        this.hasFailedSync = true;
         return { kind: "fail", code: "EIO" };
       case "write": {
         if (this.#failingWrites === 0) return undefined;

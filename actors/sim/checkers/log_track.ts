@@ -180,7 +180,10 @@ export class LogTrack {
       this.#verdicts.hold("P40 recovery", lost === undefined || !all, () => {
         return `${name}: a process ended, and ${describeBatch(lost)} is gone from the page cache`;
       });
-      const kept = lost === undefined || lost.nextOffset > durable;
+      // A log that is torn below its high watermark is set aside whole, to be fetched anew: whether
+      // it may be missed is for the rules about who must hold what.
+      const isSetAside = this.#ended === "power-lost" && view.logEndOffset === 0;
+      const kept = lost === undefined || lost.nextOffset > durable || isSetAside;
       this.#verdicts.hold("P40 recovery", kept, () => {
         return `${name}: ${describeBatch(lost)} is gone, and all below ${durable} was durable`;
       });

@@ -76,6 +76,21 @@ export class QuorumChecks {
     track.epoch = -1;
   }
 
+  /**
+   * Whether a voter may lose all it has promised and holds: all the others are in one epoch, whose
+   * leader is one of them, and hold everything durably, so that no vote of it is asked for again
+   * and no majority needs it.
+   */
+  mayForget(nodeId: NodeId, voters: readonly NodeId[]): boolean {
+    const others = voters.filter((id) => id !== nodeId).map((id) => this.controller(id));
+    if (others.length < 2) return false;
+    const leader = others.find(({ view }) => view?.state.isActive === true)?.view?.state;
+    if (leader === undefined || leader.highWatermark < leader.logEndOffset) return false;
+    return others.every(({ view, log }) =>
+      view?.state.epoch === leader.epoch && log.durableOffset >= leader.logEndOffset
+    );
+  }
+
   /** A controller's actor began. */
   started(view: ControllerView): void {
     const track = this.controller(view.nodeId);

@@ -107,6 +107,7 @@ export function partitionKey(topicId: Uuid, partition: number): string {
 export class Tracks {
   readonly partitions = new Map<string, PartitionTrack>();
   readonly nodes = new Map<NodeId, NodeTrack>();
+  readonly #names = new Set<string>();
   readonly #verdicts: Verdicts;
 
   constructor(verdicts: Verdicts) {
@@ -151,6 +152,9 @@ export class Tracks {
         uncleanEpoch: undefined,
         givenUpFrom: Infinity,
       };
+      // A log knows nothing of those who sent to another of its name, and takes any sequence.
+      if (this.#names.has(name)) partition.sequences.forget();
+      this.#names.add(name);
       this.partitions.set(key, partition);
     }
     return partition;
