@@ -318,9 +318,12 @@ export class Admin implements AsyncDisposable {
     return listReassignments(this.#calls, this.#brokerTimeoutMs);
   }
 
-  /** Raises the finalized levels of features, as `metadata.version`. */
-  updateFeatures(levels: Readonly<Record<string, number>>): Promise<void> {
-    return updateFeatures(this.#calls, this.#brokerTimeoutMs, levels);
+  /** Raises the finalized levels of features, as `metadata.version`; lowers them if told so. */
+  updateFeatures(
+    levels: Readonly<Record<string, number>>,
+    options: { readonly downgrade?: boolean } = {},
+  ): Promise<void> {
+    return updateFeatures(this.#calls, this.#brokerTimeoutMs, levels, options.downgrade ?? false);
   }
 
   /** Forgets a broker that will not come back. */

@@ -89,6 +89,8 @@ export interface NewVoter {
 }
 
 const ELECTION = { preferred: 0, unclean: 1 } as const;
+/** Which way a feature's level may go (KIP-778). */
+const UPGRADE_TYPE = { upgrade: 1, safeDowngrade: 2 } as const;
 const METADATA_TOPIC = "__cluster_metadata";
 const LISTENER = "NATIVE";
 
@@ -204,12 +206,15 @@ export async function updateFeatures(
   calls: AdminCalls,
   timeoutMs: number,
   levels: Readonly<Record<string, number>>,
+  isDowngrade: boolean,
 ): Promise<void> {
+  const upgradeType = isDowngrade ? UPGRADE_TYPE.safeDowngrade : UPGRADE_TYPE.upgrade;
   const request = make(UPDATE_FEATURES.request, {
     timeoutMs,
     featureUpdates: Object.entries(levels).map(([feature, maxVersionLevel]) => ({
       feature,
       maxVersionLevel,
+      upgradeType,
     })),
   });
   const response = await calls.controller(UPDATE_FEATURES, request);

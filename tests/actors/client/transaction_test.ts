@@ -266,3 +266,32 @@ Deno.test("transaction: offsets of a member that is none any more abort it", asy
   await world.settled(producer.transaction((tx) => tx.send({ topic: "t", value: "on" })));
   await world.close();
 });
+
+Deno.test("transaction: without transaction.version 2 partitions and groups are added before", async () => {
+  const world = new TransactionWorld();
+  await world.createTopic("t", 3);
+  const admin = await world.admin();
+  await world.settled(admin.updateFeatures({ "transaction.version": 1 }, { downgrade: true }));
+  const producer = await world.producer();
+  const { consumer } = await world.reader({ group: "g", topics: ["t"], groupProtocol: "classic" });
+  await world.settled(consumer.poll(5000));
+  for (let i = 0; i < 4; i++) {
+    const run = producer.transaction(async (tx) => {
+      for (let partition = 0; partition < 3; partition++) {
+        tx.send({ topic: "t", partition, value: `${i}` }).catch(() => {});
+      }
+      const offset = { topic: "t", partition: 0, offset: i + 1 };
+      await tx.sendOffsets([offset], consumer.groupMetadata());
+      if (i % 2 === 1) throw new Error("no");
+    });
+    await world.settled(run.catch(() => {}));
+  }
+  const values = (await world.read("t", "read_committed")).sort();
+  assertEquals(values, ["0", "0", "0", "2", "2", "2"]);
+  const [committed] = await world.settled(consumer.committed([{ topic: "t", partition: 0 }]));
+  assertEquals(committed!.offset, 3);
+  const [described] = await world.settled(admin.describeTransactions(["x"]));
+  // An epoch lasts as long as nothing goes wrong.
+  assertEquals(described!.producerEpoch, 0);
+  await world.close();
+});
