@@ -26,6 +26,10 @@ const PYTHON = "/usr/bin/python3";
 
 export const CLIENTS: readonly Client[] = [
   {
+    ...script("strom", "strom_client.ts", []),
+    source: "this repository",
+  },
+  {
     ...script("kcat", "clients/kcat.ts"),
     probe: { command: "kcat", args: ["-V"] },
     source: "apt-get install kcat",
@@ -37,13 +41,17 @@ export const CLIENTS: readonly Client[] = [
 ];
 
 /** A script for Deno; whatever it imports is there or can be had, or it cannot be loaded. */
-function script(name: string, path: string): Omit<Client, "source"> {
+function script(
+  name: string,
+  path: string,
+  config: readonly string[] = CONFIG,
+): Omit<Client, "source"> {
   const command = Deno.execPath();
   return {
     name,
     command,
-    args: ["run", "-qA", "--no-check", ...CONFIG, at(path)],
-    probe: { command, args: ["cache", "-q", ...CONFIG, at(path)] },
+    args: ["run", "-qA", "--no-check", ...config, at(path)],
+    probe: { command, args: ["cache", "-q", ...config, at(path)] },
   };
 }
 
