@@ -1,6 +1,6 @@
 /**
- * The classic protocol of groups: JoinGroup, SyncGroup, Heartbeat, LeaveGroup, and the time-outs
- * that go with them, answered as Kafka answers.
+ * The classic protocol of groups: JoinGroup, SyncGroup, Heartbeat and LeaveGroup, answered as Kafka
+ * answers. When members rebalance, and when they are out, is in classic_rebalances.ts.
  *
  * Owns the groups with members of one coordinator. What must outlast it, the generation with its
  * members and their assignment, is written when the leader has given it, and when a group is empty;
@@ -17,7 +17,8 @@ import type { SyncGroupRequest, SyncGroupResponse } from "../../../net/messages/
 import type { CoordinatorContext } from "../machine.ts";
 import { ClassicGroup } from "./classic_group.ts";
 import { ClassicMember, failedJoin, failedSync, NO_BYTES, type Respond } from "./classic_member.ts";
-import { groupMetadataRecord, type GroupRecord } from "./records.ts";
+import { ClassicRebalances } from "./classic_rebalances.ts";
+import type { GroupRecord } from "./records.ts";
 import type { GroupClient } from "./requests.ts";
 
 /** JoinGroup asks members to come again with the id that they were given (KIP-394). */
@@ -36,10 +37,12 @@ interface Joining {
 
 export class ClassicGroups {
   readonly #context: CoordinatorContext<GroupRecord>;
+  readonly #rebalances: ClassicRebalances;
   readonly #groups = new Map<string, ClassicGroup>();
 
   constructor(context: CoordinatorContext<GroupRecord>) {
     this.#context = context;
+    this.#rebalances = new ClassicRebalances(context);
   }
 
   get all(): Iterable<ClassicGroup> {
@@ -53,19 +56,17 @@ export class ClassicGroups {
   /** Takes up a group that was loaded: its members have the time of a session to be heard of. */
   load(group: ClassicGroup): void {
     this.#groups.set(group.groupId, group);
-    for (const member of group.members.values()) this.#heard(group, member);
-    if (group.members.size > this.#context.config.groupMaxSize) this.#prepareRebalance(group);
+    for (const member of group.members.values()) this.#rebalances.heard(group, member);
+    if (group.members.size > this.#context.config.groupMaxSize) {
+      this.#rebalances.prepareRebalance(group);
+    }
   }
 
   /** Takes a group away that has no members. */
   remove(groupId: string): ClassicGroup | undefined {
     const group = this.#groups.get(groupId);
     if (group === undefined) return undefined;
-    this.#context.cancelTimer(joinKey(group));
-    this.#context.cancelTimer(syncKey(group));
-    for (const memberId of group.pendingJoin) {
-      this.#context.cancelTimer(pendingKey(group, memberId));
-    }
+    this.#rebalances.end(group);
     this.#groups.delete(groupId);
     return group;
   }
@@ -140,10 +141,7 @@ export class ClassicGroups {
       return this.#add(group, memberId, joining);
     }
     if (client.version < REQUIRES_MEMBER_ID) return this.#add(group, memberId, joining);
-    group.pendingJoin.add(memberId);
-    this.#context.startTimer(pendingKey(group, memberId), sessionTimeoutMs, () => {
-      if (group.pendingJoin.has(memberId)) this.#removePending(group, memberId);
-    });
+    this.#rebalances.awaitJoin(group, memberId, sessionTimeoutMs);
     respond(failedJoin(ErrorCode.MEMBER_ID_REQUIRED, memberId));
   }
 
@@ -156,7 +154,7 @@ export class ClassicGroups {
     if (groupInstanceId !== null) {
       return joining.respond(failedJoin(ErrorCode.UNKNOWN_MEMBER_ID, memberId));
     }
-    this.#context.cancelTimer(pendingKey(group, memberId));
+    this.#rebalances.joined(group, memberId);
     this.#add(group, memberId, joining);
   }
 
@@ -198,8 +196,8 @@ export class ClassicGroups {
       group.newMemberAdded = true;
     }
     group.add(member, respond);
-    this.#heard(group, member, NEW_MEMBER_JOIN_TIMEOUT_MS);
-    this.#rebalanceOrComplete(group);
+    this.#rebalances.heard(group, member, NEW_MEMBER_JOIN_TIMEOUT_MS);
+    this.#rebalances.rebalanceOrComplete(group);
   }
 
   #update(group: ClassicGroup, member: ClassicMember, { request, respond }: Joining): void {
@@ -207,7 +205,7 @@ export class ClassicGroups {
     // Of two requests of one member the later counts.
     group.answerJoin(member, failedJoin(ErrorCode.REBALANCE_IN_PROGRESS, member.memberId));
     member.awaitingJoin = respond;
-    this.#rebalanceOrComplete(group);
+    this.#rebalances.rebalanceOrComplete(group);
   }
 
   #take(member: ClassicMember, request: JoinGroupRequest): void {
@@ -223,19 +221,21 @@ export class ClassicGroups {
     const before = group.members.get(oldId) as ClassicMember;
     const instanceId = request.groupInstanceId as string;
     const member = group.replaceStatic(instanceId, oldId, newId);
-    this.#forget(group, before);
+    this.#rebalances.forget(group, before);
     this.#take(member, request);
-    this.#heard(group, member);
+    this.#rebalances.heard(group, member);
     member.awaitingJoin = respond;
     switch (group.state) {
       case "Stable":
-        if (group.protocolName !== group.selectProtocol()) return this.#rebalanceOrComplete(group);
+        if (group.protocolName !== group.selectProtocol()) {
+          return this.#rebalances.rebalanceOrComplete(group);
+        }
         return this.#keepAssignment(group, member, before, leaderBefore, joining);
       case "CompletingRebalance":
         // The leader may be assigning to the old id.
-        return this.#prepareRebalance(group);
+        return this.#rebalances.prepareRebalance(group);
       default:
-        return this.#maybeComplete(group);
+        return this.#rebalances.maybeComplete(group);
     }
   }
 
@@ -248,7 +248,7 @@ export class ClassicGroups {
     { client }: Joining,
   ): void {
     const { memberId } = member;
-    this.#write(group, undefined, (error) => {
+    this.#rebalances.write(group, undefined, (error) => {
       if (group.members.get(memberId) !== member) return;
       if (error !== ErrorCode.NONE) {
         const instanceId = member.groupInstanceId as string;
@@ -257,8 +257,8 @@ export class ClassicGroups {
         restored.protocols = before.protocols;
         restored.rebalanceTimeoutMs = before.rebalanceTimeoutMs;
         restored.sessionTimeoutMs = before.sessionTimeoutMs;
-        this.#forget(group, member);
-        return this.#heard(group, restored);
+        this.#rebalances.forget(group, member);
+        return this.#rebalances.heard(group, restored);
       }
       // A rebalance that began meanwhile answers it.
       if (group.state !== "Stable") return;
@@ -274,98 +274,6 @@ export class ClassicGroups {
     });
   }
 
-  // Rebalancing.
-
-  #rebalanceOrComplete(group: ClassicGroup): void {
-    if (group.canRebalance) this.#prepareRebalance(group);
-    else this.#maybeComplete(group);
-  }
-
-  #prepareRebalance(group: ClassicGroup): void {
-    if (group.state === "CompletingRebalance") {
-      this.#resetAssignment(group, ErrorCode.REBALANCE_IN_PROGRESS);
-    }
-    group.pendingSync.clear();
-    this.#context.cancelTimer(syncKey(group));
-    const isInitial = group.state === "Empty";
-    group.transitionTo("PreparingRebalance", this.#context.now());
-    if (isInitial) {
-      const delayMs = this.#context.config.groupInitialRebalanceDelayMs;
-      this.#delayInitial(group, delayMs, Math.max(group.rebalanceTimeoutMs - delayMs, 0));
-    } else if (group.allJoined) {
-      this.#completeJoin(group);
-    } else {
-      this.#completeJoinAfter(group, group.rebalanceTimeoutMs);
-    }
-  }
-
-  /** The members of a new group come one after the other: each gives time for another. */
-  #delayInitial(group: ClassicGroup, delayMs: number, remainingMs: number): void {
-    this.#context.startTimer(joinKey(group), delayMs, () => {
-      if (!group.newMemberAdded || remainingMs === 0) return this.#completeJoin(group);
-      group.newMemberAdded = false;
-      const { groupInitialRebalanceDelayMs } = this.#context.config;
-      const nextMs = Math.min(groupInitialRebalanceDelayMs, remainingMs);
-      this.#delayInitial(group, nextMs, Math.max(remainingMs - nextMs, 0));
-    });
-  }
-
-  #completeJoinAfter(group: ClassicGroup, delayMs: number): void {
-    this.#context.startTimer(joinKey(group), delayMs, () => this.#completeJoin(group));
-  }
-
-  #maybeComplete(group: ClassicGroup): void {
-    // The first rebalance waits for its time.
-    if (group.state !== "PreparingRebalance" || group.previousState === "Empty") return;
-    if (group.allJoined) this.#completeJoin(group);
-  }
-
-  #completeJoin(group: ClassicGroup): void {
-    if (group.state !== "PreparingRebalance") return;
-    this.#context.cancelTimer(joinKey(group));
-    for (const member of [...group.members.values()]) {
-      if (member.awaitingJoin !== undefined || member.isStatic) continue;
-      this.#forget(group, member);
-      group.remove(member.memberId);
-    }
-    if (group.members.size > 0 && !group.electJoinedLeader()) {
-      // Static members may all be away: their sessions decide.
-      return this.#completeJoinAfter(group, group.rebalanceTimeoutMs);
-    }
-    group.nextGeneration(this.#context.now());
-    if (group.members.size === 0) return this.#write(group, undefined, () => {});
-    for (const member of group.members.values()) {
-      group.answerJoin(member, group.joined(member.memberId));
-      this.#heard(group, member);
-      member.isNew = false;
-      group.pendingSync.add(member.memberId);
-    }
-    const { generationId } = group;
-    this.#context.startTimer(syncKey(group), group.rebalanceTimeoutMs, () => {
-      if (group.generationId === generationId) this.#expirePendingSync(group);
-    });
-  }
-
-  #expirePendingSync(group: ClassicGroup): void {
-    if (group.state !== "CompletingRebalance" && group.state !== "Stable") return;
-    if (group.pendingSync.size === 0) return;
-    for (const memberId of [...group.pendingSync]) {
-      const member = group.members.get(memberId);
-      if (member !== undefined) this.#forget(group, member);
-      group.remove(memberId);
-    }
-    this.#prepareRebalance(group);
-  }
-
-  #write(
-    group: ClassicGroup,
-    assignment: ReadonlyMap<string, Uint8Array> | undefined,
-    done: (error: ErrorCode) => void,
-  ): void {
-    const record = groupMetadataRecord(group.groupId, group.toValue(assignment));
-    this.#context.write({ records: [record], done });
-  }
-
   // SyncGroup.
 
   sync(request: SyncGroupRequest, respond: Respond<SyncGroupResponse>): void {
@@ -374,44 +282,36 @@ export class ClassicGroups {
     const error = group === undefined ? ErrorCode.UNKNOWN_MEMBER_ID : checkSync(group, request);
     if (group === undefined || error !== ErrorCode.NONE) return respond(failedSync(error));
     const member = group.members.get(memberId) as ClassicMember;
-    group.pendingSync.delete(memberId);
-    if (group.pendingSync.size === 0) this.#context.cancelTimer(syncKey(group));
+    this.#rebalances.synced(group, memberId);
     member.answerSync(ErrorCode.REBALANCE_IN_PROGRESS, null, null);
     member.awaitingSync = respond;
     if (group.state === "Stable") {
       member.answerSync(ErrorCode.NONE, group.protocolType, group.protocolName);
-      return this.#heard(group, member);
+      return this.#rebalances.heard(group, member);
     }
     if (memberId === group.leader) this.#assign(group, request);
   }
 
   #assign(group: ClassicGroup, { generationId, assignments }: SyncGroupRequest): void {
     const assignment = new Map(assignments.map((given) => [given.memberId, given.assignment]));
-    this.#write(group, assignment, (error) => {
+    this.#rebalances.write(group, assignment, (error) => {
       // Meanwhile a member may have come or gone.
       if (group.state !== "CompletingRebalance" || group.generationId !== generationId) return;
       if (error !== ErrorCode.NONE) {
-        this.#resetAssignment(group, error);
-        return this.#rebalanceOrComplete(group);
+        this.#rebalances.resetAssignment(group, error);
+        return this.#rebalances.rebalanceOrComplete(group);
       }
       for (const member of group.members.values()) {
         member.assignment = assignment.get(member.memberId) ?? NO_BYTES;
         if (member.answerSync(ErrorCode.NONE, group.protocolType, group.protocolName)) {
-          this.#heard(group, member);
+          this.#rebalances.heard(group, member);
         }
       }
       group.transitionTo("Stable", this.#context.now());
     });
   }
 
-  #resetAssignment(group: ClassicGroup, error: ErrorCode): void {
-    for (const member of group.members.values()) {
-      member.assignment = NO_BYTES;
-      if (member.answerSync(error, null, null)) this.#heard(group, member);
-    }
-  }
-
-  // Heartbeats and sessions.
+  // Heartbeats.
 
   heartbeat({ groupId, memberId, groupInstanceId, generationId }: HeartbeatRequest): ErrorCode {
     const group = this.#groups.get(groupId);
@@ -419,7 +319,7 @@ export class ClassicGroups {
     const error = group.checkMember(memberId, groupInstanceId);
     if (error !== ErrorCode.NONE) return error;
     if (generationId !== group.generationId) return ErrorCode.ILLEGAL_GENERATION;
-    this.#heard(group, group.members.get(memberId) as ClassicMember);
+    this.#rebalances.heard(group, group.members.get(memberId) as ClassicMember);
     return group.state === "PreparingRebalance" ? ErrorCode.REBALANCE_IN_PROGRESS : ErrorCode.NONE;
   }
 
@@ -427,54 +327,7 @@ export class ClassicGroups {
   committed(group: ClassicGroup, memberId: string): void {
     const member = group.members.get(memberId);
     if (member === undefined || group.state === "CompletingRebalance") return;
-    this.#heard(group, member);
-  }
-
-  /** The member's session begins anew. Its timer is moved only when it fires. */
-  #heard(group: ClassicGroup, member: ClassicMember, timeoutMs = member.sessionTimeoutMs): void {
-    member.sessionEndsAt = this.#context.monotonic() + timeoutMs;
-    if (member.sessionCheckedAt > member.sessionEndsAt) this.#checkSession(group, member);
-  }
-
-  #checkSession(group: ClassicGroup, member: ClassicMember): void {
-    member.sessionCheckedAt = member.sessionEndsAt;
-    const delayMs = Math.max(0, member.sessionEndsAt - this.#context.monotonic());
-    this.#context.startTimer(sessionKey(group, member), delayMs, () => {
-      member.sessionCheckedAt = Infinity;
-      if (group.members.get(member.memberId) !== member) return;
-      if (member.sessionEndsAt > this.#context.monotonic()) {
-        return this.#checkSession(group, member);
-      }
-      // It is heard of again when it is answered.
-      if (member.isExcused) return;
-      this.#removeMember(group, member);
-      this.#afterRemoval(group);
-    });
-  }
-
-  #forget(group: ClassicGroup, member: ClassicMember): void {
-    this.#context.cancelTimer(sessionKey(group, member));
-  }
-
-  #removeMember(group: ClassicGroup, member: ClassicMember): void {
-    this.#forget(group, member);
-    group.answerJoin(member, failedJoin(ErrorCode.UNKNOWN_MEMBER_ID, ""));
-    member.answerSync(ErrorCode.UNKNOWN_MEMBER_ID, null, null);
-    group.remove(member.memberId);
-  }
-
-  #removePending(group: ClassicGroup, memberId: string): void {
-    this.#context.cancelTimer(pendingKey(group, memberId));
-    group.remove(memberId);
-    if (group.state === "PreparingRebalance" && group.allJoined) this.#completeJoin(group);
-  }
-
-  #afterRemoval(group: ClassicGroup): void {
-    if (group.state === "Stable" || group.state === "CompletingRebalance") {
-      this.#rebalanceOrComplete(group);
-    } else if (group.state === "PreparingRebalance" && group.allJoined) {
-      this.#completeJoin(group);
-    }
+    this.#rebalances.heard(group, member);
   }
 
   // LeaveGroup.
@@ -490,8 +343,8 @@ export class ClassicGroups {
       this.#leaveOne(group, memberId, groupInstanceId)
     );
     if (errors.includes(ErrorCode.NONE)) {
-      if (group.state === "PreparingRebalance") this.#maybeComplete(group);
-      else this.#afterRemoval(group);
+      if (group.state === "PreparingRebalance") this.#rebalances.maybeComplete(group);
+      else this.#rebalances.afterRemoval(group);
     }
     return errors;
   }
@@ -502,11 +355,13 @@ export class ClassicGroups {
       ? group.staticMemberId(groupInstanceId) ?? ""
       : memberId;
     if (group.pendingJoin.has(id)) {
-      this.#removePending(group, id);
+      this.#rebalances.removePending(group, id);
       return ErrorCode.NONE;
     }
     const error = group.checkMember(id, groupInstanceId);
-    if (error === ErrorCode.NONE) this.#removeMember(group, group.members.get(id) as ClassicMember);
+    if (error === ErrorCode.NONE) {
+      this.#rebalances.removeMember(group, group.members.get(id) as ClassicMember);
+    }
     return error;
   }
 }
@@ -528,20 +383,4 @@ function checkSync(group: ClassicGroup, request: SyncGroupRequest): ErrorCode {
   ) return ErrorCode.INCONSISTENT_GROUP_PROTOCOL;
   if (group.state === "PreparingRebalance") return ErrorCode.REBALANCE_IN_PROGRESS;
   return ErrorCode.NONE;
-}
-
-function joinKey({ groupId }: ClassicGroup): string {
-  return `join\0${groupId}`;
-}
-
-function syncKey({ groupId }: ClassicGroup): string {
-  return `sync\0${groupId}`;
-}
-
-function pendingKey({ groupId }: ClassicGroup, memberId: string): string {
-  return `pending\0${groupId}\0${memberId}`;
-}
-
-function sessionKey({ groupId }: ClassicGroup, { memberId }: ClassicMember): string {
-  return `session\0${groupId}\0${memberId}`;
 }

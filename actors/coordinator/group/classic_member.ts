@@ -45,9 +45,6 @@ export class ClassicMember {
   isNew = false;
   awaitingJoin: Respond<JoinGroupResponse> | undefined;
   awaitingSync: Respond<SyncGroupResponse> | undefined;
-  /** Monotonic time at which its session ends, and at which that is looked at; or Infinity. */
-  sessionEndsAt = Infinity;
-  sessionCheckedAt = Infinity;
 
   constructor(member: NewMember) {
     this.memberId = member.memberId;

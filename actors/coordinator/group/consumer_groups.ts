@@ -23,7 +23,6 @@ import {
   decideRemoval,
   failedHeartbeat,
   HeartbeatRefused,
-  type HeartbeatTerms,
 } from "./consumer_heartbeat.ts";
 import {
   type ConsumerMember,
@@ -33,22 +32,18 @@ import {
 } from "./consumer_member.ts";
 import type { ConsumerGroupRecord, GroupRecord } from "./records.ts";
 import type { GroupClient } from "./requests.ts";
+import { Sessions } from "./sessions.ts";
+import type { GroupTerms } from "./target_assignment.ts";
 import { InvalidPatternError, TopicPattern } from "./topic_pattern.ts";
-
-/** A session of a member. */
-interface Session {
-  /** Monotonic time at which it ends, and at which that is looked at; or Infinity. */
-  endsAt: number;
-  checkedAt: number;
-}
 
 export class ConsumerGroups {
   readonly #context: CoordinatorContext<GroupRecord>;
   readonly #groups = new Map<string, ConsumerGroup>();
-  readonly #sessions = new Map<string, Session>();
+  readonly #sessions: Sessions;
 
   constructor(context: CoordinatorContext<GroupRecord>) {
     this.#context = context;
+    this.#sessions = new Sessions(context);
   }
 
   get all(): Iterable<ConsumerGroup> {
@@ -157,7 +152,7 @@ export class ConsumerGroups {
     return this.#context.environment.random.stream("group member ids").uuid();
   }
 
-  #terms(): HeartbeatTerms {
+  #terms(): GroupTerms {
     const { image, config } = this.#context;
     return {
       image,
@@ -227,10 +222,8 @@ export class ConsumerGroups {
   #remove(group: ConsumerGroup, member: ConsumerMember, done: (error: ErrorCode) => void): void {
     const { groupId } = group;
     const { memberId } = member;
-    const key = sessionKey(groupId, memberId);
-    this.#context.cancelTimer(key);
+    this.#sessions.forget(sessionKey(groupId, memberId));
     this.#context.cancelTimer(revocationKey(groupId, memberId));
-    this.#sessions.delete(key);
     this.#context.write({
       records: decideRemoval(group, member, this.#terms()),
       done: (error) => {
@@ -243,32 +236,13 @@ export class ConsumerGroups {
 
   // Time-outs.
 
-  /** The member's session begins anew. Its timer is moved only when it fires. */
+  /** The member's session begins anew. */
   #heard(groupId: string, memberId: string): void {
-    const key = sessionKey(groupId, memberId);
-    let session = this.#sessions.get(key);
-    if (session === undefined) {
-      this.#sessions.set(key, session = { endsAt: Infinity, checkedAt: Infinity });
-    }
     const { groupConsumerSessionTimeoutMs } = this.#context.config;
-    session.endsAt = this.#context.monotonic() + groupConsumerSessionTimeoutMs;
-    if (session.checkedAt > session.endsAt) this.#checkSession(groupId, memberId, session);
-  }
-
-  #checkSession(groupId: string, memberId: string, session: Session): void {
-    const key = sessionKey(groupId, memberId);
-    session.checkedAt = session.endsAt;
-    const delayMs = Math.max(0, session.endsAt - this.#context.monotonic());
-    this.#context.startTimer(key, delayMs, () => {
-      session.checkedAt = Infinity;
-      if (this.#sessions.get(key) !== session) return;
+    this.#sessions.heard(sessionKey(groupId, memberId), groupConsumerSessionTimeoutMs, () => {
       const group = this.#groups.get(groupId);
       const member = group?.members.get(memberId);
-      if (group === undefined || member === undefined) return void this.#sessions.delete(key);
-      if (session.endsAt > this.#context.monotonic()) {
-        return this.#checkSession(groupId, memberId, session);
-      }
-      this.#remove(group, member, () => {});
+      if (group !== undefined && member !== undefined) this.#remove(group, member, () => {});
     });
   }
 

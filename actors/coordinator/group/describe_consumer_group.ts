@@ -12,7 +12,7 @@ import type {
 import type { Assignment } from "./assignment.ts";
 import { listedOf } from "./assignment.ts";
 import type { ConsumerGroup } from "./consumer_group.ts";
-import { assignorOf } from "./consumer_heartbeat.ts";
+import { assignorOf } from "./target_assignment.ts";
 
 /** Kafka's number for "no operations were asked for". */
 const NO_OPERATIONS = -2147483648;
