@@ -15,8 +15,11 @@ import type { TransactionManager } from "./transaction_manager.ts";
 
 /** What a transaction sends by. */
 export interface TransactionSends<K, V> {
+  /** Sends a record. */
   send(record: ProducerRecord<K, V>): Promise<RecordMetadata>;
+  /** Sends many records of one topic. */
   sendBatch(topic: string, records: readonly BatchRecord<K, V>[]): Promise<SentRecords>;
+  /** Adds offsets of a group. */
   sendOffsets(offsets: readonly OffsetToCommit[], group: GroupMetadata): Promise<void>;
 }
 
