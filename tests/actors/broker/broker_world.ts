@@ -25,10 +25,12 @@ import { PRODUCE } from "../../../net/messages/produce.ts";
 import { type BatchView, walkBatches } from "../../../storage/record_batch.ts";
 import { type BatchOptions, RecordBatchBuilder } from "../../../storage/record_batch_builder.ts";
 import { decodeRecords } from "../../../storage/record.ts";
+import { KafkaTestClient } from "./kafka_test_client.ts";
 import { type Pending, TestClient } from "./test_client.ts";
 
 export const NODE = "node";
 export const PORT = 9192;
+export const KAFKA_PORT = 9092;
 const CLIENT = "client";
 
 /** How long a test waits, in virtual time. */
@@ -40,6 +42,8 @@ export interface BrokerWorldOptions {
   readonly seed?: number;
   /** Who may do what; everybody everything when absent. */
   readonly authorizer?: Authorizer;
+  /** Whether it listens for Kafka's clients too. */
+  readonly kafka?: boolean;
   /** Puts something before the node's disk. */
   readonly wrapDisk?: (disk: Disk) => Disk;
 }
@@ -60,6 +64,7 @@ export class BrokerWorld {
   readonly #properties: Record<string, string>;
   readonly #wrapDisk: (disk: Disk) => Disk;
   readonly #authorizer: Authorizer | undefined;
+  readonly #kafka: boolean;
   #booted: BootedNode | undefined;
   #ready = false;
 
@@ -67,6 +72,7 @@ export class BrokerWorld {
     this.#properties = { ...options.properties };
     this.#wrapDisk = options.wrapDisk ?? ((disk) => disk);
     this.#authorizer = options.authorizer;
+    this.#kafka = options.kafka ?? false;
     this.simulation = new Simulation({
       seed: options.seed ?? 1,
       world: { ...CALM_WORLD, ...options.world },
@@ -108,6 +114,7 @@ export class BrokerWorld {
       const booted = bootNode({
         nodeId: 1,
         native: { host: NODE, port: PORT },
+        kafka: this.#kafka ? { host: NODE, port: KAFKA_PORT } : undefined,
         config: parseBrokerConfig(this.#properties),
         environment: { ...environment, disk: this.#wrapDisk(environment.disk) },
         authorizer: this.#authorizer,
@@ -170,6 +177,15 @@ export class BrokerWorld {
     }
     const { network } = this.simulation.node(host).environment!;
     client.connect(network, { host: NODE, port: PORT }, () => connected = true);
+    this.until(() => connected || client.ended.isSettled, "the client connects");
+    return client;
+  }
+
+  /** A client that speaks Kafka's protocol, and so may ask at once. */
+  kafkaClient(client: KafkaTestClient = new KafkaTestClient()): KafkaTestClient {
+    let connected = false;
+    const { network } = this.simulation.node(CLIENT).environment!;
+    client.connect(network, { host: NODE, port: KAFKA_PORT }, () => connected = true);
     this.until(() => connected || client.ended.isSettled, "the client connects");
     return client;
   }
