@@ -32,6 +32,9 @@ import type {
 const STEP_BYTES = 32 * 1024;
 const STEPS_MAX = 32;
 const SLICE_MS = 1;
+/** Where others took so long between two slices, they have much to do: then it rests. */
+const BUSY_MS = 0.5;
+const REST_MS = 3;
 
 const TROUBLE = "compaction fails";
 
@@ -168,14 +171,24 @@ export class LogCompactor {
   #wake(): void {
     if (this.#run?.isWaiting !== true) return;
     this.#run.isWaiting = false;
-    this.#goOn();
+    this.#giveWay();
   }
 
-  /** A slice; then others get their turn, and what connections have brought is taken in. */
+  /** Others get their turn, and what connections have brought is taken in. */
+  #giveWay(): void {
+    const { environment: { clock, dispatcher }, later, after } = this.#options;
+    const since = clock.monotonic();
+    dispatcher.afterIo(later(() => {
+      if (clock.monotonic() - since > BUSY_MS) after(REST_MS, () => this.#goOn());
+      else this.#goOn();
+    }));
+  }
+
+  /** A slice. */
   #goOn(): void {
     const run = this.#run;
     if (run === undefined) return;
-    const { environment: { clock, dispatcher }, later, after } = this.#options;
+    const { environment: { clock }, after } = this.#options;
     const now = clock.monotonic();
     const delayMs = this.#aheadMs(run, now);
     // What is less than a timer can tell is made up for with the next slice.
@@ -187,7 +200,7 @@ export class LogCompactor {
       step.kind === "more" && ++steps < STEPS_MAX && clock.monotonic() < until
     );
     if (step.kind === "waiting") run.isWaiting = true;
-    else if (step.kind === "more") dispatcher.afterIo(later(() => this.#goOn()));
+    else if (step.kind === "more") this.#giveWay();
     else this.#ended(run, step);
   }
 
