@@ -189,7 +189,7 @@ function writeEntry(
   writeInt64(bytes, at + LAST_STABLE_OFFSET_AT, lastStableOffset);
 }
 
-/** Zeros of sectors that were never written, and whatever else cannot be an entry, end the index. */
+/** Zeros of sectors that were never written, and what else cannot be an entry, end the index. */
 function soundBytes(bytes: Uint8Array, length: number, baseOffset: Offset): number {
   let last = baseOffset - 1;
   for (let at = 0; at < length; at += TRANSACTION_INDEX_ENTRY_BYTES) {

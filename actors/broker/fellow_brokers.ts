@@ -36,7 +36,7 @@ export class FellowBrokers<Message> {
     this.#options = options;
   }
 
-  /** Sends a request; false where nobody knows how to reach the broker, and `done` is not called. */
+  /** Sends a request; false where the broker cannot be reached, and `done` is not called. */
   send<Request, Response>(
     nodeId: NodeId,
     api: Api<Request, Response>,

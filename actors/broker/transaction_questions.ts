@@ -12,7 +12,7 @@ import type { Ref } from "../runtime/ref.ts";
 import type { Access, Operation } from "./access.ts";
 import type { Call } from "./call.ts";
 
-/** Asks the coordinator of a transactional id; `failed` is called with what is to be tried again. */
+/** Asks the coordinator of a transactional id; `failed` is told what is to be tried again. */
 export function askTransactions<Reply>(
   call: Call<unknown, never>,
   transactionalId: string,

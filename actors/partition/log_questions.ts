@@ -99,13 +99,16 @@ export function describeProducers(
   replica: Replica,
   now: Timestamp,
 ): DescribeProducersReply {
+  const failed = (error: ErrorCode) => ({ error, producers: [] });
   const error = replica.checkLeader(NONE);
-  if (error !== ErrorCode.NONE) return { error, producers: [] };
-  const producers = [...log.producers(now).entries()];
-  return {
-    error,
-    producers: producers.map((entry) => ({ ...entry, batches: [...entry.batches] })),
-  };
+  if (error !== ErrorCode.NONE) return failed(error);
+  return orStorageError<DescribeProducersReply>(() => {
+    const producers = [...log.producers(now).entries()];
+    return {
+      error,
+      producers: producers.map((entry) => ({ ...entry, batches: [...entry.batches] })),
+    };
+  }, failed);
 }
 
 /** Answers by what `question` gives, or that the disk did not let it be found out. */

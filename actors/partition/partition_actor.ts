@@ -27,14 +27,8 @@ import { Following } from "./following.ts";
 import { IsrProposals } from "./isr_proposals.ts";
 import { LogCompactor } from "./log_compactor.ts";
 import { LogKeeper } from "./log_keeper.ts";
-import {
-  deleteRecords,
-  describeProducers,
-  endOfEpoch,
-  listOffset,
-  orStorageError,
-  refuse,
-} from "./log_questions.ts";
+import { deleteRecords, describeProducers, endOfEpoch } from "./log_questions.ts";
+import { listOffset, refuse } from "./log_questions.ts";
 import type {
   LogClosed,
   Opened,
@@ -44,7 +38,7 @@ import type {
   TakeFetched,
 } from "./messages.ts";
 import type { ObservedReplica } from "./observer.ts";
-import { type AskVerification, PartitionAppender } from "./partition_appender.ts";
+import { PartitionAppender } from "./partition_appender.ts";
 import {
   beginRefetch,
   endRefetch,
@@ -53,9 +47,10 @@ import {
 } from "./partition_folder.ts";
 import { mayRecover, PartitionOpening } from "./partition_opening.ts";
 import type { PartitionOptions } from "./partition_options.ts";
+import { canRefetch, lastingRefusal, makeEnds, makeObserved } from "./partition_parts.ts";
+import { makeReplica, makeVerification } from "./partition_parts.ts";
 import { PartitionReader } from "./partition_reader.ts";
-import { Replica } from "./replica.ts";
-import type { TransactionVerified, VerifyTransaction } from "./verification.ts";
+import type { Replica } from "./replica.ts";
 
 type PartitionMessage =
   | PartitionRequest
@@ -63,14 +58,8 @@ type PartitionMessage =
   | { readonly kind: "open-more" }
   | { readonly kind: "continue"; readonly run: () => void };
 
-/** A coordinator that says nothing for so long is asked anew when the producer tries again. */
-const VERIFICATION_TIMEOUT_MS = 30_000;
-
 /** Messages that may wait for the log to open. */
 const WAITING_MAX = 10_000;
-
-/** A disk may refuse so long what others in sync would take: as long as producers hardly notice. */
-const DISK_PATIENCE_MS = 1000;
 
 export function partitionActor(options: PartitionOptions): Behaviour<PartitionRequest> {
   return (context) =>
@@ -113,9 +102,10 @@ class PartitionActor implements Actor<PartitionMessage> {
     this.#config = options.config;
     this.#assignment = options.assignment;
     this.#folder = partitionFolder(options.topic, options.partition);
-    this.#replica = this.#makeReplica();
+    this.#replica = makeReplica(options);
     const { logger, clock } = context.environment;
-    this.#ends = this.#makeEnds();
+    const getLog = () => this.#log;
+    this.#ends = makeEnds(this.#replica, getLog);
     this.#troubles = new Troubles(logger, clock, { partition: this.#folder });
     this.#reader = new PartitionReader({
       buffers: options.buffers,
@@ -129,7 +119,14 @@ class PartitionActor implements Actor<PartitionMessage> {
       troubles: this.#troubles,
       now: () => this.#now(),
       appended: (bytes) => this.#appended(bytes),
-      verification: this.#makeVerification(),
+      verification: makeVerification(
+        options,
+        (verifier, timeoutMs, question, answered) =>
+          context.ask(verifier, timeoutMs, question, (result) => ({
+            kind: "continue",
+            run: () => this.#verified(() => answered(result)),
+          })),
+      ),
     });
     this.#proposals = this.#makeProposals();
     this.#following = new Following({
@@ -140,7 +137,7 @@ class PartitionActor implements Actor<PartitionMessage> {
       troubles: this.#troubles,
       now: () => this.#now(),
     });
-    this.#observed = this.#makeObserved();
+    this.#observed = makeObserved(options, this.#replica, getLog);
     options.observer?.replicaStarted(this.#observed);
   }
 
@@ -214,10 +211,7 @@ class PartitionActor implements Actor<PartitionMessage> {
       case "list-offset":
         return void message.replyTo.tell(listOffset(message, log, this.#replica));
       case "describe-producers":
-        return void message.replyTo.tell(orStorageError(
-          () => describeProducers(log, this.#replica, this.#now()),
-          (error) => ({ error, producers: [] }),
-        ));
+        return void message.replyTo.tell(describeProducers(log, this.#replica, this.#now()));
       case "end-of-epoch":
         return void message.replyTo.tell(endOfEpoch(message, log, this.#replica));
       case "delete-records":
@@ -253,32 +247,6 @@ class PartitionActor implements Actor<PartitionMessage> {
       if (this.#hasFailed && failure !== undefined) this.#directoryFailed(failure);
       else inTurn(failure);
     };
-  }
-
-  #makeReplica(): Replica {
-    const { nodeId, config, replicaLagTimeMaxMs, brokers, failedInEpoch } = this.#options;
-    const replica = new (this.#options.Replica ?? Replica)(nodeId, config, replicaLagTimeMaxMs);
-    if (brokers !== undefined) replica.brokersChanged(brokers, 0);
-    if (failedInEpoch !== undefined) replica.failedIn(failedInEpoch);
-    return replica;
-  }
-
-  /** How it is found out whether this partition is part of a transaction. */
-  #makeVerification(): AskVerification | undefined {
-    const { verifier, verificationTimeoutMs = VERIFICATION_TIMEOUT_MS } = this.#options;
-    const { topic, partition } = this.#options;
-    if (verifier === undefined) return undefined;
-    return ({ transactionalId = "", addsToTransaction: add = false }, batch, done) =>
-      this.#context.ask<VerifyTransaction, TransactionVerified>(
-        verifier,
-        verificationTimeoutMs,
-        (replyTo) => {
-          const { producerId, producerEpoch } = batch;
-          const id = { transactionalId, producerId, producerEpoch };
-          return { kind: "verify-transaction", ...id, topic, partition, add, replyTo };
-        },
-        (result) => ({ kind: "continue", run: () => this.#verified(() => done(result)) }),
-      );
   }
 
   /** What was held back is appended, or refused. */
@@ -337,38 +305,6 @@ class PartitionActor implements Actor<PartitionMessage> {
     });
   }
 
-  /** What those who wait for records wait for. */
-  #makeEnds(): LogEnds {
-    const replica = this.#replica;
-    const getLog = () => this.#log;
-    return {
-      get highWatermark() {
-        return replica.highWatermark;
-      },
-      get logEndOffset() {
-        return getLog()?.logEndOffset ?? 0;
-      },
-      // Where it cannot be known whoever waits is told, and learns why when it reads.
-      lastStableOffset: () => orStorageError(() => replica.lastStableOffset, () => Infinity),
-    };
-  }
-
-  #makeObserved(): ObservedReplica {
-    const { topicId, topic, partition, nodeId } = this.#options;
-    const getLog = () => this.#log;
-    const state = this.#replica;
-    return {
-      topicId,
-      topic,
-      partition,
-      nodeId,
-      state,
-      get log() {
-        return getLog();
-      },
-    };
-  }
-
   // Opening.
 
   #startOpening(): void {
@@ -399,18 +335,11 @@ class PartitionActor implements Actor<PartitionMessage> {
       case "failed":
         return this.#cannotOpen(step.failure);
       case "corrupt":
-        if (!this.#canRefetch()) throw this.#offline(step.reason);
+        if (!canRefetch(this.#assignment, this.#options)) throw this.#offline(step.reason);
         return this.#refetch(step.reason);
       case "offline":
         throw this.#offline(step.reason);
     }
-  }
-
-  /** Whether somebody else leads, who has what was lost here. */
-  #canRefetch(): boolean {
-    const { leader, replicas } = this.#assignment;
-    const { nodeId, follows } = this.#options;
-    return follows !== undefined && leader >= 0 && leader !== nodeId && replicas.includes(nodeId);
   }
 
   /** What was committed is never cut: the log is set aside whole, and another begins. */
@@ -614,15 +543,8 @@ class PartitionActor implements Actor<PartitionMessage> {
   #endWith(log: Log): void {
     const { failure } = log;
     if (failure !== undefined && log.isInDoubt) this.#flushFailed(failure);
-    const reason = failure ?? this.#lastingRefusal();
+    const reason = failure ?? lastingRefusal(this.#replica, this.#troubles);
     if (reason !== undefined) throw reason;
-  }
-
-  /** What has kept this replica from taking records while others in sync with it could go on. */
-  #lastingRefusal(): Error | undefined {
-    const { isr } = this.#replica;
-    if (isr.length < 2 || !isr.includes(this.#options.nodeId)) return undefined;
-    return this.#troubles.lastingFor(DISK_PATIENCE_MS);
   }
 
   #close(replyTo: Ref<LogClosed>): void {

@@ -54,7 +54,7 @@ export interface PartitionOptions extends TopicPartition {
    * scanned whatever the folder says, and it leads only in a later epoch.
    */
   readonly failedInEpoch?: Epoch;
-  /** Finds out whether this partition is part of a transaction; absent where none is asked about. */
+  /** Finds out whether the partition is part of a transaction; absent where that is not asked. */
   readonly verifier?: Ref<VerifyTransaction> | undefined;
   readonly verificationTimeoutMs?: number;
   /** The class that holds the rules, for tests that break one on purpose. */

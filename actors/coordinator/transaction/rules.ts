@@ -69,8 +69,8 @@ export class TransactionRules {
    * InitProducerId: a producer takes the transactional id over, from one that is fenced by it, or
    * from itself.
    *
-   * @param lastEpoch the epoch that the producer of now had before its last InitProducerId, by which
-   *     that is known if it comes again; -1 for none
+   * @param lastEpoch the epoch that the producer had before its last InitProducerId, by which that
+   *     is known if it comes again; -1 for none
    * @param newProducerId one that nobody has had, once it was asked for
    */
   initProducer(
@@ -149,7 +149,7 @@ export class TransactionRules {
     return isPrepared(known!) ? ErrorCode.CONCURRENT_TRANSACTIONS : ErrorCode.NONE;
   }
 
-  /** Whether a partition is part of the transaction, where `verifyProducer` says nothing against. */
+  /** Whether a partition is part of a transaction that `verifyProducer` says nothing against. */
   verifyPartition(
     { status, partitions }: Transaction,
     topic: string,

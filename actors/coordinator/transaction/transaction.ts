@@ -5,7 +5,7 @@
  * Owns the states and which may follow which, and the way to and from the record. It does not own
  * when a transaction goes from one to the next: that is rules.ts'.
  *
- * Invariants: a transaction is never changed, a change makes another; with Empty, CompleteCommit and
+ * Invariants: a transaction is never changed, a change makes another; in Empty, CompleteCommit and
  * CompleteAbort there is no partition.
  *
  * @module
@@ -47,7 +47,7 @@ export const VALID_PREVIOUS: Readonly<Record<TransactionStatus, readonly Transac
   PrepareEpochFence: ["Ongoing"],
 };
 
-/** `transaction.version` as far as a transaction goes by it: with an epoch of its own, or without. */
+/** The `transaction.version` of a transaction: from 2 on it has an epoch of its own. */
 export type ClientVersion = 0 | 2;
 
 /** The largest epoch. One less is the last that a producer has: it must be possible to fence it. */

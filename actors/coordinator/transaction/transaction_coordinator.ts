@@ -63,7 +63,7 @@ const EXPIRED_AT_ONCE = 1000;
 /** Before the end of a transaction is written down again. */
 const COMPLETE_AGAIN_MS = 100;
 
-/** A transaction whose markers are under way is waited for so long by who wants to begin the next. */
+/** Who wants to begin a transaction waits so long for the markers of the one before. */
 const CONCURRENT_WAIT_MS = 2000;
 
 interface Waiting {
