@@ -8,7 +8,8 @@
  * Where the outcome of an append is unknown, the machine ends, and another is loaded from the log.
  *
  * Invariants: every request is answered, by the machine or with why it is not served; the state is
- * the fold of what is committed and of what waits to be; nobody else writes to the partition.
+ * the fold of what is committed and of what waits to be, which is bounded; nobody else writes to the
+ * partition.
  *
  * @module
  */
@@ -195,6 +196,7 @@ class CoordinatorActor<Request, CoordinatorRecord> implements Actor<CoordinatorM
   #write({ records, done, producer }: CoordinatorWrite<CoordinatorRecord>): void {
     const { machine, queue } = this.#life ?? {};
     if (machine === undefined || queue === undefined) return done(ErrorCode.NOT_COORDINATOR);
+    if (queue.isFull) return done(ErrorCode.COORDINATOR_NOT_AVAILABLE);
     if (records.length === 0) return queue.afterAll(done);
     const { codec } = this.#options.kind;
     const batch = queue.add(records.map((record) => codec.encode(record)), producer);

@@ -21,6 +21,10 @@ const RECORD_OVERHEAD_BYTES = 32;
 /** So many bytes of records, at most, are gathered from several writes. */
 const GATHERED_BYTES_MAX = 512 * 1024;
 
+/** Where more than this waits, whoever comes is told to come again. */
+const WAITING_BYTES_MAX = 8 * 1024 * 1024;
+const WAITING_MAX = 50_000;
+
 type Done = (error: ErrorCode) => void;
 
 /** A marker that makes a batch of its own. */
@@ -43,6 +47,16 @@ export class WriteBatch {
     this.baseOffset = baseOffset;
     this.producer = producer;
     this.marker = marker;
+  }
+
+  /** How many are to be told. */
+  get waiting(): number {
+    return this.#dones.length;
+  }
+
+  /** More than the batch takes. */
+  get bytes(): number {
+    return this.#bytes;
   }
 
   get endOffset(): Offset {
@@ -96,6 +110,8 @@ export class WriteQueue {
   /** Whether the first is on its way. */
   #isSending = false;
   #endOffset: Offset;
+  /** Of all batches. */
+  #bytes = 0;
 
   /** @param endOffset where the log ends: nobody else writes to it */
   constructor(endOffset: Offset) {
@@ -109,6 +125,13 @@ export class WriteQueue {
 
   get isEmpty(): boolean {
     return this.#batches.length === 0;
+  }
+
+  /** Whether so much waits, as where replicas are missing, that no more is to be taken. */
+  get isFull(): boolean {
+    if (this.#bytes >= WAITING_BYTES_MAX) return true;
+    const last = this.#batches.at(-1);
+    return last !== undefined && last.waiting >= WAITING_MAX;
   }
 
   /** What is not committed, in the order of the log. */
@@ -132,6 +155,7 @@ export class WriteQueue {
       ? last
       : this.#push(new WriteBatch(this.#endOffset, producer));
     batch.add(records, bytes);
+    this.#bytes += bytes;
     this.#endOffset = batch.endOffset;
     return batch;
   }
@@ -144,6 +168,7 @@ export class WriteQueue {
 
   #push(batch: WriteBatch): WriteBatch {
     this.#batches.push(batch);
+    this.#bytes += batch.bytes;
     return batch;
   }
 
@@ -158,7 +183,10 @@ export class WriteQueue {
   /** The batch on its way is committed: whoever waits for it is told. */
   committed(): void {
     this.#isSending = false;
-    this.#batches.shift()?.settle(ErrorCode.NONE);
+    const committed = this.#batches.shift();
+    if (committed === undefined) return;
+    this.#bytes -= committed.bytes;
+    committed.settle(ErrorCode.NONE);
   }
 
   /**
@@ -169,6 +197,7 @@ export class WriteQueue {
   fail(error: ErrorCode, others: ErrorCode = error): void {
     const failed = this.#batches;
     this.#batches = [];
+    this.#bytes = 0;
     this.#isSending = false;
     this.#endOffset = failed[0]?.baseOffset ?? this.#endOffset;
     for (const batch of failed.toReversed()) batch.undoAll();

@@ -254,6 +254,22 @@ Deno.test("coordinator: a batch that is refused is undone with what was built up
   assertEquals([stage.machine.words, stage.machines.length], [["a", "d"], 1]);
 });
 
+Deno.test("coordinator: where the log commits nothing, what waits is bounded", () => {
+  const stage = new Stage();
+  const word = "w".repeat(300 * 1024);
+  const said = Array.from({ length: 30 }, () => stage.say([word]));
+  stage.run();
+  assertEquals(said.filter(({ error }) => error === undefined).length, 28);
+  assertEquals(said.at(-1)!.error, ErrorCode.COORDINATOR_NOT_AVAILABLE);
+  assertEquals(stage.machine.words.length, 28);
+  while (stage.appends.length > 0) stage.answer();
+  assertEquals(said.filter(({ error }) => error === 0).length, 28);
+  const again = stage.say(["a"]);
+  stage.run();
+  stage.answer();
+  assertEquals(again.error, 0);
+});
+
 Deno.test("coordinator: a fenced transaction's batch fails alone by its own error", () => {
   const stage = new Stage();
   const fenced = stage.say(["a"], { producerId: 7 });
