@@ -104,6 +104,26 @@ for (
   });
 }
 
+Deno.test("clients: where brokers do not serve the consumer protocol, members speak the classic one", async () => {
+  const world = ClusterWorld.serving({
+    nodes: 1,
+    properties: { "group.initial.rebalance.delay.ms": "0", "offsets.topic.num.partitions": "1" },
+    versionLimitsOf: () => ({ ConsumerGroupHeartbeat: -1 }),
+  });
+  const { environment, bootstrap } = world;
+  const admin = await settled(world, Admin.connect(bootstrap, { environment }));
+  await settled(world, admin.createTopics([{ name: "t", partitions: 2 }]));
+  const consumer = await settled(
+    world,
+    Consumer.connect(bootstrap, { environment, group: "g", topics: ["t"] }),
+  );
+  await settled(world, consumer.poll(5000));
+  assertEquals(consumer.assignment().length, 2);
+  const [group] = await settled(world, admin.describeGroups(["g"]));
+  assertEquals([group!.type, group!.state, group!.assignor], ["classic", "Stable", "range"]);
+  for (const client of [consumer, admin]) await settled(world, client.close());
+});
+
 /** Copies what comes, in transactions, until all was copied. */
 class Copier {
   readonly #world: ClusterWorld;

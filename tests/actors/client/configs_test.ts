@@ -64,3 +64,39 @@ for (const [name, value] of refusedByConsumer) {
     assertThrows(() => consumerSettings(config), InvalidConfigError, name);
   });
 }
+
+const refusedInGroup: readonly (readonly [string, ConsumerConfig])[] = [
+  ["group", { group: "" }],
+  ["sessionTimeoutMs", { group: "g", sessionTimeoutMs: 1000 }],
+  ["groupProtocol", { group: "g", groupProtocol: "newest" as never }],
+  ["assignors", { group: "g", groupProtocol: "consumer", assignors: ["range"] }],
+  ["assignors", { group: "g", assignors: [] }],
+  ["assignors", { group: "g", assignors: ["range", "range"] }],
+  ["assignor random", { group: "g", assignors: ["random" as never] }],
+];
+for (const [name, config] of refusedInGroup) {
+  Deno.test(`configs: of a group ${JSON.stringify(config)} is refused`, () => {
+    assertThrows(() => consumerSettings(config), InvalidConfigError, name);
+  });
+}
+
+Deno.test("configs: a group is of the consumer protocol, unless assignors are given", () => {
+  assertEquals(consumerSettings({}).group, undefined);
+  assertEquals(consumerSettings({ group: "g" }).group?.groupProtocol, "consumer");
+  const classic = consumerSettings({ group: "g", assignors: ["sticky"] }).group;
+  assertEquals(classic?.groupProtocol, "classic");
+  assertEquals(classic?.assignors.map(({ name }) => name), ["sticky"]);
+});
+
+Deno.test("configs: a transactional id asks for idempotence, and does not go without", () => {
+  assertEquals(producerSettings({ transactionalId: "x" }).enableIdempotence, true);
+  const refused: readonly ProducerConfig[] = [
+    { transactionalId: "" },
+    { transactionalId: "x", enableIdempotence: false },
+    { transactionalId: "x", acks: 1 },
+    { transactionalId: "x", retries: 0 },
+  ];
+  for (const config of refused) {
+    assertThrows(() => producerSettings(config), InvalidConfigError);
+  }
+});
