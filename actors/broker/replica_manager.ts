@@ -258,6 +258,11 @@ export class ReplicaManager {
     if (found === undefined) return;
     const { folder, held, replica } = found;
     if (held === undefined) return this.#offline.update(folder, { ...replica, assignment });
+    const wasAlone = held.replica.assignment.replicas.length === 1;
+    // One that was alone has not been told of brokers that came and went meanwhile.
+    if (wasAlone && assignment.replicas.length > 1) {
+      this.#tell(held, { kind: "brokers", brokers: this.#brokers });
+    }
     held.replica = { ...replica, assignment };
     this.#counts.set(folder, held.replica);
     this.#tell(held, { kind: "assign", assignment });
