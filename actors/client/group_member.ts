@@ -13,13 +13,14 @@
  * @module
  */
 
+import { ErrorCode } from "../../net/messages/errors.ts";
 import type { Environment, Timer } from "../runtime/environment.ts";
 import { GroupLeader } from "./assignors/group_leader.ts";
 import type { Cluster } from "./cluster.ts";
 import { CommittedPositions } from "./committed_positions.ts";
 import type { ConsumerSettings } from "./configs.ts";
 import { CoordinatorLink } from "./coordinator_link.ts";
-import { ClientError } from "./errors.ts";
+import { ClientError, CommitFailedError } from "./errors.ts";
 import type { GroupSettings } from "./group_config.ts";
 import { type CommittedOffset, GroupOffsets, type OffsetToCommit } from "./group_offsets.ts";
 import { ClassicMembership } from "./membership/classic_membership.ts";
@@ -51,6 +52,8 @@ export class GroupMember {
   readonly #leader: GroupLeader;
   #membership: Membership | undefined;
   #pattern: TopicPatternWatch | undefined;
+  /** The last that it was a member by. */
+  #identity: GroupMetadata | undefined;
   #topics: readonly string[] = [];
   /** What is to be done next. */
   #step: Step | undefined;
@@ -92,12 +95,16 @@ export class GroupMember {
     this.#leader = new GroupLeader(cluster.metadata, group.assignors);
   }
 
-  /** Who commits. */
+  /**
+   * Who commits. One that was put out stays who it was: as nobody it could commit for partitions
+   * that others have.
+   */
   get metadata(): GroupMetadata {
     const { groupId, groupInstanceId } = this.#group;
     // Whoever was given its partitions otherwise is no member, and commits as none.
-    return this.#membership?.metadata ??
+    const current = this.#membership?.metadata ??
       { groupId, groupInstanceId, memberId: "", generationId: -1 };
+    return current.generationId >= 0 ? current : this.#identity ?? current;
   }
 
   /** Whether `attend` has something to do. */
@@ -172,6 +179,11 @@ export class GroupMember {
     mayRetry: boolean,
     timeoutMs: number = this.#options.settings.defaultApiTimeoutMs,
   ): Promise<void> {
+    if (this.#membership !== undefined && this.#membership.metadata.generationId < 0) {
+      const why = "the consumer is not in the group now";
+      const message = `Cannot commit offsets of group ${this.#group.groupId}: ${why}`;
+      return Promise.reject(new CommitFailedError(ErrorCode.UNKNOWN_MEMBER_ID, message));
+    }
     return new Promise((resolve, reject) => {
       this.#offsets.commit(offsets, { timeoutMs, mayRetry }, (error) => {
         if (error !== undefined) return reject(error);
@@ -258,6 +270,8 @@ export class GroupMember {
       for (const effect of effects) this.#do(effect);
     }
     this.#isRunning = false;
+    const { metadata } = this.#membership;
+    if (metadata.generationId >= 0) this.#identity = metadata;
     this.#timer?.cancel();
     const { due } = this.#membership;
     if (due === Infinity) return;

@@ -208,6 +208,29 @@ Deno.test("group: what the user has in hand is not committed by itself", async (
   await world.close();
 });
 
+Deno.test("group: one that was put out commits nothing, though nobody else is in the group", async () => {
+  const world = new GroupWorld();
+  await world.createTopic("t", 1);
+  await world.produce("t", 1, numbers(0, 4));
+  const { consumer } = await world.reader({
+    group: "g",
+    topics: ["t"],
+    maxPollIntervalMs: 5000,
+    autoCommitIntervalMs: 1000,
+  });
+  await world.settled(consumer.poll(30_000));
+  await world.pass(20_000);
+  await assertRejects(() => world.settled(consumer.commit()), CommitFailedError);
+  // Nor can it, as somebody unknown, in a transaction.
+  assert(consumer.groupMetadata().generationId > 0);
+  const admin = await world.admin();
+  const [committed] = await world.settled(
+    admin.listConsumerGroupOffsets("g", [{ topic: "t", partition: 0 }]),
+  );
+  assertEquals(committed!.offset, 0);
+  await world.close();
+});
+
 Deno.test("group: a listener may seek, and is waited for", async () => {
   const world = new GroupWorld();
   await world.createTopic("t", 1);
