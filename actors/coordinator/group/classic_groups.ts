@@ -17,6 +17,7 @@ import type { SyncGroupRequest, SyncGroupResponse } from "../../../net/messages/
 import type { CoordinatorContext } from "../machine.ts";
 import { ClassicGroup } from "./classic_group.ts";
 import { ClassicMember, failedJoin, failedSync, NO_BYTES, type Respond } from "./classic_member.ts";
+import type { GroupMetrics } from "./group_metrics.ts";
 import { ClassicRebalances } from "./classic_rebalances.ts";
 import type { GroupRecord } from "./records.ts";
 import type { GroupClient } from "./requests.ts";
@@ -37,11 +38,13 @@ interface Joining {
 
 export class ClassicGroups {
   readonly #context: CoordinatorContext<GroupRecord>;
+  readonly #metrics: GroupMetrics;
   readonly #rebalances: ClassicRebalances;
   readonly #groups = new Map<string, ClassicGroup>();
 
-  constructor(context: CoordinatorContext<GroupRecord>) {
+  constructor(context: CoordinatorContext<GroupRecord>, metrics: GroupMetrics) {
     this.#context = context;
+    this.#metrics = metrics;
     this.#rebalances = new ClassicRebalances(context);
   }
 
@@ -308,6 +311,7 @@ export class ClassicGroups {
         }
       }
       group.transitionTo("Stable", this.#context.now());
+      this.#metrics.completedRebalances.add(1);
     });
   }
 

@@ -32,6 +32,7 @@ import {
 } from "./consumer_member.ts";
 import type { ConsumerGroupRecord, GroupRecord } from "./records.ts";
 import type { GroupClient } from "./requests.ts";
+import type { GroupMetrics } from "./group_metrics.ts";
 import { Sessions } from "./sessions.ts";
 import type { GroupTerms } from "./target_assignment.ts";
 import { InvalidPatternError, TopicPattern } from "./topic_pattern.ts";
@@ -39,10 +40,12 @@ import { InvalidPatternError, TopicPattern } from "./topic_pattern.ts";
 export class ConsumerGroups {
   readonly #context: CoordinatorContext<GroupRecord>;
   readonly #groups = new Map<string, ConsumerGroup>();
+  readonly #metrics: GroupMetrics;
   readonly #sessions: Sessions;
 
-  constructor(context: CoordinatorContext<GroupRecord>) {
+  constructor(context: CoordinatorContext<GroupRecord>, metrics: GroupMetrics) {
     this.#context = context;
+    this.#metrics = metrics;
     this.#sessions = new Sessions(context);
   }
 
@@ -136,6 +139,9 @@ export class ConsumerGroups {
     const { records, response, member } = decided;
     group.needsRefresh = false;
     accepted();
+    if (records.some(({ kind }) => kind === "ConsumerGroupMetadata")) {
+      this.#metrics.consumerRebalances.add(1);
+    }
     this.#context.write({
       records: [...making, ...records],
       done: (error) => {

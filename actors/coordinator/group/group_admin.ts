@@ -17,6 +17,7 @@ import { NO_BYTES } from "./classic_member.ts";
 import { CONSUMER_PROTOCOL } from "./consumer_protocol.ts";
 import type { ConsumerGroups } from "./consumer_groups.ts";
 import { describeConsumerGroup } from "./describe_consumer_group.ts";
+import type { GroupMetrics } from "./group_metrics.ts";
 import type { GroupMetadataStore } from "./group_metadata_store.ts";
 import type { OffsetStore, StoredOffset } from "./offset_store.ts";
 import { groupMetadataRecord, type GroupRecord, offsetCommitRecord } from "./records.ts";
@@ -31,6 +32,7 @@ import type {
 
 export interface GroupAdminOptions {
   readonly context: CoordinatorContext<GroupRecord>;
+  readonly metrics: GroupMetrics;
   readonly offsets: OffsetStore;
   readonly metadata: GroupMetadataStore;
   readonly classic: ClassicGroups;
@@ -151,6 +153,7 @@ export class GroupAdmin {
         records.push(offsetCommitRecord(groupId, topic, partition, null));
       }
     }
+    this.#options.metrics.offsetDeletions.add(records.length);
     this.#deleteGroup(groupId, records, answer);
   }
 
@@ -205,6 +208,7 @@ export class GroupAdmin {
         }),
       };
     });
+    this.#options.metrics.offsetDeletions.add(records.length);
     context.write({
       records,
       done: (errorCode) =>
@@ -230,6 +234,7 @@ export class GroupAdmin {
         }
       }
     }
+    this.#options.metrics.offsetDeletions.add(records.length);
     this.#writeAll(records);
   }
 
@@ -259,6 +264,7 @@ export class GroupAdmin {
     for (const { groupId } of consumer.all) groupIds.add(groupId);
     for (const groupId of groupIds) {
       const records = this.#expired(groupId);
+      this.#options.metrics.offsetExpirations.add(records.length);
       const kept = offsetsIn(offsets, groupId) - records.length;
       const group = classic.get(groupId);
       const isUnused = (group === undefined || group.state === "Empty" && group.isUnused) &&

@@ -27,6 +27,7 @@ import { failedJoin } from "./classic_member.ts";
 import { ConsumerGroups } from "./consumer_groups.ts";
 import { failedHeartbeat } from "./consumer_heartbeat.ts";
 import { GroupAdmin } from "./group_admin.ts";
+import { GroupMetrics } from "./group_metrics.ts";
 import { GroupMetadataStore } from "./group_metadata_store.ts";
 import {
   checkClassicCommit,
@@ -78,6 +79,7 @@ export class GroupCoordinator implements CoordinatorMachine<GroupRequest, GroupR
   readonly classic: ClassicGroups;
   readonly consumer: ConsumerGroups;
   readonly #admin: GroupAdmin;
+  readonly #metrics: GroupMetrics;
   readonly #transactional: TransactionalCommits;
 
   constructor(
@@ -91,10 +93,12 @@ export class GroupCoordinator implements CoordinatorMachine<GroupRequest, GroupR
       isOpen: (producerId) => this.offsets.hasTransaction(producerId),
       commit: (request) => this.#commitInTransaction(request),
     });
-    this.classic = new ClassicGroups(context);
-    this.consumer = new ConsumerGroups(context);
+    const metrics = new GroupMetrics(context.environment.metrics);
+    this.#metrics = metrics;
+    this.classic = new ClassicGroups(context, metrics);
+    this.consumer = new ConsumerGroups(context, metrics);
     const { offsets, metadata, classic, consumer } = this;
-    this.#admin = new GroupAdmin({ context, offsets, metadata, classic, consumer });
+    this.#admin = new GroupAdmin({ context, metrics, offsets, metadata, classic, consumer });
   }
 
   replay(record: GroupRecord, at: Replayed): void {
@@ -227,6 +231,7 @@ export class GroupCoordinator implements CoordinatorMachine<GroupRequest, GroupR
     const group = this.classic.get(groupId);
     if (group !== undefined) this.classic.committed(group, request.memberId);
     const prepared = prepareCommit(this.#context, groupId, topics, retentionTimeMs);
+    this.#metrics.offsetCommits.add(prepared.records.length);
     this.#context.write({
       records: prepared.records,
       done: (failure) =>
@@ -277,6 +282,7 @@ export class GroupCoordinator implements CoordinatorMachine<GroupRequest, GroupR
       return respond({ throttleTimeMs: 0, topics: refusedCommit(topics, error) });
     }
     const prepared = prepareCommit(this.#context, groupId, topics, -1);
+    this.#metrics.offsetCommits.add(prepared.records.length);
     this.#context.write({
       records: prepared.records,
       producer: { producerId, producerEpoch },

@@ -316,3 +316,13 @@ Deno.test("classic: a static member that does not come back keeps the group wait
   assertEquals(again.value.leader, second);
   assertEquals(again.value.members.length, 2);
 });
+
+Deno.test("classic: generations and commits are counted", () => {
+  const stage = new Members();
+  const [a] = stage.stable(1) as [string];
+  stage.commitOf(a, 1);
+  stage.commitOf(a, 1);
+  stage.commitOf(a, 0);
+  assertEquals(stage.count("group-completed-rebalance-count"), 1);
+  assertEquals(stage.count("offset-commit-count"), 2);
+});

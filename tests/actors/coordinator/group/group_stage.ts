@@ -67,6 +67,11 @@ export class GroupStage {
     this.reload();
   }
 
+  /** What was counted by that name. */
+  count(name: string): number {
+    return this.#environment.metrics.counter(name).value;
+  }
+
   /** Another coordinator, from what is committed. */
   reload(): void {
     this.#queue.fail(ErrorCode.NOT_COORDINATOR);
