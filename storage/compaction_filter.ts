@@ -205,7 +205,7 @@ export class CompactionFilter {
     return joined;
   }
 
-  /** The same, with times relative to the delete horizon, which takes the base timestamp's place. */
+  /** The same, with times relative to the delete horizon, which becomes the base timestamp. */
   #rebase(batch: BatchView, body: Uint8Array, from: number, to: number): Uint8Array {
     const walk = this.#walk;
     const shift = batch.baseTimestamp - this.#horizon;

@@ -72,7 +72,7 @@ export function swapIn(
   state.replaceSegments(index, count, segment);
 }
 
-/** Makes the folder's names durable; where that fails nothing more is written. @throws {DiskError} */
+/** Makes the folder's names durable, or nothing more is written. @throws {DiskError} */
 export function syncNames(state: LogState): void {
   try {
     state.syncNames();

@@ -2,9 +2,9 @@
  * What compaction must know of transactions as it walks over a log from offset to offset: which
  * batches were aborted, and may go at once; which markers have nothing left to say.
  *
- * Invariants: a marker goes in a later run than the last of its transaction's batches; it never goes
- * while one is left, be it empty, or the transaction would seem to be open for ever. That holds also
- * where the transaction index does not know of an aborted one.
+ * Invariants: a marker goes in a later run than the last of its transaction's batches; it never
+ * goes while one is left, be it empty, or the transaction would seem to be open for ever. That
+ * holds also where the transaction index does not know of an aborted one.
  *
  * @module
  */
@@ -48,8 +48,8 @@ export class CompactionTransactions {
   }
 
   /**
-   * A control batch comes. Returns whether nothing is left for it to speak of; `kept` is told of the
-   * aborted transaction that its marker ends, where something is.
+   * A control batch comes. Returns whether nothing is left for it to speak of; `kept` is told of
+   * the aborted transaction that its marker ends, where something is.
    */
   control(batch: BatchView, kept: (aborted: AbortedTransaction) => void): boolean {
     this.#beginUpTo(batch.lastOffset);

@@ -223,7 +223,7 @@ export class LogState {
     this.namesChanged = true;
   }
 
-  /** Puts a segment in the place of `count` others, which are not the last, with all their offsets. */
+  /** Puts a segment in the place of `count` others, none of them the last. */
   replaceSegments(index: number, count: number, segment: Segment): void {
     this.segments.splice(index, count, segment);
     this.namesChanged = true;

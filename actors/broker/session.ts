@@ -96,7 +96,7 @@ export abstract class Session implements Actor<SessionMessage> {
   #blocked = false;
   #moreTold = false;
   #requestBytes = 0;
-  /** Its client has taken more than its quota: until when it rests, on the monotonic clock; or 0. */
+  /** Its client has taken more than its quota: until when it rests, in monotonic ms; or 0. */
   #mutedUntil = 0;
   #flushPlanned = false;
 

@@ -63,7 +63,7 @@ const REQUESTS_AHEAD = 3;
 /** How long a replica that a leader has named may take to be connected to. */
 const CONNECT_PATIENCE_MS = 2000;
 
-/** For how long a leader is asked for records itself after a replica that it named did not serve. */
+/** For how long a leader is to give records itself after a replica that it named did not. */
 const AVOID_MS = 10_000;
 
 /** A partition in a request, and which of its generations asked. */

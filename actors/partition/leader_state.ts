@@ -212,8 +212,8 @@ export abstract class LeaderState implements ReplicaState {
   }
 
   /**
-   * As `checkLeader`, for a consumer that may read from followers, too: those show what their leader
-   * has told them to be committed (KIP-392).
+   * As `checkLeader`, for a consumer that may read from followers, too: those show what their
+   * leader has told them to be committed (KIP-392).
    */
   checkReader(currentLeaderEpoch: Epoch, fetchOffset: Offset): ErrorCode {
     const error = this.checkLeader(currentLeaderEpoch);
