@@ -16,8 +16,10 @@ const PROPERTIES = {
   "replica.fetch.max.bytes": "12000000",
   // Nobody has time to wait for members that might come.
   "group.initial.rebalance.delay.ms": "300",
-  "broker.session.timeout.ms": "2000",
-  "broker.heartbeat.interval.ms": "300",
+  // A machine that is busy with clients must not look as if a node had died.
+  "broker.session.timeout.ms": "6000",
+  "broker.heartbeat.interval.ms": "500",
+  "controller.quorum.fetch.timeout.ms": "5000",
 };
 
 const nodes = Number(Deno.args[0] ?? 1);

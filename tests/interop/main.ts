@@ -5,7 +5,7 @@
  * capability, or say why it has none; a cell without an outcome has failed. The last line is the
  * plain total.
  *
- * Usage: deno task interop [client…]
+ * Usage: deno task interop [client…] [capability…]
  */
 
 import { CAPABILITIES, FAILOVER } from "./capabilities.ts";
@@ -33,7 +33,16 @@ const cellsOf = (client: Client, nodes: number): Cells => {
   return cells;
 };
 
-const wanted = CLIENTS.filter(({ name }) => Deno.args.length === 0 || Deno.args.includes(name));
+/** Of all that there are, those that were named, or all where none was. */
+function named<T>(all: readonly T[], nameOf: (each: T) => string): readonly T[] {
+  const found = all.filter((each) => Deno.args.includes(nameOf(each)));
+  return found.length === 0 ? all : found;
+}
+
+const wanted = named(CLIENTS, ({ name }) => name);
+const everything: readonly string[] = [...CAPABILITIES, FAILOVER];
+const capabilities = named(everything, (name) => name);
+const shared = capabilities.filter((name) => name !== FAILOVER);
 const installed: Client[] = [];
 for (const client of wanted) {
   const reason = await whyAbsent(client);
@@ -45,13 +54,15 @@ const clusters = await Promise.all(CLUSTERS.map((nodes) => RunningCluster.start(
 const jobs = clusters.flatMap((cluster) => installed.map((client) => ({ cluster, client })));
 const workers = Array.from({ length: CONCURRENT_CLIENTS_MAX }, async () => {
   for (let job = jobs.shift(); job !== undefined; job = jobs.shift()) {
-    await tryClient(job.client, job.cluster, CAPABILITIES);
+    if (shared.length > 0) await tryClient(job.client, job.cluster, shared);
   }
 });
 await Promise.all(workers);
 // Each takes nodes away: one after the other.
 const [largest] = clusters.slice(-1) as [RunningCluster];
-for (const client of installed) await tryClient(client, largest, [FAILOVER]);
+if (capabilities.includes(FAILOVER)) {
+  for (const client of installed) await tryClient(client, largest, [FAILOVER]);
+}
 
 for (const nodes of CLUSTERS) printTable(nodes);
 const endings = await Promise.allSettled(clusters.map((cluster) => cluster.close()));
@@ -120,7 +131,7 @@ async function listen(
 }
 
 function printTable(nodes: number): void {
-  const rows = nodes === 1 ? CAPABILITIES : [...CAPABILITIES, FAILOVER];
+  const rows = nodes === 1 ? shared : capabilities;
   const notes: string[] = [];
   const cell = (client: Client, capability: string): string => {
     const { outcome, reason } = cellsOf(client, nodes).get(capability) ??
