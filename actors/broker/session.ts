@@ -219,7 +219,8 @@ export abstract class Session implements Actor<SessionMessage> {
   }
 
   #isBehind(): boolean {
-    return this.#mutedUntil > 0 || this.#runner.openCalls >= REQUESTS_MAX || this.#requestBytes > REQUEST_BYTES_MAX ||
+    return this.#mutedUntil > 0 || this.#runner.openCalls >= REQUESTS_MAX ||
+      this.#requestBytes > REQUEST_BYTES_MAX ||
       Math.max(this.framed.unsentBytes, this.#runner.usage.fetchedBytes) > UNSENT_BYTES_PAUSE ||
       this.services.budgets.requestBytes.room === 0;
   }
