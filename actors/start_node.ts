@@ -123,6 +123,10 @@ export async function startNode(options: NodeOptions): Promise<Node> {
   }
   const environment = options.environment ??
     denoEnvironment({ dataRoot: options.data, openFilesMax });
+  if (kafka !== undefined && !isLoopback(kafka.host)) {
+    const reason = "Kafka's clients are asked for no secret: whoever reaches it may do everything";
+    environment.logger.log("warn", "open listener", { address: formatAddress(kafka), reason });
+  }
   const { data, signal } = options;
   return await launch(data, { nodeId: config.nodeId, native, kafka, config, environment }, signal);
 }
@@ -233,8 +237,12 @@ function checkAdvertised(host: string, config: BrokerConfig): void {
 /** Where nobody is asked for a secret, nobody from elsewhere may connect. */
 function checkReach(host: string, { nativeSharedSecret }: BrokerConfig): void {
   if (nativeSharedSecret !== "") return;
-  if (host === "localhost" || host === "::1" || /^127\.\d+\.\d+\.\d+$/.test(host)) return;
+  if (isLoopback(host)) return;
   throw new ConfigError([
     `Cannot listen on ${host}: without native.shared.secret only loopback is allowed`,
   ]);
+}
+
+function isLoopback(host: string): boolean {
+  return host === "localhost" || host === "::1" || /^127\.\d+\.\d+\.\d+$/.test(host);
 }

@@ -25,3 +25,14 @@ for (const text of ["", " , ", "a:0", "a:65536", "::1", "a:b", "http://a:1", "a 
     assertThrows(() => parseBootstrap(text), InvalidConfigError, "Cannot connect");
   });
 }
+
+Deno.test("bootstrap: kafka:// before an address is for all of them, and the port is Kafka's", () => {
+  assertEquals(parseBootstrap("kafka://a:1,b"), [
+    { host: "a", port: 1, encoding: "kafka" },
+    { host: "b", port: 9092, encoding: "kafka" },
+  ]);
+  assertEquals(parseBootstrap(["kafka://[::1]", "kafka://b:2"]), [
+    { host: "::1", port: 9092, encoding: "kafka" },
+    { host: "b", port: 2, encoding: "kafka" },
+  ]);
+});
