@@ -351,7 +351,7 @@ export class Admin implements AsyncDisposable {
     return describeGroups(this.#calls, groupIds);
   }
 
-  /** What a group has committed of these partitions, in their order; all of it when none are named. */
+  /** What a group has committed of these partitions, in their order; all when none are named. */
   listConsumerGroupOffsets(
     groupId: string,
     partitions?: readonly TopicPartition[],

@@ -1,5 +1,5 @@
 /**
- * What the admin client asks about groups: which there are, who is in them, what they have committed.
+ * What the admin client asks about groups: which there are, who is in them, what is committed.
  *
  * @module
  */

@@ -35,7 +35,7 @@ export interface GroupConfig {
   /** A name that outlives the consumer: it may come back to what it had (KIP-345). */
   readonly groupInstanceId?: string;
   /**
-   * `"consumer"`: the coordinator divides the partitions, and nobody waits for the others (KIP-848);
+   * `"consumer"`: the coordinator divides the partitions, and nobody waits for others (KIP-848);
    * where brokers do not serve that, as `"classic"`: a member divides them by an assignor.
    * `"consumer"`, or `"classic"` where `assignors` are given.
    */

@@ -7,8 +7,8 @@
  * cluster knows who leads what.
  *
  * Invariants: each record settles once; records sent to one partition are appended in the order
- * they were sent, and, where the producer is idempotent, each once; in a transaction all of them are
- * seen by readers of committed records, or none.
+ * they were sent, and, where the producer is idempotent, each once; in a transaction all of them
+ * are seen by readers of committed records, or none.
  *
  * @module
  */

@@ -2,7 +2,7 @@
  * The transactions of one producer (KIP-98, KIP-447, KIP-890): its id and epoch, which partitions
  * and groups are part of the open transaction, and how that ends.
  *
- * Owns what is asked of the coordinators and the state of the transaction. Does not own the records:
+ * Owns what is asked of the coordinators and the state of the transaction. Does not own records:
  * the sender asks whether those of a partition may go, and says when it has lost count of them.
  *
  * Where `transaction.version` 2 is finalized, what is produced to is part of the transaction by

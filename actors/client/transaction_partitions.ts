@@ -141,7 +141,7 @@ export class TransactionPartitions {
   }
 }
 
-/** Where one partition is refused, none was added: what is said of the others counts for nothing. */
+/** Where one partition is refused, none was added: what is said of others counts for nothing. */
 function refusalOf(response: AddPartitionsToTxnResponse): ClientError | undefined {
   for (const { name, resultsByPartition } of response.resultsByTopicV3AndBelow) {
     for (const { partitionIndex, partitionErrorCode: code } of resultsByPartition) {

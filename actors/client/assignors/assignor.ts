@@ -17,7 +17,7 @@ export type AssignedPlace = TopicPartition;
 export interface AssignableTopic {
   /** Its name. */
   readonly name: string;
-  /** For each partition, in order, the racks that hold a copy of it; none where brokers have none. */
+  /** For each partition, in order, the racks that hold a copy; none where brokers have none. */
   readonly racks: readonly (readonly string[])[];
 }
 

@@ -1,5 +1,5 @@
 /**
- * The partitions of one assignment, one object for each, so that they can be told apart by identity.
+ * The partitions of one assignment, one object for each, to be told apart by identity.
  *
  * @module
  */

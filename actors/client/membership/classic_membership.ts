@@ -23,12 +23,10 @@
 
 import type { Epoch } from "../../../storage/bytes/ids.ts";
 import { ErrorCode } from "../../../net/messages/errors.ts";
-import { HEARTBEAT, type HeartbeatResponse } from "../../../net/messages/heartbeat.ts";
-import { JOIN_GROUP, type JoinGroupResponse } from "../../../net/messages/join_group.ts";
-import { LEAVE_GROUP } from "../../../net/messages/leave_group.ts";
-import { SYNC_GROUP, type SyncGroupResponse } from "../../../net/messages/sync_group.ts";
+import type { HeartbeatResponse } from "../../../net/messages/heartbeat.ts";
+import type { JoinGroupResponse } from "../../../net/messages/join_group.ts";
+import type { SyncGroupResponse } from "../../../net/messages/sync_group.ts";
 import type { Api } from "../../../net/schema.ts";
-import { make } from "../../../net/schema/make.ts";
 import { backoffMs } from "../../link/backoff.ts";
 import type {
   AssignedPlace,
@@ -38,11 +36,17 @@ import type {
 } from "../assignors/assignor.ts";
 import { ClientError, errorForCode } from "../errors.ts";
 import {
-  decodeAssignment,
-  decodeSubscription,
-  encodeAssignment,
-  encodeSubscription,
-} from "./consumer_protocol.ts";
+  type Answer,
+  assignmentOf,
+  codeOf,
+  heartbeatQuestion,
+  joinQuestion,
+  leaveQuestion,
+  membersOf,
+  type Question,
+  syncQuestion,
+} from "./classic_requests.ts";
+import { encodeAssignment, encodeSubscription } from "./consumer_protocol.ts";
 import {
   type Effect,
   type GroupMetadata,
@@ -52,10 +56,7 @@ import {
   without,
 } from "./membership.ts";
 
-const PROTOCOL_TYPE = "consumer";
 const NO_GENERATION = -1;
-/** A join is answered when all have joined: so much later than they must have at the latest. */
-const JOIN_MARGIN_MS = 5_000;
 
 type Phase =
   | "out"
@@ -262,43 +263,27 @@ export class ClassicMembership implements Membership {
   }
 
   #join(): void {
-    const { groupId, groupInstanceId, sessionTimeoutMs, maxPollIntervalMs } = this.#settings;
     this.#phase = "joining";
     this.#isAway = false;
     this.#mustJoin = false;
     this.#isLeader = false;
     this.#joinedTopics = this.#topics;
-    const request = make(JOIN_GROUP.request, {
-      groupId,
-      groupInstanceId,
-      sessionTimeoutMs,
-      rebalanceTimeoutMs: maxPollIntervalMs,
-      memberId: this.#memberId,
-      protocolType: PROTOCOL_TYPE,
-      protocols: this.#assignors.map((assignor) => ({
-        name: assignor.name,
-        metadata: this.#subscriptionFor(assignor),
-      })),
-    });
-    const timeoutMs = Math.max(
-      this.#settings.requestTimeoutMs,
-      maxPollIntervalMs + JOIN_MARGIN_MS,
-    );
-    this.#ask(JOIN_GROUP, request, timeoutMs, (result, now) => this.#joined(result, now));
-  }
-
-  #subscriptionFor(assignor: Assignor): Uint8Array {
-    return encodeSubscription({
-      topics: this.#topics,
-      userData: assignor.userData?.(this.#last) ?? null,
-      ownedPartitions: this.#isCooperative ? this.#owned : [],
-      generationId: this.#generationId,
-      rackId: this.#settings.rackId,
-    });
+    const protocols = this.#assignors.map((assignor) => ({
+      name: assignor.name,
+      metadata: encodeSubscription({
+        topics: this.#topics,
+        userData: assignor.userData?.(this.#last) ?? null,
+        ownedPartitions: this.#isCooperative ? this.#owned : [],
+        generationId: this.#generationId,
+        rackId: this.#settings.rackId,
+      }),
+    }));
+    const question = joinQuestion(this.#settings, this.#memberId, protocols);
+    this.#ask(question, (answer, now) => this.#joined(answer, now));
   }
 
   #joined(result: JoinGroupResponse | ClientError, now: number): void {
-    const code = result instanceof ClientError ? result.code : result.errorCode;
+    const code = codeOf(result);
     if (code === ErrorCode.MEMBER_ID_REQUIRED) {
       this.#memberId = (result as JoinGroupResponse).memberId;
       return this.#join();
@@ -315,54 +300,26 @@ export class ClassicMembership implements Membership {
     else this.#sync([]);
   }
 
-  #lead({ members }: JoinGroupResponse): void {
+  #lead(response: JoinGroupResponse): void {
     this.#phase = "leading";
-    try {
-      this.#effects.push({
-        kind: "lead",
-        assignor: this.#protocolName,
-        members: members.map(({ memberId, groupInstanceId, metadata }) => ({
-          memberId,
-          groupInstanceId,
-          ...decodeSubscription(metadata),
-        })),
-      });
-    } catch (error) {
-      const detail = error instanceof Error ? error.message : String(error);
-      const code = ErrorCode.INCONSISTENT_GROUP_PROTOCOL;
-      this.#fail(errorForCode(code, `Cannot lead group ${this.#settings.groupId}`, detail));
-    }
+    const members = membersOf(response, this.#settings.groupId);
+    if (members instanceof ClientError) return this.#fail(members);
+    this.#effects.push({ kind: "lead", assignor: this.#protocolName, members });
   }
 
   #sync(
     assignments: readonly { readonly memberId: string; readonly assignment: Uint8Array }[],
   ): void {
-    const { groupId, groupInstanceId, maxPollIntervalMs, requestTimeoutMs } = this.#settings;
     this.#phase = "syncing";
-    const request = make(SYNC_GROUP.request, {
-      groupId,
-      groupInstanceId,
-      generationId: this.#generationId,
-      memberId: this.#memberId,
-      protocolType: PROTOCOL_TYPE,
-      protocolName: this.#protocolName,
-      assignments,
-    });
-    const timeoutMs = Math.max(requestTimeoutMs, maxPollIntervalMs + JOIN_MARGIN_MS);
-    this.#ask(SYNC_GROUP, request, timeoutMs, (result, now) => this.#synced(result, now));
+    const question = syncQuestion(this.#settings, this.metadata, this.#protocolName, assignments);
+    this.#ask(question, (answer, now) => this.#synced(answer, now));
   }
 
   #synced(result: SyncGroupResponse | ClientError, now: number): void {
-    const code = result instanceof ClientError ? result.code : result.errorCode;
+    const code = codeOf(result);
     if (code !== ErrorCode.NONE) return this.#joinFailed(code, result, now);
-    let assigned: AssignedPlace[];
-    try {
-      assigned = decodeAssignment((result as SyncGroupResponse).assignment);
-    } catch (error) {
-      const detail = error instanceof Error ? error.message : String(error);
-      const action = `Cannot read the assignment in group ${this.#settings.groupId}`;
-      return this.#fail(errorForCode(ErrorCode.INCONSISTENT_GROUP_PROTOCOL, action, detail));
-    }
+    const assigned = assignmentOf(result as SyncGroupResponse, this.#settings.groupId);
+    if (assigned instanceof ClientError) return this.#fail(assigned);
     this.#heard(now);
     this.#phase = "accepting";
     this.#assigned = assigned;
@@ -396,30 +353,17 @@ export class ClassicMembership implements Membership {
   }
 
   #heartbeat(): void {
-    const { groupId, groupInstanceId, requestTimeoutMs, sessionTimeoutMs } = this.#settings;
     const generationId = this.#generationId;
-    const request = make(HEARTBEAT.request, {
-      groupId,
-      groupInstanceId,
-      generationId,
-      memberId: this.#memberId,
-    });
     this.#isHeartbeatAsked = true;
-    this.#effects.push({
-      kind: "ask",
-      api: HEARTBEAT as Api,
-      request,
-      timeoutMs: Math.min(requestTimeoutMs, sessionTimeoutMs),
-      done: (result, now) => {
-        this.#isHeartbeatAsked = false;
-        if (this.#generationId !== generationId || !this.#beats) return;
-        this.#heartbeatAnswered(result as HeartbeatResponse | ClientError, now);
-      },
+    this.#push(heartbeatQuestion(this.#settings, this.metadata), (answer, now) => {
+      this.#isHeartbeatAsked = false;
+      if (this.#generationId !== generationId || !this.#beats) return;
+      this.#heartbeatAnswered(answer, now);
     });
   }
 
   #heartbeatAnswered(result: HeartbeatResponse | ClientError, now: number): void {
-    const code = result instanceof ClientError ? result.code : result.errorCode;
+    const code = codeOf(result);
     const { retryBackoff, random, groupId, sessionTimeoutMs } = this.#settings;
     if (code === ErrorCode.NONE) return this.#heard(now);
     if (code === ErrorCode.REBALANCE_IN_PROGRESS) {
@@ -481,34 +425,30 @@ export class ClassicMembership implements Membership {
   }
 
   #askToLeave(reason: string): void {
-    const { groupId, groupInstanceId, requestTimeoutMs } = this.#settings;
-    this.#effects.push({
-      kind: "ask",
-      api: LEAVE_GROUP as Api,
-      request: make(LEAVE_GROUP.request, {
-        groupId,
-        members: [{ memberId: this.#memberId, groupInstanceId, reason }],
-      }),
-      timeoutMs: requestTimeoutMs,
-      done: () => {},
+    this.#push(leaveQuestion(this.#settings, this.metadata, reason), () => {});
+  }
+
+  /** Asks what only the last of its kind is answered to. */
+  #ask<Request, Response>(
+    question: Question<Request, Response>,
+    take: (answer: Answer<Response>, now: number) => void,
+  ): void {
+    const round = ++this.#round;
+    this.#push(question, (answer, now) => {
+      if (this.#round === round) take(answer, now);
     });
   }
 
-  #ask<Request, Response>(
-    api: Api<Request, Response>,
-    request: Request,
-    timeoutMs: number,
-    take: (result: Response | ClientError, now: number) => void,
+  #push<Request, Response>(
+    { api, request, timeoutMs }: Question<Request, Response>,
+    take: (answer: Answer<Response>, now: number) => void,
   ): void {
-    const round = ++this.#round;
     this.#effects.push({
       kind: "ask",
       api: api as Api,
       request,
       timeoutMs,
-      done: (result, now) => {
-        if (this.#round === round) take(result as Response | ClientError, now);
-      },
+      done: (answer, now) => take(answer as Answer<Response>, now),
     });
   }
 

@@ -43,7 +43,7 @@ const groups = (isUniform: boolean): fc.Arbitrary<Group> =>
     };
   });
 
-/** The members as they join after an assignment, of which `owned` tells what they keep meanwhile. */
+/** The members as they join after an assignment; `owned` tells what they keep meanwhile. */
 function join(
   group: Group,
   assignor: Assignor,
