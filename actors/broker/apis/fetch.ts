@@ -28,6 +28,7 @@ import type { FetchSession, SessionPartition } from "../fetch_session.ts";
 import type { FetchContext } from "../fetch_sessions.ts";
 import { CLUSTER_ACTION } from "../quorum_questions.ts";
 import { endPointOf, OFFLINE } from "../services.ts";
+import { readable } from "../zstd_versions.ts";
 import { fetchMetadataLog, isMetadataFetch } from "./fetch_metadata_log.ts";
 
 /** The first version that names topics by id (KIP-516). */
@@ -245,9 +246,10 @@ function partitionData(
   reply: ReadReply,
   endpoints: Map<number, NodeEndpoint>,
 ): PartitionData {
+  const { records, error } = readable(reply.records, call.version);
   return {
     partitionIndex: partition.partition,
-    errorCode: reply.error,
+    errorCode: error === ErrorCode.NONE ? reply.error : error,
     highWatermark: reply.highWatermark,
     lastStableOffset: reply.lastStableOffset,
     logStartOffset: reply.logStartOffset,
@@ -256,7 +258,7 @@ function partitionData(
     snapshotId: NONE,
     abortedTransactions: abortedTransactions(call, reply),
     preferredReadReplica: reply.preferredReadReplica ?? -1,
-    records: reply.records ?? noRecords(call),
+    records: records ?? noRecords(call),
   };
 }
 

@@ -25,6 +25,7 @@ import type { ApiHandler, Call } from "../call.ts";
 import { Gather } from "../gather.ts";
 import { namedLeader, NO_LEADER } from "../named_leader.ts";
 import { findPartition, unansweredError } from "../partition_questions.ts";
+import { maySend } from "../zstd_versions.ts";
 
 /** The first version of a response that names leaders (KIP-951). */
 const NAMES_LEADERS = 10;
@@ -122,6 +123,10 @@ function append(
   }
   if (records === null || records.length === 0) {
     return done(failure(index, ErrorCode.INVALID_RECORD, "A produce request holds no batch"));
+  }
+  if (!maySend(records, call.version)) {
+    const reason = `Version ${call.version} of Produce knows no zstd`;
+    return done(failure(index, ErrorCode.UNSUPPORTED_COMPRESSION_TYPE, reason));
   }
   // Released by the partition, which may come to it after the call has timed out.
   const release = call.hold();

@@ -215,3 +215,46 @@ Deno.test("kafka session: connections are counted by the software that clients s
   world.pass(100);
   assertEquals(connections().map(([, value]) => value), [0, 0]);
 });
+
+Deno.test("kafka session: zstd is neither taken from nor given to clients that do not know it", () => {
+  const world = serving();
+  const client = world.kafkaClient();
+  createTopic(world, client, "t");
+  const send = (compression: "zstd" | "gzip", version: number) => {
+    const records = batchOf([compression], { compression });
+    const topicData = [{ name: "t", partitionData: [{ index: 0, records }] }];
+    const answer = world.settled(
+      client.begin(PRODUCE, { acks: -1, timeoutMs: 1000, topicData }, version),
+    );
+    return answer.responses[0]!.partitionResponses[0]!.errorCode;
+  };
+  assertEquals([send("zstd", 6), send("gzip", 6), send("zstd", 7)], [76, 0, 0]);
+  const read = (fetchOffset: number, version: number) => {
+    const partitions = [{ partition: 0, fetchOffset, partitionMaxBytes: 1 << 20 }];
+    const answer = world.settled(
+      client.begin(FETCH, { maxBytes: 1 << 20, topics: [{ topic: "t", partitions }] }, version),
+    );
+    const { errorCode, records } = answer.responses[0]!.partitions[0]!;
+    return [errorCode, valuesIn(records)];
+  };
+  assertEquals(read(0, 9), [0, ["gzip"]]);
+  assertEquals(read(1, 9), [76, []]);
+  assertEquals(read(0, 10), [0, ["gzip", "zstd"]]);
+});
+
+Deno.test("kafka session: records in the formats before Kafka 0.11 are refused", () => {
+  const world = serving();
+  const client = world.kafkaClient();
+  createTopic(world, client, "t");
+  for (const magic of [0, 1]) {
+    // Offset, size, checksum, magic, attributes, and whatever follows.
+    const records = new Uint8Array(80);
+    records[11] = 68;
+    records[16] = magic;
+    const topicData = [{ name: "t", partitionData: [{ index: 0, records }] }];
+    const answer = world.settled(
+      client.begin(PRODUCE, { acks: -1, timeoutMs: 1000, topicData }, 3),
+    );
+    assertEquals(answer.responses[0]!.partitionResponses[0]!.errorCode, 43);
+  }
+});
