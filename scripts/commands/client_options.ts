@@ -9,7 +9,11 @@ import { flag, text, textOr, UsageError } from "./option.ts";
 export const DEFAULT_BOOTSTRAP = "127.0.0.1:9192";
 
 /** `--bootstrap` */
-export const bootstrap = textOr("HOST:PORT,…", DEFAULT_BOOTSTRAP, "Brokers to ask first");
+export const bootstrap = textOr(
+  "HOST:PORT,…",
+  DEFAULT_BOOTSTRAP,
+  "Brokers to ask first; any of Kafka by kafka://HOST:PORT",
+);
 
 /** `--secret-file` */
 export const secretFile = text("FILE", "Where the secret stands that the brokers ask for");
