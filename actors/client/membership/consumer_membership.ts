@@ -231,8 +231,9 @@ export class ConsumerMembership implements Membership {
     const { rackId, serverAssignor, maxPollIntervalMs } = this.#settings;
     const told = this.#told;
     const draft = { groupId, memberId, instanceId, memberEpoch: this.#epoch };
-    const topicPartitions = this.#hadById();
     if (told === undefined) {
+      // What is being taken on counts as had: the coordinator would give it to somebody else.
+      const topicPartitions = this.#byId([...this.#had, ...without(this.#owned, this.#had)]);
       return make(CONSUMER_GROUP_HEARTBEAT.request, {
         ...draft,
         rackId,
@@ -246,12 +247,12 @@ export class ConsumerMembership implements Membership {
       ...draft,
       subscribedTopicNames: told.topics === this.#topics ? undefined : this.#topics,
       // What is had after a reconciliation is told even where it is the same: that ends it.
-      topicPartitions: told.had === this.#had ? undefined : topicPartitions,
+      topicPartitions: told.had === this.#had ? undefined : this.#byId(this.#had),
     });
   }
 
-  #hadById(): { topicId: Uuid; partitions: number[] }[] {
-    const byTopic = Map.groupBy(this.#had, ({ topic }) => topic);
+  #byId(places: readonly AssignedPlace[]): { topicId: Uuid; partitions: number[] }[] {
+    const byTopic = Map.groupBy(places, ({ topic }) => topic);
     return [...byTopic].flatMap(([topic, places]) => {
       const topicId = this.#settings.topicId(topic);
       // A topic that is no more cannot be told of, and nobody waits for it.

@@ -88,7 +88,7 @@ Deno.test("admin: an election that is not needed is none that failed; another er
   assertEquals(asked[0], {
     electionType: 1,
     topicPartitions: [{ topic: "t", partitions: [1] }],
-    timeoutMs: 60_000,
+    timeoutMs: 27_000,
   });
   errorCode = ErrorCode.PREFERRED_LEADER_NOT_AVAILABLE;
   const error = await failure(world, admin.electLeaders("preferred"));
@@ -111,7 +111,7 @@ Deno.test("admin: replicas are reassigned, taken back, and listed while that goe
     admin.alterPartitionReassignments([{ topic: "t", partition: 0, replicas: [1, 2] }]),
   );
   assertEquals(asked[0], {
-    timeoutMs: 60_000,
+    timeoutMs: 27_000,
     topics: [{ name: "t", partitions: [{ partitionIndex: 0, replicas: [1, 2] }] }],
   });
   const cancelled = admin.alterPartitionReassignments([

@@ -149,6 +149,17 @@ Deno.test("consumer membership: after an answer was lost it says all again", () 
   assertEquals(run.beat.memberEpoch, 1);
 });
 
+Deno.test("consumer membership: what it is taking on is not given away while it says all again", () => {
+  const run = stable();
+  run.pass(2000);
+  run.ok(2, [0, 1, 2]);
+  assertEquals(run.effects(), ["assign t-0 t-1 t-2"]);
+  run.pass(2000);
+  run.disconnect();
+  run.pass(130);
+  assertEquals(run.beat.topicPartitions, [{ topicId: "id-of-t", partitions: [0, 1, 2] }]);
+});
+
 Deno.test("consumer membership: other topics are told at once", () => {
   const run = stable();
   run.machine.subscribe(["u", "t"], run.now);
