@@ -8,7 +8,7 @@
 import type { Environment, RandomStream } from "../runtime/environment.ts";
 import { formatAddress } from "../../net/network.ts";
 import type { Protocol } from "../protocol.ts";
-import { type ClusterRunOptions, drawClusterOptions } from "./cluster_options.ts";
+import { CLUSTER_KINDS, type ClusterRunOptions, drawClusterOptions } from "./cluster_options.ts";
 import { drawFaults, type Fault, type FaultKind } from "./faults.ts";
 import { History } from "./history.ts";
 import { checkHistory } from "./history_checker.ts";
@@ -143,7 +143,9 @@ class WorkloadRun {
   #drawRun(): ClusterRunOptions {
     const { nodes = 3, faults = [], faultsForMs = FAULTS_FOR_MS, run } = this.#options;
     const stream = this.#simulation.random.stream("cluster");
-    const kinds = faults === "none" ? [] : kindsOf(faults);
+    // A workload is one program: nobody but itself could start it a second time.
+    const kinds = faults === "none" ? [] : (kindsOf(faults) ?? CLUSTER_KINDS)
+      .filter((kind) => kind !== "client-crash");
     const given = { nodes, voters: nodes, combined: true, topics: [], faultsForMs, ...run };
     const drawn = drawClusterOptions(stream, given, kinds);
     return { ...drawn, properties: { ...drawn.properties, ...this.#options.properties } };

@@ -16,7 +16,8 @@ export class SimTotals {
   violations = 0;
   /** Runs in which an unclean election gave something up. */
   lossy = 0;
-  readonly #faults: Sums = new Map();
+  /** How often each kind of fault took effect. */
+  readonly faults: Sums = new Map();
   readonly #operations: Sums = new Map();
   readonly evaluations: Sums = new Map();
   readonly #vacuity: Sums = new Map();
@@ -39,7 +40,7 @@ export class SimTotals {
       addTo(this.#operations, what, count);
     }
     for (const [kind, count] of Object.entries(result.faultCounts)) {
-      addTo(this.#faults, kind, count);
+      addTo(this.faults, kind, count);
     }
     for (const [rule, count] of Object.entries(result.evaluations)) {
       addTo(this.evaluations, rule, count);
@@ -57,7 +58,7 @@ export class SimTotals {
   /** Lines for people; `seconds` is how long it took. */
   lines(seconds: number): string[] {
     const simulated = this.virtualMs / 1000;
-    const faults = sumOf(this.#faults);
+    const faults = sumOf(this.faults);
     const operations = sumOf(this.#operations) - (this.#operations.get("records read") ?? 0);
     return [
       `seeds        ${this.runs}, of them lossy by an unclean election ${this.lossy}`,
@@ -68,7 +69,7 @@ export class SimTotals {
       `a second     ${(operations / simulated).toFixed(1)} operations, ${
         (faults / simulated).toFixed(2)
       } faults, simulated`,
-      `faults       ${list(this.#faults)}`,
+      `faults       ${list(this.faults)}`,
       `operations   ${list(this.#operations)}`,
       "evaluations",
       ...[...this.evaluations].sort(byRule).map(([rule, count]) => `  ${rule.padEnd(28)} ${count}`),

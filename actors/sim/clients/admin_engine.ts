@@ -51,6 +51,7 @@ export interface AdminEngineOptions {
 }
 
 const RETRY_MS = 300;
+const KEEP_MS = 5000;
 const TIMEOUT_MS = 5000;
 const TOPIC_RESOURCE = 2;
 const SET = 0;
@@ -64,6 +65,7 @@ export class AdminEngine {
     this.#options = options;
     this.#link = options.link;
     for (const topic of options.topics) this.#create(topic);
+    this.#keepTopics();
     if (options.actions.length > 0) this.#next();
   }
 
@@ -128,6 +130,16 @@ export class AdminEngine {
         return this.#link.refresh();
       }
       this.#link.later(RETRY_MS, () => this.#create(topic));
+    });
+  }
+
+  /** A deletion may come to pass after the topic was found to be there still. */
+  #keepTopics(): void {
+    this.#link.later(KEEP_MS, () => {
+      for (const topic of this.#options.topics) {
+        if (this.#link.topic(topic.name) === undefined) this.#create(topic);
+      }
+      this.#keepTopics();
     });
   }
 
