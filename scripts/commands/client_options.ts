@@ -12,7 +12,7 @@ export const DEFAULT_BOOTSTRAP = "127.0.0.1:9192";
 export const bootstrap = textOr(
   "HOST:PORT,…",
   DEFAULT_BOOTSTRAP,
-  "Brokers to ask first; any of Kafka by kafka://HOST:PORT",
+  "Brokers to ask first, Kafka's by kafka://HOST:PORT",
 );
 
 /** `--secret-file` */

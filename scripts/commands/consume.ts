@@ -61,7 +61,7 @@ export const consume = command({
       ["read_uncommitted", "read_committed"],
       "Whether records of transactions are shown before they are committed",
     ),
-    property: pairs("A config of the consumer by Kafka's name, as session.timeout.ms=10000"),
+    property: pairs("A config by Kafka's name, as session.timeout.ms=10000"),
     fromBeginning: flag("Begin with the first record that there is"),
     offset: integer("N", "Begin at this offset", { min: 0 }),
     fromTime: instant("Begin with the first record that is not older"),

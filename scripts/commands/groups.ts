@@ -80,7 +80,7 @@ const reset = command({
   name: "groups reset-offsets",
   summary: "Set where a group goes on, while it has no members",
   details: [
-    "Where: earliest, latest, offset N, time ISO (the first record that is not older), or",
+    "WHERE is earliest, latest, offset N, time ISO (the first record that is not older), or",
     "shift-by N, which goes back where N is negative. Offsets that the log does not have become",
     "its start or its end. Without --execute it only shows what would be done.",
   ],
@@ -88,7 +88,7 @@ const reset = command({
   options: {
     group: requiredText("G", "Its id"),
     topic: requiredText("T", "The topic"),
-    to: requiredText("earliest|latest|offset|time|shift-by", "Where to go on"),
+    to: requiredText("WHERE", "Where to go on: see above"),
     partition: integer("N", "Only this partition", { min: 0 }),
     execute: flag("Do it"),
     json,
