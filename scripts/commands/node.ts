@@ -35,7 +35,7 @@ export const node = command({
     advertisedNative: maybeAddress(DEFAULT_NATIVE, "Where others reach it, if elsewhere"),
     kafka: maybeAddress(
       DEFAULT_KAFKA,
-      `Where Kafka's clients connect (default ${DEFAULT_KAFKA}; any if --native is given)`,
+      `For Kafka's clients (default ${DEFAULT_KAFKA}; any if --native is given)`,
     ),
     advertisedKafka: maybeAddress(DEFAULT_KAFKA, "Where they reach it, if elsewhere"),
     voters: text(
