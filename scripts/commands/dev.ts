@@ -23,7 +23,8 @@ export const dev = command({
   summary: "Run a cluster of several nodes on this machine, to develop against",
   details: [
     `Each node is a process with a folder of its own below --data, and listens ${PORT_STEP} ports above`,
-    "the one before, for Kafka's clients one port above. Prints one line for each that is ready. SIGINT or SIGTERM stops all in order.",
+    "the one before, for Kafka's clients one port above. Prints one line for each that is ready.",
+    "SIGINT or SIGTERM stops all in order.",
     `The first ${VOTERS_MAX} vote for a controller. A data folder belongs to its cluster: that of another`,
     "number of voters, or of other ports, is refused.",
   ],
