@@ -38,7 +38,7 @@ const list = command({
 const alter = command({
   name: "quotas alter",
   summary: "Limit what clients produce, consume and ask a broker for, or limit it no more",
-  details: [`Quotas are ${KEYS.join(", ")}: bytes a second, and percents of its time.`],
+  details: [`Quotas are ${KEYS.join(", ")}:`, "bytes a second, and percents of its time."],
   options: {
     ...entityOptions,
     set: pairs("A quota, as producer_byte_rate=1048576"),
