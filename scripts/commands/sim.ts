@@ -107,6 +107,7 @@ class SeedRunner {
       this.#printLine(result);
       this.#totals.add(result);
       if (result.violations.length > 0) broken.push(result);
+      return this.#show();
     });
     this.#end();
     for (const result of broken) this.#tell(result);
@@ -126,6 +127,12 @@ class SeedRunner {
     this.#end();
     if (result.violations.length > 0) this.#tell(result);
   }
+
+  /** Shows what was printed so far, one call after the other. */
+  #show(): Promise<void> {
+    return this.#shown = this.#shown.then(() => this.#terminal.output.flush());
+  }
+  #shown = Promise.resolve();
 
   #printLine({ seed, run, events, traceHash, virtualMs }: ClusterSimulationResult): void {
     this.#print(

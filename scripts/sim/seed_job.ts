@@ -23,13 +23,16 @@ export interface SeedJob {
   readonly ms?: number;
 }
 
-/** Runs a job; `take` is told of each seed. A time only decides whether another seed begins. */
-export function runSeedJob(job: SeedJob, take: (result: ClusterSimulationResult) => void): void {
+/** Told of a seed; the next is told of when it is done. */
+export type TakeSeed = (result: ClusterSimulationResult) => void | Promise<void>;
+
+/** Runs a job. A time only decides whether another seed begins. */
+export async function runSeedJob(job: SeedJob, take: TakeSeed): Promise<void> {
   const { options, from, step, to = Infinity, ms = Infinity } = job;
   const began = performance.now();
   for (let seed = from; seed < to && performance.now() - began < ms; seed += step) {
     const result = simulateCluster({ ...options, seed });
-    take(result);
+    await take(result);
     if (result.violations.length > 0) return;
   }
 }

@@ -10,7 +10,7 @@
 import { fromFileUrl } from "@std/path";
 import type { ClusterSimulationResult } from "../../mod.ts";
 import { readJsonLines } from "../bench/lines.ts";
-import { runSeedJob, type SeedJob } from "./seed_job.ts";
+import { runSeedJob, type SeedJob, type TakeSeed } from "./seed_job.ts";
 
 const PROCESS = fromFileUrl(import.meta.resolve("./seed_process.ts"));
 /** Much is made and forgotten in each step; a large nursery copies less of it. */
@@ -24,7 +24,7 @@ const FLAGS = "--v8-flags=--max-semi-space-size=32";
 export async function runSeeds(
   job: SeedJob,
   processes: number,
-  take: (result: ClusterSimulationResult) => void,
+  take: TakeSeed,
 ): Promise<void> {
   if (processes <= 1) return runSeedJob(job, take);
   const children = Array.from({ length: processes }, (_, index) => {
@@ -41,7 +41,7 @@ export async function runSeeds(
     for await (const line of readJsonLines(child.stdout)) {
       if (isOver) continue;
       const result = line as ClusterSimulationResult;
-      take(result);
+      await take(result);
       if (result.violations.length > 0) endAll();
     }
     const { success, code } = await child.status;

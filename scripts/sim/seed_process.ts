@@ -9,7 +9,7 @@ import { jsonLine } from "../bench/lines.ts";
 import { runSeedJob, type SeedJob } from "./seed_job.ts";
 
 const job: SeedJob = JSON.parse(Deno.args[0]!);
-runSeedJob(job, (result) => {
+await runSeedJob(job, (result) => {
   // Whoever wants the history runs the seed again.
   const line = jsonLine({ ...result, history: [] });
   for (let written = 0; written < line.length;) {

@@ -13,7 +13,9 @@ const JOB: SeedJob = {
 
 async function hashesOf(job: SeedJob, processes: number): Promise<Record<string, string>> {
   const hashes: Record<string, string> = {};
-  await runSeeds(job, processes, ({ seed, traceHash }) => hashes[seed] = traceHash);
+  await runSeeds(job, processes, ({ seed, traceHash }) => {
+    hashes[seed] = traceHash;
+  });
   return hashes;
 }
 
