@@ -180,7 +180,7 @@ export class MetadataRules {
       vacuity.count("elections of last known leaders");
     } else {
       vacuity.count("unclean elections");
-      partition.uncleanEpoch = image.leaderEpoch;
+      partition.uncleanEpoch = partition.lastUncleanEpoch = image.leaderEpoch;
     }
   }
 

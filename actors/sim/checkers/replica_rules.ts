@@ -184,8 +184,9 @@ export class ReplicaRules {
   #mayCommit({ view, partition, log }: ReplicaTrack): boolean {
     const { uncleanEpoch } = partition;
     if (partition.truth === undefined) return false;
+    // A leader that was paused meanwhile brings back nothing of what was given up.
+    if (view!.state.leaderEpoch < partition.lastUncleanEpoch) return false;
     if (uncleanEpoch === undefined) return true;
-    if (view!.state.leaderEpoch < uncleanEpoch) return false;
     const removed = partition.committed.cutTo(log.shadow);
     partition.uncleanEpoch = undefined;
     partition.sequences.forget();

@@ -56,6 +56,8 @@ export interface PartitionTrack {
   isDeleted: boolean;
   /** The leader epoch of an unclean election whose leader has not shown what it holds. */
   uncleanEpoch: Epoch | undefined;
+  /** The leader epoch of the last unclean election: what leaders before it say counts no more. */
+  lastUncleanEpoch: Epoch;
   /** The lowest offset that an unclean election gave up. */
   givenUpFrom: Offset;
 }
@@ -150,6 +152,7 @@ export class Tracks {
         returned: new Map(),
         isDeleted: false,
         uncleanEpoch: undefined,
+        lastUncleanEpoch: -1,
         givenUpFrom: Infinity,
       };
       // A log knows nothing of those who sent to another of its name, and takes any sequence.
