@@ -20,7 +20,9 @@ export const SNAPSHOT_SUFFIX = ".snapshot";
 export const DELETED_SUFFIX = ".deleted";
 /** Behind the name of a segment that a compaction was writing when it was interrupted. */
 export const CLEANED_SUFFIX = ".cleaned";
-/** Behind the name of a compacted segment that takes the place of others: it counts, they do not. */
+/**
+ * Behind the name of a compacted segment that takes the place of others: it counts, they do not.
+ */
 export const SWAP_SUFFIX = ".swap";
 /** Stands in the folder of a log that was compacted, or may be a copy of one: offsets may miss. */
 export const COMPACTED_MARK = "compacted";

@@ -3,8 +3,8 @@
  *
  * A broker of Kafka works on one request of a connection at a time, and clients may rely on it. To
  * wait is needless for requests that take effect in the order in which they begin, as they pass
- * through the same partition or coordinator, and for small questions; it would make produce requests
- * wait for each other's replication, and heartbeats for a fetch.
+ * through the same partition or coordinator, and for small questions; it would make produce
+ * requests wait for each other's replication, and heartbeats for a fetch.
  *
  * @module
  */

@@ -23,7 +23,8 @@ export interface BrokerAddress extends SocketAddress {
 
 /**
  * Where to find a first broker: `"127.0.0.1:9192"`, `"a:9192,b:9192"`, or a list of such; or by
- * Kafka's protocol, any broker that speaks it: `"kafka://127.0.0.1:9092"`, `"kafka://a:9092,b:9092"`.
+ * Kafka's protocol, any broker that speaks it: `"kafka://127.0.0.1:9092"`,
+ * `"kafka://a:9092,b:9092"`.
  */
 export type Bootstrap = string | readonly string[];
 

@@ -8,8 +8,8 @@
  * Where the outcome of an append is unknown, the machine ends, and another is loaded from the log.
  *
  * Invariants: every request is answered, by the machine or with why it is not served; the state is
- * the fold of what is committed and of what waits to be, which is bounded; nobody else writes to the
- * partition.
+ * the fold of what is committed and of what waits to be, which is bounded; nobody else writes to
+ * the partition.
  *
  * @module
  */

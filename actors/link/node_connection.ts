@@ -1,9 +1,10 @@
 /**
- * One connection to one node, in either encoding: made when needed, greeted, kept, and made again. Clients have
- * such connections, and so have nodes to their fellows (peer.ts).
+ * One connection to one node, in either encoding: made when needed, greeted, kept, and made again.
+ * Clients have such connections, and so have nodes to their fellows (peer.ts).
  *
  * Owns the connection's state and the waits between attempts. Does not own what requests say, how
- * they are written and who the two are to each other (wire.ts), nor the keeping of requests under way (exchanges.ts).
+ * they are written and who the two are to each other (wire.ts), nor the keeping of requests under
+ * way (exchanges.ts).
  *
  * ```
  * idle ──connect()──▶ connecting ──▶ greeting ──▶ ready

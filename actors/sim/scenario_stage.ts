@@ -1,6 +1,6 @@
 /**
- * The stage of a scenario: a cluster in the simulated world and its clients, led step by step, where
- * chance would seldom come upon a situation.
+ * The stage of a scenario: a cluster in the simulated world and its clients, led step by step,
+ * where chance would seldom come upon a situation.
  *
  * Owns how a scenario waits and strikes. It decides nothing: the rules are held against every event
  * as in any other run, which ends with the first that is broken.

@@ -60,7 +60,8 @@ export function readPrefix(frame: Frame): RequestPrefix {
 
 /**
  * The request in a frame whose prefix named this API and one of its versions. Its records are
- * views: they last until the frame is released. Its arrays may have `elementsMax` elements together.
+ * views: they last until the frame is released. Its arrays may have `elementsMax` elements
+ * together.
  * @throws {MalformedMessageError} if the bytes are not what the table says.
  */
 export function decodeRequest<Request>(

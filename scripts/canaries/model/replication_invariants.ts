@@ -1,6 +1,6 @@
 /**
- * What must hold of replicas after every step: the invariants of the TLA+ specification, and some of
- * outcomes. None knows of any bug.
+ * What must hold of replicas after every step: the invariants of the TLA+ specification, and some
+ * of outcomes. None knows of any bug.
  *
  * @module
  */

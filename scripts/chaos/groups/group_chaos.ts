@@ -243,7 +243,9 @@ class GroupRun {
     return answers.map(({ offset }) => offset);
   }
 
-  /** Waits until so many members own all partitions, unchanged for a while, and all is committed. */
+  /**
+   * Waits until so many members own all partitions, unchanged for a while, and all is committed.
+   */
   async #settleOn(count: number, ends: readonly number[]): Promise<void> {
     while (this.#running.length < count) this.#add();
     while (this.#running.length > count) await this.#endOne();

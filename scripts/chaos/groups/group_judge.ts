@@ -2,8 +2,9 @@
  * What members of a group may do, judged by what each told of itself (guarantees P36 and P37).
  *
  * - Every record was processed at least once.
- * - No partition had two owners: from being assigned it to giving it up, losing it or ending. Whoever
- *   was stopped for longer than its session counts as an owner until it was stopped: it cannot know.
+ * - No partition had two owners: from being assigned it to giving it up, losing it or ending.
+ *   Whoever was stopped for longer than its session counts as an owner until it was stopped: it
+ *   cannot know.
  * - Committed offsets do not go back: not as they are seen, nor below what was acknowledged before.
  *
  * @module

@@ -1,6 +1,6 @@
 /**
- * A member of a group, in a process that is killed, stopped and let go on: reads, notes what it read
- * and what it owns, and commits. Told by SIGTERM to leave in order.
+ * A member of a group, in a process that is killed, stopped and let go on: reads, notes what it
+ * read and what it owns, and commits. Told by SIGTERM to leave in order.
  */
 
 import { Consumer, type RebalanceListener, type TopicPartition } from "../../../mod.ts";
