@@ -48,6 +48,8 @@ export interface AppendContext {
    * checked when they came in.
    */
   readonly checkCrc?: boolean;
+  /** Whether a follower's batches leave out no offset, as in a log that is never compacted. */
+  readonly gapless?: boolean;
 }
 
 /**
@@ -273,7 +275,7 @@ export class LogAppender {
       if (size === 0) return refuse("CORRUPT_MESSAGE", `no whole batch starts at ${position}`);
       batch.moveTo(batches, position);
       const { baseOffset, partitionLeaderEpoch } = batch;
-      if (baseOffset < expected) {
+      if (baseOffset < expected || (context.gapless === true && baseOffset > expected)) {
         return refuse("UNEXPECTED_APPEND_OFFSET", `offset ${baseOffset}, expected ${expected}`);
       }
       // The leader's log was compacted: this one is a copy, whatever the policy is by now.

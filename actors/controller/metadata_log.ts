@@ -218,7 +218,12 @@ export class MetadataLog implements QuorumLog {
     origin: "coordinator" | "follower",
     leaderEpoch: Epoch,
   ): string | undefined {
-    const result = this.#log.append(batch, { origin, leaderEpoch, now: this.#now() });
+    const result = this.#log.append(batch, {
+      origin,
+      leaderEpoch,
+      now: this.#now(),
+      gapless: true,
+    });
     if (result.kind === "appended") {
       this.#bytesSinceSnapshot += batch.length;
       return undefined;

@@ -26,7 +26,7 @@ Deno.test("handshake: all of it is served, in the versions that the tables descr
   const common = commonVersions(APIS, servedVersions(APIS));
   assertEquals(common.size, APIS.length);
   for (const api of APIS) assertEquals(common.get(api.key), api.versions.max);
-  assertEquals(servedVersions([PRODUCE]), [{ apiKey: 0, minVersion: 3, maxVersion: 11 }]);
+  assertEquals(servedVersions([PRODUCE]), [{ apiKey: 0, minVersion: 3, maxVersion: 12 }]);
 });
 
 Deno.test("handshake: its key is out of the reach of Kafka's", () => {
