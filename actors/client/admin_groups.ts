@@ -13,6 +13,7 @@ import { LIST_GROUPS } from "../../net/messages/list_groups.ts";
 import { OFFSET_COMMIT } from "../../net/messages/offset_commit.ts";
 import { OFFSET_DELETE } from "../../net/messages/offset_delete.ts";
 import { OFFSET_FETCH } from "../../net/messages/offset_fetch.ts";
+import type { Api } from "../../net/schema.ts";
 import { make } from "../../net/schema/make.ts";
 import { type AdminCalls, check, type ItemResult } from "./admin_calls.ts";
 import { ClientError, errorForCode } from "./errors.ts";
@@ -108,20 +109,39 @@ export function describeGroups(
   }));
 }
 
+/** What the coordinator says of one group. @throws {ClientError} where it refuses */
+async function described<Request, Group extends ItemResult>(
+  calls: AdminCalls,
+  groupId: string,
+  api: Api<Request, { readonly groups: readonly Group[] }>,
+  request: Request,
+): Promise<Group> {
+  const { groups: [group] } = await calls.coordinator(
+    "group",
+    groupId,
+    api,
+    request,
+    ({ groups }) => groups[0] ?? UNANSWERED,
+  );
+  check(group ?? UNANSWERED, cannotDescribe(groupId));
+  return group!;
+}
+
+function cannotDescribe(groupId: string): string {
+  return `Cannot describe group ${groupId}`;
+}
+
 async function describeConsumerGroup(
   calls: AdminCalls,
   groupId: string,
 ): Promise<GroupDescription> {
-  const { groups } = await calls.coordinator(
-    "group",
+  const request = make(CONSUMER_GROUP_DESCRIBE.request, { groupIds: [groupId] });
+  const { groupState, assignorName, groupEpoch, members } = await described(
+    calls,
     groupId,
     CONSUMER_GROUP_DESCRIBE,
-    make(CONSUMER_GROUP_DESCRIBE.request, { groupIds: [groupId] }),
-    ({ groups }) => groups[0] ?? UNANSWERED,
+    request,
   );
-  const [group] = groups;
-  check(group ?? UNANSWERED, `Cannot describe group ${groupId}`);
-  const { groupState, assignorName, groupEpoch, members } = group!;
   return {
     groupId,
     type: "consumer",
@@ -155,18 +175,16 @@ async function describeClassicGroup(
   calls: AdminCalls,
   groupId: string,
 ): Promise<GroupDescription> {
-  const { groups } = await calls.coordinator(
-    "group",
+  const request = make(DESCRIBE_GROUPS.request, { groups: [groupId] });
+  const { groupState, protocolType, protocolData, members } = await described(
+    calls,
     groupId,
     DESCRIBE_GROUPS,
-    make(DESCRIBE_GROUPS.request, { groups: [groupId] }),
-    ({ groups }) => groups[0] ?? UNANSWERED,
+    request,
   );
-  const [group] = groups;
-  const action = `Cannot describe group ${groupId}`;
-  check(group ?? UNANSWERED, action);
-  const { groupState, protocolType, protocolData, members } = group!;
-  if (groupState === "Dead") throw errorForCode(ErrorCode.GROUP_ID_NOT_FOUND, action);
+  if (groupState === "Dead") {
+    throw errorForCode(ErrorCode.GROUP_ID_NOT_FOUND, cannotDescribe(groupId));
+  }
   const isOfConsumers = protocolType === "consumer";
   return {
     groupId,

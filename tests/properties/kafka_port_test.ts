@@ -4,7 +4,6 @@
  */
 
 import fc from "fast-check";
-import { assert, assertEquals } from "@std/assert";
 import { API_VERSIONS } from "../../net/messages/api_versions.ts";
 import { CREATE_TOPICS } from "../../net/messages/create_topics.ts";
 import { FETCH } from "../../net/messages/fetch.ts";
@@ -15,57 +14,11 @@ import { LIST_OFFSETS } from "../../net/messages/list_offsets.ts";
 import { METADATA } from "../../net/messages/metadata.ts";
 import { OFFSET_COMMIT } from "../../net/messages/offset_commit.ts";
 import { PRODUCE } from "../../net/messages/produce.ts";
-import { batchOf, BrokerWorld } from "../actors/broker/broker_world.ts";
+import { batchOf, type BrokerWorld } from "../actors/broker/broker_world.ts";
 import { kafkaFrame } from "../actors/broker/kafka_test_client.ts";
-import type { TestClient } from "../actors/broker/test_client.ts";
 import { versionsOf } from "../net/arbitraries.ts";
 import { damaged } from "../net/damage.ts";
-
-/** A node with a client that must not notice anything, for many runs of a property. */
-class Port {
-  readonly #world = BrokerWorld.serving({
-    properties: { "auto.create.topics.enable": "false", "queued.max.fetch.bytes": "1000000" },
-    kafka: true,
-  });
-  readonly #victim: TestClient;
-  #sent = 0;
-  #lines = 0;
-
-  constructor() {
-    this.#victim = this.#world.client();
-    this.#world.createTopic(this.#victim, "victim");
-    this.#world.createTopic(this.#victim, "target", 2);
-    this.#world.produce(this.#victim, "target", batchOf(["a", "b"], { compression: "gzip" }));
-    this.#world.pass(10);
-  }
-
-  attack(pieces: readonly Uint8Array[]): void {
-    const world = this.#world;
-    const { lentBytes } = world.booted.usage;
-    const hostile = world.kafkaClient();
-    for (const piece of pieces) {
-      hostile.raw(piece.slice());
-      world.pass(1);
-    }
-    const { errorCode, baseOffset } = world.produce(this.#victim, "victim", batchOf(["v"]));
-    assertEquals([errorCode, baseOffset], [0, this.#sent++]);
-    const endedByNode = hostile.ended.isSettled;
-    hostile.close(true);
-    world.pass(5);
-    const lines = world.linesWith("connection closed").length - this.#lines;
-    this.#lines += lines;
-    assert(lines === 1 || lines === 0 && !endedByNode, `${lines} lines for one connection`);
-    assertEquals(world.linesWith("actor failed"), []);
-    assertEquals(world.failure, undefined);
-    assertEquals(world.booted.usage, {
-      lentBytes,
-      requestBytes: 0,
-      fetchedBytes: 0,
-      receivedBytes: 0,
-      waitingPlaces: 0,
-    });
-  }
-}
+import { AttackedPort, concat, inPieces } from "./attacked_port.ts";
 
 /** Frames that a client might send, in many versions. */
 const FRAMES: readonly Uint8Array[] = [
@@ -112,46 +65,28 @@ const FRAMES: readonly Uint8Array[] = [
   kafkaFrame(INIT_PRODUCER_ID, { transactionTimeoutMs: 1000 }, 4),
 ];
 
-/** Bytes in pieces, as a network may give them. */
-function inPieces(bytes: fc.Arbitrary<Uint8Array>): fc.Arbitrary<readonly Uint8Array[]> {
-  return fc.tuple(bytes, fc.array(fc.double({ min: 0, max: 1, noNaN: true }), { maxLength: 3 }))
-    .map(([whole, cuts]) => {
-      const places = [0, ...cuts.map((cut) => Math.floor(cut * whole.length)), whole.length];
-      places.sort((a, b) => a - b);
-      return places.slice(1).map((place, index) => whole.subarray(places[index], place));
-    });
-}
-
-function concat(parts: readonly Uint8Array[]): Uint8Array {
-  const whole = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
-}
+const kafka = (world: BrokerWorld) => world.kafkaClient();
 
 /** `KAFKA_PORT_RUNS` for a long look. */
 const RUNS = Number(Deno.env.get("KAFKA_PORT_RUNS") ?? 600);
 
 Deno.test("kafka port: any bytes, in any pieces, harm nobody else", () => {
-  const port = new Port();
+  const port = new AttackedPort();
   const bytes = fc.uint8Array({ maxLength: 400, size: "max" });
   fc.assert(
-    fc.property(inPieces(bytes), (pieces) => port.attack(pieces)),
+    fc.property(inPieces(bytes), (pieces) => port.attack(kafka, pieces)),
     { numRuns: Math.ceil(RUNS / 3) },
   );
 });
 
 Deno.test("kafka port: damaged frames, in any pieces, harm nobody else", () => {
-  const port = new Port();
+  const port = new AttackedPort();
   const frames = fc.array(
     fc.oneof(damaged(fc.constantFrom(...FRAMES)), fc.constantFrom(...FRAMES)),
     { minLength: 1, maxLength: 4 },
   ).map(concat);
   fc.assert(
-    fc.property(inPieces(frames), (pieces) => port.attack(pieces)),
+    fc.property(inPieces(frames), (pieces) => port.attack(kafka, pieces)),
     { numRuns: RUNS },
   );
 });

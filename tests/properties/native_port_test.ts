@@ -4,7 +4,7 @@
  */
 
 import fc from "fast-check";
-import { assert, assertEquals } from "@std/assert";
+import { assertEquals } from "@std/assert";
 import { NATIVE_HANDSHAKE } from "../../net/handshake.ts";
 import { API_VERSIONS } from "../../net/messages/api_versions.ts";
 import { CREATE_TOPICS } from "../../net/messages/create_topics.ts";
@@ -14,62 +14,11 @@ import { METADATA } from "../../net/messages/metadata.ts";
 import { PRODUCE } from "../../net/messages/produce.ts";
 import { APIS } from "../../net/messages/table.ts";
 import type { Api } from "../../net/schema.ts";
-import { batchOf, BrokerWorld } from "../actors/broker/broker_world.ts";
-import { HANDSHAKE, requestFrame, type TestClient } from "../actors/broker/test_client.ts";
+import { batchOf, type BrokerWorld } from "../actors/broker/broker_world.ts";
+import { HANDSHAKE, requestFrame } from "../actors/broker/test_client.ts";
 import { messages, versionsOf } from "../net/arbitraries.ts";
 import { damaged } from "../net/damage.ts";
-
-/** A node with a client that must not notice anything, for many runs of a property. */
-class Port {
-  readonly #world = BrokerWorld.serving({
-    properties: { "auto.create.topics.enable": "false", "queued.max.fetch.bytes": "1000000" },
-  });
-  readonly #victim: TestClient;
-  #sent = 0;
-  #lines = 0;
-
-  constructor() {
-    this.#victim = this.#world.client();
-    this.#world.createTopic(this.#victim, "victim");
-    this.#world.createTopic(this.#victim, "target", 2);
-    this.#world.produce(this.#victim, "target", batchOf(["a", "b"], { compression: "gzip" }));
-    this.#world.pass(10);
-  }
-
-  /** Sends the pieces, as a client that shook hands or as one that did not. */
-  attack(shaken: boolean, pieces: readonly Uint8Array[]): void {
-    const world = this.#world;
-    const { lentBytes } = world.booted.usage;
-    const hostile = world.connect();
-    if (shaken) assertEquals(world.settled(hostile.handshake()).errorCode, 0);
-    for (const piece of pieces) {
-      hostile.raw(piece.slice());
-      world.pass(1);
-    }
-    this.#serveVictim();
-    const endedByNode = hostile.ended.isSettled;
-    hostile.close(true);
-    world.pass(5);
-    const lines = world.linesWith("connection closed").length - this.#lines;
-    this.#lines += lines;
-    assert(lines === 1 || lines === 0 && !endedByNode, `${lines} lines for one connection`);
-    assertEquals(world.linesWith("actor failed"), []);
-    assertEquals(world.failure, undefined);
-    const usage = world.booted.usage;
-    assertEquals(usage, {
-      lentBytes,
-      requestBytes: 0,
-      fetchedBytes: 0,
-      receivedBytes: 0,
-      waitingPlaces: 0,
-    });
-  }
-
-  #serveVictim(): void {
-    const { errorCode, baseOffset } = this.#world.produce(this.#victim, "victim", batchOf(["v"]));
-    assertEquals([errorCode, baseOffset], [0, this.#sent++]);
-  }
-}
+import { AttackedPort, concat, inPieces } from "./attacked_port.ts";
 
 /** Frames that a client might send, of every API and version. */
 const FRAMES: readonly Uint8Array[] = [
@@ -109,46 +58,33 @@ const FRAMES: readonly Uint8Array[] = [
   }),
 ];
 
-/** Bytes in pieces, as a network may give them. */
-function inPieces(bytes: fc.Arbitrary<Uint8Array>): fc.Arbitrary<readonly Uint8Array[]> {
-  return fc.tuple(bytes, fc.array(fc.double({ min: 0, max: 1, noNaN: true }), { maxLength: 3 }))
-    .map(([whole, cuts]) => {
-      const places = [0, ...cuts.map((cut) => Math.floor(cut * whole.length)), whole.length];
-      places.sort((a, b) => a - b);
-      return places.slice(1).map((place, index) => whole.subarray(places[index], place));
-    });
-}
-
-function concat(parts: readonly Uint8Array[]): Uint8Array {
-  const whole = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
-}
+/** A client that shook hands, or one that did not. */
+const native = (shaken: boolean) => (world: BrokerWorld) => {
+  const hostile = world.connect();
+  if (shaken) assertEquals(world.settled(hostile.handshake()).errorCode, 0);
+  return hostile;
+};
 
 Deno.test("native port: any bytes, in any pieces, harm nobody else", () => {
-  const port = new Port();
+  const port = new AttackedPort();
   const bytes = fc.uint8Array({ maxLength: 400, size: "max" });
   fc.assert(
     fc.property(fc.boolean(), inPieces(bytes), (shaken, pieces) => {
-      port.attack(shaken, pieces);
+      port.attack(native(shaken), pieces);
     }),
     { numRuns: 200 },
   );
 });
 
 Deno.test("native port: damaged frames, in any pieces, harm nobody else", () => {
-  const port = new Port();
+  const port = new AttackedPort();
   const frames = fc.array(
     fc.oneof(damaged(fc.constantFrom(...FRAMES)), fc.constantFrom(...FRAMES)),
     { minLength: 1, maxLength: 4 },
   ).map(concat);
   fc.assert(
     fc.property(fc.boolean(), inPieces(frames), (shaken, pieces) => {
-      port.attack(shaken, pieces);
+      port.attack(native(shaken), pieces);
     }),
     { numRuns: 600 },
   );
@@ -186,10 +122,10 @@ function tamed(message: unknown): never {
 }
 
 Deno.test("native port: any request that its table allows is answered or refused", () => {
-  const port = new Port();
+  const port = new AttackedPort();
   fc.assert(
     fc.property(fc.array(anyRequest, { minLength: 1, maxLength: 3 }), (frames) => {
-      port.attack(true, frames);
+      port.attack(native(true), frames);
     }),
     { numRuns: 400 },
   );

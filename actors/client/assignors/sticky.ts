@@ -148,7 +148,8 @@ function decodeLast(bytes: Uint8Array): Claims | undefined {
       }
     }
     return { partitions, generationId: reader.remaining >= 4 ? reader.int32() : undefined };
-  } catch {
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
     return undefined;
   }
 }

@@ -3,14 +3,15 @@
  * client notices nothing, one line says why the connection was ended, and nothing is held for it.
  */
 
-import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { assertEquals } from "@std/assert";
 import { API_VERSIONS } from "../../../net/messages/api_versions.ts";
 import { FETCH } from "../../../net/messages/fetch.ts";
 import { METADATA } from "../../../net/messages/metadata.ts";
 import { PRODUCE } from "../../../net/messages/produce.ts";
 import { VOTE } from "../../../net/messages/vote.ts";
 import type { Api } from "../../../net/schema.ts";
-import { batchOf, BrokerWorld } from "./broker_world.ts";
+import { uint32, withstand } from "./attacked_node.ts";
+import { BrokerWorld } from "./broker_world.ts";
 import { kafkaFrame, KafkaTestClient } from "./kafka_test_client.ts";
 
 const PROPERTIES = {
@@ -27,42 +28,15 @@ interface Attack {
   run(hostile: KafkaTestClient): void;
 }
 
-/** Runs an attack and looks at what became of everybody. */
-function withstand({ name, reason, reads = true, run }: Attack): void {
+function hostilePeer({ name, reason, reads = true, run }: Attack): void {
   Deno.test(`hostile kafka peer: ${name}`, () => {
-    const world = BrokerWorld.serving({ properties: PROPERTIES, kafka: true });
-    const victim = world.client();
-    world.createTopic(victim, "victim");
-    world.createTopic(victim, "large", 1, { "max.message.bytes": "4000000" });
-    world.produce(victim, "large", batchOf(["x".repeat(3_000_000)]));
-    const client = new KafkaTestClient();
-    const hostile = world.kafkaClient(reads ? client : client.neverReads());
-    run(hostile);
-    const sent: string[] = [];
-    const isOver = () => world.linesWith("connection closed").length > 0;
-    for (let i = 0; i < 40 && !isOver(); i++) {
-      const asked = world.simulation.nowMs;
-      sent.push(`${i}`);
-      assertEquals(world.produce(victim, "victim", batchOf([`${i}`])).errorCode, 0);
-      const waited = world.simulation.nowMs - asked;
-      assert(waited < 50, `the victim waited ${waited} ms`);
-      world.pass(1000);
-    }
-    world.pass(100);
-    const lines = world.linesWith("connection closed");
-    assertEquals(lines.length, 1, lines.join("\n"));
-    assertStringIncludes(lines[0]!, reason);
-    assertEquals(world.linesWith("actor failed"), []);
-    assertEquals(world.failure, undefined);
-    assertEquals(world.values(victim, "victim"), sent);
-    victim.close();
-    world.pass(100);
-    world.assertNothingHeld();
+    const attack = (world: BrokerWorld) => {
+      const client = new KafkaTestClient();
+      run(world.kafkaClient(reads ? client : client.neverReads()));
+      return () => world.linesWith("connection closed").length > 0;
+    };
+    withstand(BrokerWorld.serving({ properties: PROPERTIES, kafka: true }), attack, reason);
   });
-}
-
-function uint32(value: number, ...more: number[]): Uint8Array {
-  return new Uint8Array([value >>> 24, value >>> 16, value >>> 8, value, ...more]);
 }
 
 /** A request of an API, its body given as it is; the client id is null. */
@@ -194,7 +168,7 @@ const ATTACKS: readonly Attack[] = [
   },
 ];
 
-for (const attack of ATTACKS) withstand(attack);
+for (const attack of ATTACKS) hostilePeer(attack);
 
 Deno.test("hostile kafka peer: nobody says that he is a follower", () => {
   const world = BrokerWorld.serving({ kafka: true });

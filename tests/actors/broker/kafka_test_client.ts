@@ -16,6 +16,7 @@ import {
 } from "../../../net/network.ts";
 import type { Api } from "../../../net/schema.ts";
 import { type Draft, make } from "../../../net/schema/make.ts";
+import { framedBytes } from "./framed_bytes.ts";
 import { Pending } from "./test_client.ts";
 
 interface Expected {
@@ -119,25 +120,6 @@ export function kafkaFrame<Request>(
   version: number = api.versions.max,
   header = { correlationId: 1, clientId: "test" },
 ): Uint8Array {
-  const writes: Uint8Array[] = [];
-  const connection = {
-    write: (bytes: Uint8Array, settled?: (sent: boolean) => void) => {
-      writes.push(bytes.slice());
-      settled?.(true);
-    },
-    pendingBytes: 0,
-  } as unknown as Connection;
-  const framed = new FramedConnection(connection, new BufferPool(), { frameBytesMax: 1 }, {
-    received: () => {},
-    closed: () => {},
-  });
-  encodeRequest(framed.writer, api, version, header, make(api.request, draft));
-  framed.flush();
-  const whole = new Uint8Array(writes.reduce((sum, { length }) => sum + length, 0));
-  let position = 0;
-  for (const bytes of writes) {
-    whole.set(bytes, position);
-    position += bytes.length;
-  }
-  return whole;
+  const message = make(api.request, draft);
+  return framedBytes((writer) => encodeRequest(writer, api, version, header, message));
 }

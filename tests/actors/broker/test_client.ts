@@ -12,6 +12,7 @@ import { type Connection, type Network, NetworkError } from "../../../net/networ
 import type { SocketAddress } from "../../../net/network.ts";
 import type { Api } from "../../../net/schema.ts";
 import { type Draft, make } from "../../../net/schema/make.ts";
+import { framedBytes } from "./framed_bytes.ts";
 
 /** A request under way. */
 export class Pending<Response> {
@@ -163,25 +164,6 @@ export function requestFrame<Request>(
   version: number = api.versions.max,
   correlationId = 1,
 ): Uint8Array {
-  const writes: Uint8Array[] = [];
-  const connection = {
-    write: (bytes: Uint8Array, settled?: (sent: boolean) => void) => {
-      writes.push(bytes.slice());
-      settled?.(true);
-    },
-    pendingBytes: 0,
-  } as unknown as Connection;
-  const framed = new FramedConnection(connection, new BufferPool(), { frameBytesMax: 1 }, {
-    received: () => {},
-    closed: () => {},
-  });
-  encodeRequest(framed.writer, api, version, correlationId, make(api.request, draft));
-  framed.flush();
-  const whole = new Uint8Array(writes.reduce((sum, { length }) => sum + length, 0));
-  let position = 0;
-  for (const bytes of writes) {
-    whole.set(bytes, position);
-    position += bytes.length;
-  }
-  return whole;
+  const message = make(api.request, draft);
+  return framedBytes((writer) => encodeRequest(writer, api, version, correlationId, message));
 }
