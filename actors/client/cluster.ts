@@ -6,7 +6,9 @@
  *
  * Invariants: one connection per broker, and at most one per bootstrap address besides; a bootstrap
  * connection becomes the broker's own when it turns out to be to it; when no known broker can be
- * reached the bootstrap addresses are tried again (KIP-899).
+ * reached the bootstrap addresses are tried again (KIP-899). Where a broker answers in order, as in
+ * Kafka's protocol, fetches have a connection of their own: one that waits for records would hold
+ * up heartbeats and commits.
  *
  * @module
  */
@@ -57,6 +59,8 @@ export class Cluster {
   readonly #random: RandomStream;
   readonly #pool = new BufferPool();
   readonly #nodes = new Map<NodeId, KnownNode>();
+  /** For fetches, where they would hold up others. */
+  readonly #fetching = new Map<NodeId, KnownNode>();
   readonly #bootstraps: NodeConnection[] = [];
   /** Resolve once a connection is closed for good. */
   readonly #ends = new WeakMap<NodeConnection, Promise<void>>();
@@ -123,16 +127,30 @@ export class Cluster {
    * the broker is not known.
    */
   link(node: NodeId): NodeLink | undefined {
+    return this.#linkIn(this.#nodes, node);
+  }
+
+  /** As `link`, for requests that may wait for records. */
+  fetchLink(node: NodeId): NodeLink | undefined {
+    return this.#linkIn(this.answersInOrder ? this.#fetching : this.#nodes, node);
+  }
+
+  /** Whether an answer on a connection waits for those to what was asked before. */
+  get answersInOrder(): boolean {
+    return this.#options.bootstrap[0]?.encoding === "kafka";
+  }
+
+  #linkIn(nodes: Map<NodeId, KnownNode>, node: NodeId): NodeLink | undefined {
     const address = this.metadata.brokers.get(node);
     if (address === undefined || this.#isClosed) return undefined;
-    let known = this.#nodes.get(node);
+    let known = nodes.get(node);
     if (known !== undefined && !isSameAddress(known.advertised, address)) {
       known.connection.close();
       known = undefined;
     }
     if (known === undefined) {
       const connection = this.#adoptBootstrap(node) ?? this.#open(address);
-      this.#nodes.set(node, known = { connection, advertised: address });
+      nodes.set(node, known = { connection, advertised: address });
     }
     known.connection.connect();
     return known.connection;
@@ -161,7 +179,7 @@ export class Cluster {
 
   /** Ends all connections, after what was written has left. */
   async close(): Promise<void> {
-    const closing = this.#connections();
+    const closing = this.#allConnections();
     this.#end();
     await Promise.all(closing.map((connection) => this.#ends.get(connection)));
   }
@@ -171,9 +189,15 @@ export class Cluster {
     this.#hedging?.cancel();
     this.#lookout?.cancel();
     this.metadata.close();
-    for (const connection of this.#connections()) connection.close();
+    for (const connection of this.#allConnections()) connection.close();
   }
 
+  #allConnections(): NodeConnection[] {
+    const fetching = Array.from(this.#fetching.values(), ({ connection }) => connection);
+    return [...this.#connections(), ...fetching];
+  }
+
+  /** Those that answer soon. */
   #connections(): NodeConnection[] {
     const ofNodes = Array.from(this.#nodes.values(), ({ connection }) => connection);
     return [...ofNodes, ...this.#bootstraps];
@@ -220,7 +244,8 @@ export class Cluster {
    */
   #lookOut(): void {
     if (this.#lookout !== undefined || this.#isClosed) return;
-    const isMissed = [...this.#nodes.values()].some(({ connection }) => !connection.isReady);
+    const known = [...this.#nodes.values(), ...this.#fetching.values()];
+    const isMissed = known.some(({ connection }) => !connection.isReady);
     if (!isMissed) {
       this.#lostAt = undefined;
       return;
@@ -313,11 +338,13 @@ export class Cluster {
   }
 
   #metadataUpdated(): void {
-    for (const [node, { connection }] of this.#nodes) {
-      if (this.metadata.brokers.has(node)) continue;
-      this.#nodes.delete(node);
-      // It may be back soon, and others may answer: what was asked of it is asked again.
-      connection.close(new DisconnectedError(`Broker ${node} is not in the cluster now`));
+    for (const nodes of [this.#nodes, this.#fetching]) {
+      for (const [node, { connection }] of nodes) {
+        if (this.metadata.brokers.has(node)) continue;
+        nodes.delete(node);
+        // It may be back soon, and others may answer: what was asked of it is asked again.
+        connection.close(new DisconnectedError(`Broker ${node} is not in the cluster now`));
+      }
     }
     this.#found?.(undefined);
     this.#observer?.metadataUpdated();

@@ -7,7 +7,8 @@
  * The next fetch of a partition leaves as soon as the last answer was taken in, before any of its
  * records was looked at: only the batches' headers are, which say where to go on. A request carries
  * all partitions of one broker that are free to be asked for; those of a request that waits for
- * data hold up nobody else's.
+ * data hold up nobody else's. Where a broker answers in order, only what is known to have more is
+ * asked for while another request is under way.
  *
  * Invariants: a partition is in at most one request; none is fetched from a leader that may not
  * have what was read before (position_validation.ts); data are taken in order and only if nothing
@@ -152,7 +153,7 @@ export class Fetcher {
   #brokerOf(state: AssignedState, now: number): NodeId {
     const { preferredReplica, preferredUntil, reachableUntil, leader } = state;
     if (preferredReplica === NONE) return leader;
-    const link = this.#options.cluster.link(preferredReplica);
+    const link = this.#options.cluster.fetchLink(preferredReplica);
     if (now < preferredUntil && link !== undefined) {
       if (link.isReady) return preferredReplica;
       if (now < reachableUntil) {
@@ -164,15 +165,33 @@ export class Fetcher {
     return leader;
   }
 
+  #fetchFrom(leader: NodeId, states: readonly AssignedState[]): void {
+    const underWay = this.#underWay.get(leader) ?? 0;
+    const unused = Math.max(REQUESTS_AHEAD - underWay, 1);
+    if (!this.#options.cluster.answersInOrder) {
+      return this.#fetchApart(leader, states, [], unused);
+    }
+    // A request that may wait is sent alone, or it would hold up those that need not.
+    const behind = states.filter((state) => state.isBehind);
+    const others = states.filter((state) => !state.isBehind);
+    if (behind.length > 0) this.#fetchApart(leader, behind, others, unused);
+    else if (underWay === 0) this.#fetch(leader, others);
+  }
+
   /**
    * Spreads partitions over a few requests, so that the broker works on one while the answer to
-   * another is taken in.
+   * another is taken in; what is asked for besides goes with the first.
    */
-  #fetchFrom(leader: NodeId, states: readonly AssignedState[]): void {
-    const unused = REQUESTS_AHEAD - (this.#underWay.get(leader) ?? 0);
-    const share = Math.ceil(states.length / Math.max(unused, 1));
+  #fetchApart(
+    leader: NodeId,
+    states: readonly AssignedState[],
+    besides: readonly AssignedState[],
+    requests: number,
+  ): void {
+    const share = Math.ceil(states.length / requests);
     for (let start = 0; start < states.length; start += share) {
-      this.#fetch(leader, states.slice(start, start + share));
+      const some = states.slice(start, start + share);
+      this.#fetch(leader, start === 0 ? [...some, ...besides] : some);
     }
   }
 
@@ -183,7 +202,7 @@ export class Fetcher {
   }
 
   #fetch(leader: NodeId, states: readonly AssignedState[]): void {
-    const link = this.#options.cluster.link(leader);
+    const link = this.#options.cluster.fetchLink(leader);
     if (link === undefined || !link.isReady) return;
     const asked = states.map((state): Asked => {
       state.isAsked = true;

@@ -80,6 +80,13 @@ export class AssignedState {
       this.validatedIn !== this.leaderEpoch && this.leader !== NONE;
   }
 
+  /** Whether a fetch is known to be answered with records at once. */
+  get isBehind(): boolean {
+    const { fetchOffset, highWatermark, lastStableOffset } = this;
+    const end = lastStableOffset === NONE ? highWatermark : lastStableOffset;
+    return fetchOffset !== NONE && fetchOffset < end;
+  }
+
   /** The offset up to which everything was processed. */
   get processed(): Offset {
     return this.heldFrom === NONE ? this.position : this.heldFrom;

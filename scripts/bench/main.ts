@@ -13,6 +13,7 @@ import { type Figure, figureToJson, formatTable, isMet } from "./figure.ts";
 import { both } from "./parts/both.ts";
 import { compaction } from "./parts/compaction.ts";
 import { consume } from "./parts/consume.ts";
+import { encodings } from "./parts/encodings.ts";
 import { failover } from "./parts/failover.ts";
 import { groups } from "./parts/groups.ts";
 import { latency } from "./parts/latency.ts";
@@ -30,6 +31,7 @@ const PARTS: readonly Part[] = [
   produce,
   both,
   consume,
+  encodings,
   latency,
   log,
   recovery,

@@ -9,6 +9,8 @@ export const TOPIC = "bench";
 export interface NodeWithTopic extends AsyncDisposable {
   readonly process: RoleProcess;
   readonly bootstrap: string;
+  /** The same node by its listener for Kafka's clients. */
+  readonly kafka: string;
   readonly topic: string;
 }
 
@@ -22,7 +24,13 @@ export async function startNodeWithTopic(
   const bootstrap = bootstrapOf(process);
   await using admin = await Admin.connect(bootstrap);
   await admin.createTopics([{ name: TOPIC, partitions }]);
-  return { process, bootstrap, topic: TOPIC, [Symbol.asyncDispose]: () => process.end() };
+  return {
+    process,
+    bootstrap,
+    kafka: `kafka://${(process.ready as { readonly kafka: string }).kafka}`,
+    topic: TOPIC,
+    [Symbol.asyncDispose]: () => process.end(),
+  };
 }
 
 /** Where a node listens. */

@@ -86,7 +86,7 @@ async function playNode(job: Extract<Job, { role: "node" }>): Promise<Player> {
     ...(properties === undefined ? {} : { properties }),
   });
   return {
-    ready: { address: node.address },
+    ready: { address: node.address, kafka: node.kafka },
     round: () => Promise.resolve(null),
     end: () => node.close(),
   };

@@ -74,11 +74,19 @@ export class GroupWorld extends NodeWorld {
 
   /** Stores values, one after the other in the partitions. */
   async produce(topic: string, partitions: number, values: readonly string[]): Promise<void> {
-    this.#producer ??= await this.settled(
+    const records = values.map((value, i) => ({ value, partition: i % partitions }));
+    await this.settled((await this.#sender()).sendBatch(topic, records));
+  }
+
+  /** Stores a value in one partition. */
+  async produceTo(topic: string, partition: number, value: string): Promise<void> {
+    await this.settled((await this.#sender()).send({ topic, partition, value }));
+  }
+
+  async #sender(): Promise<Producer> {
+    return this.#producer ??= await this.settled(
       Producer.connect(ADDRESS, { environment: this.at(1) }),
     );
-    const records = values.map((value, i) => ({ value, partition: i % partitions }));
-    await this.settled(this.#producer.sendBatch(topic, records));
   }
 
   /** Connects a reader on a host of its own. */

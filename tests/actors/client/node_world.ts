@@ -8,6 +8,8 @@ import { CALM_WORLD, type WorldOptions } from "../../../actors/sim/world_options
 
 /** Where the node is. */
 export const ADDRESS = "node:9192";
+/** Where it is for clients of Kafka's protocol, our own among them. */
+export const KAFKA_ADDRESS = "kafka://node:9092";
 
 export interface NodeWorldOptions {
   readonly seed?: number;
@@ -33,6 +35,7 @@ export class NodeWorld {
       bootNode({
         nodeId: 1,
         native: { host: "node", port: 9192 },
+        kafka: { host: "node", port: 9092 },
         config,
         environment,
         ready: () => {},
