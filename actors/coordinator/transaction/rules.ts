@@ -89,7 +89,12 @@ export class TransactionRules {
       return refused(ErrorCode.PRODUCER_FENCED);
     }
     if (isPrepared(known)) return refused(ErrorCode.CONCURRENT_TRANSACTIONS);
-    if (known.status === "Ongoing") return { kind: "fence", next: this.fence(known, now) };
+    const isCurrent = expected === undefined || isSame(known, expected);
+    if (known.status === "Ongoing") {
+      // Else whoever was fenced could end the transaction of whoever fenced it.
+      if (!isCurrent) return refused(ErrorCode.PRODUCER_FENCED);
+      return { kind: "fence", next: this.fence(known, now) };
+    }
     const empty: Transaction = {
       ...known,
       status: "Empty",
@@ -101,7 +106,6 @@ export class TransactionRules {
       clientVersion: 0,
     };
     const { producerId, producerEpoch } = known;
-    const isCurrent = expected === undefined || expected.producerEpoch === producerEpoch;
     if (isEpochExhausted(producerEpoch) && isCurrent) {
       if (newProducerId === undefined) return { kind: "new-producer-id" };
       return next({
@@ -113,7 +117,8 @@ export class TransactionRules {
     }
     if (isCurrent) return next({ ...empty, producerEpoch: producerEpoch + 1 });
     // It has heard nothing of the time before: nobody else can have come in between.
-    if (lastEpoch >= 0 && expected.producerEpoch === lastEpoch) return next(empty);
+    const isAgain = lastEpoch >= 0 && expected.producerEpoch === lastEpoch;
+    if (isAgain || hasEndedBy(known, expected)) return next(empty);
     return refused(ErrorCode.PRODUCER_FENCED);
   }
 
@@ -180,7 +185,8 @@ export class TransactionRules {
         return this.decide(known, committed, clientVersion, newProducerId, now);
       case "PrepareCommit":
       case "PrepareAbort":
-        if (!isRepeated) return refused(ErrorCode.PRODUCER_FENCED);
+        // The transaction to be ended is the next one, which has not begun: it is to ask again.
+        if (!isRepeated) return refused(ErrorCode.CONCURRENT_TRANSACTIONS);
         return refused(
           committed === (known.status === "PrepareCommit")
             ? ErrorCode.CONCURRENT_TRANSACTIONS

@@ -114,7 +114,11 @@ export class TransactionCoordinator
     const before = this.#transactions.get(transactionalId);
     const after = value === null ? undefined : transactionOf(transactionalId, value);
     this.#set(transactionalId, after);
-    undo?.push(() => this.#set(transactionalId, before));
+    undo?.push(() => {
+      this.#set(transactionalId, before);
+      // Its time may have run out meanwhile, when nobody looked.
+      if (before?.status === "Ongoing") this.#watchTime();
+    });
   }
 
   /** Nobody writes transactions to the log of transactions. */
@@ -182,17 +186,32 @@ export class TransactionCoordinator
     const lastEpoch = this.#lastEpochOf(known);
     const now = this.#context.now();
     const ruling = this.#rules.initProducer(known, request, lastEpoch, newProducerId, now);
-    if (ruling.kind === "next" && known !== undefined) {
-      const { producerId, producerEpoch } = ruling.next;
-      const isNew = producerEpoch !== known.producerEpoch || producerId !== known.producerId;
-      const last = isNew ? expected?.producerEpoch ?? NONE : lastEpoch;
-      this.#lastInits.set(transactionalId, { producerId, producerEpoch, lastEpoch: last });
-    }
+    const forget = ruling.kind === "next" && known !== undefined
+      ? this.#noteInit(ruling.next, expected?.producerEpoch ?? NONE)
+      : undefined;
     this.#follow(
       ruling,
-      (error, answer) => replyTo.tell(replyOf(error, answer)),
+      (error, answer) => {
+        if (error !== ErrorCode.NONE) forget?.();
+        replyTo.tell(replyOf(error, answer));
+      },
       (id) => this.#initProducer(request, id),
     );
+  }
+
+  /** Notes which epoch its producer had before; returns what takes that back. */
+  #noteInit(
+    { transactionalId, producerId, producerEpoch }: Transaction,
+    lastEpoch: number,
+  ): () => void {
+    const before = this.#lastInits.get(transactionalId);
+    const noted: LastInit = { producerId, producerEpoch, lastEpoch };
+    this.#lastInits.set(transactionalId, noted);
+    return () => {
+      if (this.#lastInits.get(transactionalId) !== noted) return;
+      if (before === undefined) this.#lastInits.delete(transactionalId);
+      else this.#lastInits.set(transactionalId, before);
+    };
   }
 
   #lastEpochOf(known: Transaction | undefined): number {
@@ -220,22 +239,19 @@ export class TransactionCoordinator
   }
 
   #verifyPartitions(request: VerifyPartitions): void {
-    // What is not committed may yet be undone, and then somebody has appended for nobody.
-    this.#context.write({
-      records: [],
-      done: (error) => {
-        const known = this.#transactions.get(request.transactionalId);
-        const verdict = error === ErrorCode.NONE
-          ? this.#rules.verifyProducer(known, request)
-          : error;
-        request.replyTo.tell(verified(
-          request,
-          (topic, partition) =>
-            verdict === ErrorCode.NONE
-              ? this.#rules.verifyPartition(known!, topic, partition)
-              : verdict,
-        ));
-      },
+    const known = this.#transactions.get(request.transactionalId);
+    const ruling = this.#rules.verifyProducer(known, request);
+    // What is not committed may yet be undone, and then somebody has appended for nobody. When this
+    // is committed more may have been written, which is not: what counts is what was known before.
+    this.#whenCommitted((failure) => {
+      const verdict = failure === ErrorCode.NONE ? ruling : failure;
+      request.replyTo.tell(verified(
+        request,
+        (topic, partition) =>
+          verdict === ErrorCode.NONE
+            ? this.#rules.verifyPartition(known!, topic, partition)
+            : verdict,
+      ));
     });
   }
 
@@ -256,8 +272,8 @@ export class TransactionCoordinator
 
   #describe({ transactionalId, replyTo }: DescribeTransaction): void {
     if (transactionalId === "") return void replyTo.tell(undescribed(ErrorCode.INVALID_REQUEST));
+    const known = this.#transactions.get(transactionalId);
     this.#whenCommitted((failure) => {
-      const known = this.#transactions.get(transactionalId);
       const error = failure !== ErrorCode.NONE
         ? failure
         : known === undefined
@@ -273,17 +289,16 @@ export class TransactionCoordinator
   }
 
   #list({ replyTo }: ListTransactionalIds): void {
+    const transactions = [...this.#transactions.values()].map(
+      ({ transactionalId, producerId, status, startedAt }) => ({
+        transactionalId,
+        producerId,
+        status,
+        startedAt,
+      }),
+    );
     this.#whenCommitted((error) => {
-      if (error !== ErrorCode.NONE) return void replyTo.tell({ error, transactions: [] });
-      const transactions = [...this.#transactions.values()].map(
-        ({ transactionalId, producerId, status, startedAt }) => ({
-          transactionalId,
-          producerId,
-          status,
-          startedAt,
-        }),
-      );
-      replyTo.tell({ error, transactions });
+      replyTo.tell({ error, transactions: error === ErrorCode.NONE ? transactions : [] });
     });
   }
 

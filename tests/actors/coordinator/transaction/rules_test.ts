@@ -138,6 +138,32 @@ Deno.test("rules: who goes on must have what is current, or have been told of it
   assertEquals(expected(6, 3), "PRODUCER_FENCED");
 });
 
+Deno.test("rules: who was fenced cannot end the transaction of whoever fenced it", () => {
+  const goOn = (producerEpoch: number, lastEpoch = -1) =>
+    init(known("Ongoing"), { expected: { producerId: 7, producerEpoch } }, lastEpoch);
+  assertEquals(goOn(3), "fence PrepareAbort 4");
+  assertEquals(goOn(2), "PRODUCER_FENCED");
+  assertEquals(goOn(2, 2), "PRODUCER_FENCED", "a request that comes very late");
+  assertEquals(goOn(4), "PRODUCER_FENCED");
+});
+
+Deno.test("rules: who goes on may have missed that its last transaction has raised its epoch", () => {
+  const goOn = (change: Partial<Transaction>, producerEpoch: number) =>
+    init(known("CompleteCommit", change), { expected: { producerId: 7, producerEpoch } });
+  assertEquals(goOn({ clientVersion: 2 }, 2), "Empty 7/3");
+  assertEquals(goOn({ clientVersion: 2 }, 1), "PRODUCER_FENCED");
+  assertEquals(goOn({ clientVersion: 0 }, 2), "PRODUCER_FENCED", "by a time-out");
+  const rotated = { producerId: 12, previousProducerId: 7, producerEpoch: 0 };
+  assertEquals(goOn({ ...rotated, clientVersion: 2 }, EPOCH_MAX - 1), "Empty 12/0");
+  assertEquals(goOn({ ...rotated, clientVersion: 2 }, EPOCH_MAX - 2), "PRODUCER_FENCED");
+});
+
+Deno.test("rules: the last epoch of a former producer id is not that of the one there is", () => {
+  const rotated = { producerId: 12, previousProducerId: 7, producerEpoch: EPOCH_MAX - 1 };
+  const expected = { producerId: 7, producerEpoch: EPOCH_MAX - 1 };
+  assertEquals(init(known("Empty", rotated), { expected }, -1, 13), "PRODUCER_FENCED");
+});
+
 Deno.test("rules: where epochs are used up there is another producer id", () => {
   const late = known("CompleteCommit", { producerEpoch: EPOCH_MAX - 1 });
   assertEquals(init(late), "new-producer-id");
@@ -228,16 +254,18 @@ Deno.test("rules: with version 2 an end raises the epoch, and the first abort ma
   assertEquals(inEachState((each) => end(each, ending(true, 2))), {
     Empty: "INVALID_TXN_STATE",
     Ongoing: "PrepareCommit 7/4",
-    PrepareCommit: "PRODUCER_FENCED",
-    PrepareAbort: "PRODUCER_FENCED",
+    // Of the one that has not begun yet: while that before it ends nobody can say more.
+    PrepareCommit: "CONCURRENT_TRANSACTIONS",
+    PrepareAbort: "CONCURRENT_TRANSACTIONS",
     CompleteCommit: "INVALID_TXN_STATE",
     CompleteAbort: "INVALID_TXN_STATE",
   });
   assertEquals(inEachState((each) => end(each, ending(false, 2))), {
     Empty: "PrepareAbort 7/4",
     Ongoing: "PrepareAbort 7/4",
-    PrepareCommit: "PRODUCER_FENCED",
-    PrepareAbort: "PRODUCER_FENCED",
+    // Of the one that has not begun yet: while that before it ends nobody can say more.
+    PrepareCommit: "CONCURRENT_TRANSACTIONS",
+    PrepareAbort: "CONCURRENT_TRANSACTIONS",
     CompleteCommit: "PrepareAbort 7/4",
     CompleteAbort: "PrepareAbort 7/4",
   });

@@ -3,6 +3,8 @@ import fc from "fast-check";
 import type {
   ErrorReply,
   ProducerReply,
+  TransactionDescription,
+  TransactionListings,
   TransactionRequest,
   VerifiedPartitions,
 } from "../../../../actors/coordinator/transaction/requests.ts";
@@ -93,6 +95,80 @@ Deno.test("coordinator: nothing is verified by what is not committed", () => {
   stage.commitsAtOnce = true;
   add(stage, producer);
   assertEquals(verify().reply!.topics[0]!.partitions.map(({ error }) => error), [0, 0]);
+});
+
+Deno.test("coordinator: nothing is told by what comes before its own answer and is not committed", () => {
+  const stage = new TransactionStage();
+  const producer = initialized(stage);
+  stage.commitsAtOnce = false;
+  // One batch is on its way: what is written now goes into the next.
+  stage.ask<ProducerReply>({ ...INIT, transactionalId: "other" } as typeof INIT);
+  stage.send();
+  const { producerId, producerEpoch } = producer;
+  const of = { transactionalId: "x", producerId, producerEpoch, partitions: PARTITIONS };
+  const verified = stage.ask<VerifiedPartitions>(
+    { kind: "verify-partitions", ...of } as Asked<"verify-partitions">,
+  );
+  const described = stage.ask<TransactionDescription>(
+    { kind: "describe-transaction", transactionalId: "x" } as Asked<"describe-transaction">,
+  );
+  const listed = stage.ask<TransactionListings>({ kind: "list-transactions" });
+  add(stage, producer);
+  stage.commitOne();
+  assertEquals(
+    verified.reply!.topics[0]!.partitions.map(({ error }) => errorName(error)),
+    ["TRANSACTION_ABORTABLE", "TRANSACTION_ABORTABLE"],
+  );
+  assertEquals(described.reply?.status, "Empty");
+  assertEquals(listed.reply?.transactions.map(({ status }) => status), ["Empty", "Empty"]);
+});
+
+Deno.test("coordinator: time runs out for a transaction whose end could not be written, too", () => {
+  for (const how of ["by the producer", "by the time-out"]) {
+    const stage = new TransactionStage();
+    const producer = initialized(stage);
+    add(stage, producer);
+    stage.commitsAtOnce = false;
+    if (how === "by the producer") end(stage, producer, true);
+    // Meanwhile nothing seems to be open.
+    stage.pass(75_000);
+    assertEquals(stage.machine.transactions.get("x")?.status.startsWith("Prepare"), true, how);
+    stage.fail();
+    assertEquals(stage.machine.transactions.get("x")?.status, "Ongoing", how);
+    stage.commitsAtOnce = true;
+    stage.pass(75_000);
+    assertEquals(stage.machine.transactions.get("x")?.status, "PrepareAbort", how);
+  }
+});
+
+Deno.test("coordinator: who goes on is known again, though another try came to nothing", () => {
+  const stage = new TransactionStage();
+  const first = initialized(stage);
+  const goOn = ({ producerId, producerEpoch }: ProducerReply) =>
+    stage.ask<ProducerReply>({ ...INIT, expected: { producerId, producerEpoch } } as typeof INIT);
+  assertEquals(goOn(first).reply?.producerEpoch, 1);
+  stage.commitsAtOnce = false;
+  const failed = stage.ask<ProducerReply>(INIT);
+  stage.fail();
+  assertEquals(errorOf(failed), "COORDINATOR_NOT_AVAILABLE");
+  stage.commitsAtOnce = true;
+  assertEquals(goOn(first).reply?.producerEpoch, 1, "its answer was lost");
+});
+
+Deno.test("coordinator: who missed the end of its transaction goes on, however often it asks", () => {
+  const stage = new TransactionStage();
+  const producer = initialized(stage);
+  add(stage, producer, { clientVersion: 2 });
+  end(stage, producer, true, 2);
+  stage.answerMarkers();
+  stage.reload();
+  const { producerId, producerEpoch } = producer;
+  for (let tries = 0; tries < 3; tries++) {
+    const { reply } = stage.ask<ProducerReply>(
+      { ...INIT, expected: { producerId, producerEpoch } } as typeof INIT,
+    );
+    assertEquals([reply?.error, reply?.producerEpoch], [ErrorCode.NONE, producerEpoch + 1]);
+  }
 });
 
 Deno.test("coordinator: no marker leaves before the decision is committed", () => {

@@ -108,6 +108,11 @@ export class TransactionStage {
     return this.log.map(({ key, value }) => CODEC.decode(key, value)!);
   }
 
+  /** Sends what is written: what comes now is in the next batch. */
+  send(): void {
+    this.#queue.next();
+  }
+
   /** Commits one batch; whether there was one. */
   commitOne(): boolean {
     if (this.#queue.isEmpty) return false;
