@@ -57,7 +57,14 @@ export class GroupMember {
   #topics: readonly string[] = [];
   /** What is to be done next. */
   #step: Step | undefined;
+  /** Why the membership ended, until another is begun. */
   #failure: ClientError | undefined;
+  /** Why one ended, until the user was told. */
+  #untold: ClientError | undefined;
+  /** What it has is no longer its own. */
+  #hasLostAll = false;
+  /** What is being given up: no other moment may do so, too. */
+  #leaving: ReadonlySet<AssignedState> = new Set();
   #timer: Timer | undefined;
   #autoCommit: Timer | undefined;
   /** Records were taken so often, and so often when the time was looked at last. */
@@ -109,7 +116,8 @@ export class GroupMember {
 
   /** Whether `attend` has something to do. */
   get needsAttention(): boolean {
-    return this.#step !== undefined || this.#failure !== undefined;
+    const hasEnded = this.#failure !== undefined || this.#untold !== undefined;
+    return hasEnded || this.#hasLostAll || this.#step !== undefined;
   }
 
   /** The topics that it subscribes to now. */
@@ -117,11 +125,14 @@ export class GroupMember {
     return this.#topics;
   }
 
-  /** Joins, or changes what it subscribes to. */
+  /** Joins, again if its membership has ended, or changes what it subscribes to. */
   subscribe(topics: readonly string[] | RegExp): void {
     this.#pattern?.close();
     this.#pattern = undefined;
-    this.#failure = undefined;
+    if (this.#failure !== undefined) {
+      this.#failure = undefined;
+      this.#membership = undefined;
+    }
     this.#armAutoCommit();
     if (!(topics instanceof RegExp)) return this.#subscribe(topics);
     this.#pattern = new TopicPatternWatch(this.#options.cluster, topics, (names) => {
@@ -164,13 +175,20 @@ export class GroupMember {
    * @throws {ClientError} where the membership is over; whatever a listener throws
    */
   async attend(): Promise<void> {
-    while (this.#step !== undefined && !this.#isClosed) {
+    while (!this.#isClosed) {
+      if (this.#hasLostAll) {
+        this.#hasLostAll = false;
+        await this.#giveUp(this.#options.subscription.partitions, true);
+      }
+      const error = this.#untold ?? this.#failure;
+      this.#untold = undefined;
+      if (error !== undefined) throw error;
       const step = this.#step;
+      if (step === undefined) return;
       this.#step = undefined;
       if (step.kind === "revoke") await this.#revoke(step);
       else await this.#assign(step);
     }
-    if (this.#failure !== undefined) throw this.#failure;
   }
 
   /** Commits the offsets; `mayRetry` until that succeeds or its time is up. */
@@ -215,11 +233,10 @@ export class GroupMember {
     this.#timer?.cancel();
     this.#autoCommit?.cancel();
     this.#positions.close();
-    const { subscription } = this.#options;
-    const partitions = subscription.partitions.map(placeOf);
-    await this.#commitProcessed(subscription.partitions, true);
+    const states = this.#options.subscription.partitions
+      .filter((state) => !this.#leaving.has(state));
     try {
-      if (partitions.length > 0) await this.#group.rebalanceListener?.revoked?.(partitions);
+      await this.#letGo(states, this.#isOut, true);
     } finally {
       await this.#leave();
       this.#offsets.close();
@@ -312,7 +329,9 @@ export class GroupMember {
         this.#membership.subscribe(this.#topics, this.#now());
         return this.#membership.polled(this.#now(), this.#isUserWaiting);
       case "fail":
-        this.#failure = effect.error;
+        this.#failure = this.#untold = effect.error;
+        this.#hasLostAll = true;
+        this.#step = undefined;
         this.#log("error", "membership ended", effect.error);
         return this.#options.attention();
     }
@@ -333,28 +352,57 @@ export class GroupMember {
     else if (result.kind === "outdated") membership.groupMetadataChanged(this.#now());
   }
 
+  /** Whether what it has may be somebody else's by now. */
+  get #isOut(): boolean {
+    const membership = this.#membership;
+    if (this.#hasLostAll) return true;
+    return membership !== undefined && membership.metadata.generationId < 0;
+  }
+
   async #revoke(step: Extract<Step, { kind: "revoke" }>): Promise<void> {
+    const membership = this.#membership;
     const { subscription } = this.#options;
     const states = step.partitions.flatMap(({ topic, partition }) =>
       subscription.get(topic, partition) ?? []
     );
-    const partitions = states.map(placeOf);
-    const { rebalanceListener: listener } = this.#group;
     try {
-      if (!step.isLost) await this.#commitProcessed(states, false);
-      if (partitions.length > 0) {
-        if (step.isLost && listener?.lost !== undefined) await listener.lost(partitions);
-        else await listener?.revoked?.(partitions);
-      }
+      await this.#giveUp(states, step.isLost);
     } finally {
-      for (const { topic, partition } of partitions) subscription.remove(topic, partition);
-      this.#log("info", step.isLost ? "partitions lost" : "partitions revoked", partitions);
-      this.#membership?.released(step.id, this.#now());
+      membership?.released(step.id, this.#now());
       this.#run();
     }
   }
 
+  /** Has these no more. */
+  async #giveUp(states: readonly AssignedState[], isLost: boolean): Promise<void> {
+    this.#leaving = new Set(states);
+    try {
+      await this.#letGo(states, isLost, false);
+    } finally {
+      this.#leaving = new Set();
+      for (const { topic, partition } of states) {
+        this.#options.subscription.remove(topic, partition);
+      }
+      this.#log("info", isLost ? "partitions lost" : "partitions revoked", states);
+    }
+  }
+
+  /** Commits what was processed of these, where it may, and tells the listener. */
+  async #letGo(
+    states: readonly AssignedState[],
+    isLost: boolean,
+    isLast: boolean,
+  ): Promise<void> {
+    const partitions = states.map(placeOf);
+    const { rebalanceListener: listener } = this.#group;
+    if (!isLost) await this.#commitProcessed(states, isLast);
+    if (partitions.length === 0) return;
+    if (isLost && listener?.lost !== undefined) await listener.lost(partitions);
+    else await listener?.revoked?.(partitions);
+  }
+
   async #assign(step: Extract<Step, { kind: "assign" }>): Promise<void> {
+    const membership = this.#membership;
     const { subscription, settings } = this.#options;
     const added = step.partitions.filter(({ topic, partition }) =>
       subscription.get(topic, partition) === undefined
@@ -366,7 +414,7 @@ export class GroupMember {
     try {
       if (added.length > 0) await this.#group.rebalanceListener?.assigned?.(added);
     } finally {
-      this.#membership?.accepted(step.id, this.#now());
+      membership?.accepted(step.id, this.#now());
       this.#run();
       this.#options.changed();
       this.#positions.look();
