@@ -18,7 +18,11 @@ import type { Epoch } from "../../storage/bytes/ids.ts";
 import { ErrorCode, errorName } from "../../net/messages/errors.ts";
 import { MalformedMessageError } from "../../net/schema/fault.ts";
 import type { BrokerConfig } from "../config/broker_config.ts";
-import type { ClusterImage, ImageChange } from "../controller/cluster_image.ts";
+import {
+  type ClusterImage,
+  CONFIG_RESOURCE,
+  type ImageChange,
+} from "../controller/cluster_image.ts";
 import type { AppendReply, PartitionRequest } from "../partition/messages.ts";
 import type { Actor, ActorContext, AskResult, Behaviour } from "../runtime/actor.ts";
 import type { Ref } from "../runtime/ref.ts";
@@ -33,7 +37,7 @@ import type {
   Replayed,
   WriteProducer,
 } from "./machine.ts";
-import { WriteQueue } from "./write_queue.ts";
+import { encodeWrite, WriteQueue } from "./write_queue.ts";
 
 /** Has a coordinator serve a request, which says itself where its answer goes. */
 export interface Coordinate<Request> {
@@ -198,12 +202,24 @@ class CoordinatorActor<Request, CoordinatorRecord> implements Actor<CoordinatorM
     if (machine === undefined || queue === undefined) return done(ErrorCode.NOT_COORDINATOR);
     if (queue.isFull) return done(ErrorCode.COORDINATOR_NOT_AVAILABLE);
     if (records.length === 0) return queue.afterAll(done);
-    const { codec } = this.#options.kind;
-    const batch = queue.add(records.map((record) => codec.encode(record)), producer);
+    const batchBytesMax = this.#batchBytesMax();
+    const encoded = encodeWrite(records, this.#options.kind.codec, batchBytesMax);
+    if (typeof encoded === "number") {
+      this.#warn("coordinator cannot write", `${records.length} records: ${errorName(encoded)}`);
+      return done(coordinatorError(encoded));
+    }
+    const batch = queue.add(encoded, producer, batchBytesMax);
     batch.onDone(done);
     let offset = queue.endOffset - records.length;
     for (const record of records) machine.replay(record, at(offset++, producer, batch.undo));
     this.#flushSoon();
+  }
+
+  /** `max.message.bytes` of the internal topic. */
+  #batchBytesMax(): number {
+    const { kind: { topic }, image, config } = this.#options;
+    const own = image.configs(CONFIG_RESOURCE.topic, topic).get("max.message.bytes");
+    return own === undefined ? config().topicDefaults.maxMessageBytes : Number(own);
   }
 
   #writeMarker({ producer, outcome, coordinatorEpoch, done }: CoordinatorMarker): void {

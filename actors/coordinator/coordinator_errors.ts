@@ -42,6 +42,7 @@ export function coordinatorError(error: ErrorCode): ErrorCode {
       return ErrorCode.NOT_COORDINATOR;
     case ErrorCode.MESSAGE_TOO_LARGE:
     case ErrorCode.RECORD_LIST_TOO_LARGE:
+    case ErrorCode.INVALID_RECORD:
       return ErrorCode.UNKNOWN_SERVER_ERROR;
     default:
       return error;

@@ -55,8 +55,10 @@ const LATEST = -1;
 /** A slice of reading: what it holds is replayed in one turn, in a few milliseconds. */
 const READ_BYTES_MAX = 256 * 1024;
 
-/** Between two looks at a log that cannot be read yet, or is not committed to its end. */
+/** Between two looks at a log that cannot be read yet, or is not committed to its end: at first. */
 const RETRY_MS = 10;
+/** It may be long until replicas are back, and a broker has many coordinators. */
+const RETRY_MS_MAX = 250;
 
 export class LogLoader {
   readonly #options: LogLoaderOptions;
@@ -64,6 +66,7 @@ export class LogLoader {
   #position: Offset = 0;
   /** The log must be read up to here; -1 while that is not known. */
   #target: Offset = -1;
+  #retryMs = RETRY_MS;
 
   constructor(options: LogLoaderOptions) {
     this.#options = options;
@@ -82,7 +85,7 @@ export class LogLoader {
       }),
       (result) => {
         if (result.kind !== "reply" || result.reply.error !== ErrorCode.NONE) {
-          return this.#options.after(RETRY_MS, () => this.start());
+          return this.#options.after(this.#nextRetryMs(), () => this.start());
         }
         this.#target = result.reply.offset;
         this.#read();
@@ -103,26 +106,31 @@ export class LogLoader {
         replyTo,
       }),
       (result) => {
-        const delay = result.kind === "reply" ? this.#take(result.reply) : RETRY_MS;
-        if (delay > 0) this.#options.after(delay, () => this.#read());
-        else this.#read();
+        if (result.kind === "reply" && this.#take(result.reply)) return this.#read();
+        this.#options.after(this.#nextRetryMs(), () => this.#read());
       },
     );
   }
 
-  /** Returns how long to wait before the next read. */
-  #take(reply: ReadReply): number {
+  #nextRetryMs(): number {
+    const retryMs = this.#retryMs;
+    this.#retryMs = Math.min(RETRY_MS_MAX, retryMs * 2);
+    return retryMs;
+  }
+
+  /** Whether that was a step forward. */
+  #take(reply: ReadReply): boolean {
     const { error, logStartOffset, highWatermark, records } = reply;
     if (error === ErrorCode.OFFSET_OUT_OF_RANGE && logStartOffset > this.#position) {
       this.#position = logStartOffset;
-      return 0;
+      return true;
     }
-    if (error !== ErrorCode.NONE) return RETRY_MS;
+    if (error !== ErrorCode.NONE) return false;
     if (records === null) {
-      if (highWatermark < this.#target) return RETRY_MS;
+      if (highWatermark < this.#target) return false;
       // The cleaner has left nothing at the end.
       this.#position = this.#target;
-      return 0;
+      return true;
     }
     try {
       for (const batch of walkBatches(records)) {
@@ -132,7 +140,8 @@ export class LogLoader {
     } finally {
       reply.release();
     }
-    return 0;
+    this.#retryMs = RETRY_MS;
+    return true;
   }
 
   #takeBatch(batch: BatchView): void {

@@ -13,7 +13,8 @@ import { buildTransactionMarker } from "../../storage/control_record.ts";
 import { BATCH_HEADER_BYTES } from "../../storage/record_batch.ts";
 import { RecordBatchBuilder } from "../../storage/record_batch_builder.ts";
 import { ErrorCode } from "../../net/messages/errors.ts";
-import type { EncodedRecord, Undo, WriteProducer } from "./machine.ts";
+import { MalformedMessageError } from "../../net/schema/fault.ts";
+import type { EncodedRecord, RecordCodec, Undo, WriteProducer } from "./machine.ts";
 
 /** More than the framing of a record in a batch takes. */
 const RECORD_OVERHEAD_BYTES = 32;
@@ -31,6 +32,33 @@ type Done = (error: ErrorCode) => void;
 export interface QueuedMarker {
   readonly outcome: "commit" | "abort";
   readonly coordinatorEpoch: Epoch;
+}
+
+/**
+ * The bytes of what is written as one; or why it cannot be written, and nothing of it is: what it
+ * was made from comes from clients, whose texts may be too long for a record, and many.
+ *
+ * @param batchBytesMax the largest batch that the log is to take
+ */
+export function encodeWrite<CoordinatorRecord>(
+  records: readonly CoordinatorRecord[],
+  codec: RecordCodec<CoordinatorRecord>,
+  batchBytesMax: number,
+): readonly EncodedRecord[] | ErrorCode {
+  const encoded: EncodedRecord[] = [];
+  let bytes = BATCH_HEADER_BYTES;
+  try {
+    for (const record of records) {
+      const one = codec.encode(record);
+      bytes += sizeOf(one);
+      if (bytes > batchBytesMax) return ErrorCode.MESSAGE_TOO_LARGE;
+      encoded.push(one);
+    }
+  } catch (error) {
+    if (!(error instanceof MalformedMessageError)) throw error;
+    return ErrorCode.INVALID_RECORD;
+  }
+  return encoded;
 }
 
 /** One batch of the log. */
@@ -64,8 +92,8 @@ export class WriteBatch {
   }
 
   /** Whether a write of so many bytes goes along with what is in it. */
-  takes(bytes: number, producer: WriteProducer | undefined): boolean {
-    return this.marker === undefined && this.#bytes + bytes <= GATHERED_BYTES_MAX &&
+  takes(bytes: number, producer: WriteProducer | undefined, bytesMax: number): boolean {
+    return this.marker === undefined && this.#bytes + bytes <= bytesMax &&
       this.producer?.producerId === producer?.producerId &&
       this.producer?.producerEpoch === producer?.producerEpoch;
   }
@@ -147,11 +175,16 @@ export class WriteQueue {
   }
 
   /** Puts the records of one write behind; returns the batch that they are in. */
-  add(records: readonly EncodedRecord[], producer: WriteProducer | undefined): WriteBatch {
-    const bytes = sizeOf(records);
+  add(
+    records: readonly EncodedRecord[],
+    producer: WriteProducer | undefined,
+    batchBytesMax = Infinity,
+  ): WriteBatch {
+    const bytes = records.reduce((sum, record) => sum + sizeOf(record), 0);
+    const bytesMax = Math.min(batchBytesMax, GATHERED_BYTES_MAX);
     const last = this.#batches.at(-1);
     const isOpen = last !== undefined && !(this.#isSending && this.#batches.length === 1);
-    const batch = isOpen && last.takes(bytes, producer)
+    const batch = isOpen && last.takes(bytes, producer, bytesMax)
       ? last
       : this.#push(new WriteBatch(this.#endOffset, producer));
     batch.add(records, bytes);
@@ -205,10 +238,7 @@ export class WriteQueue {
   }
 }
 
-function sizeOf(records: readonly EncodedRecord[]): number {
-  let bytes = 0;
-  for (const { key, value } of records) {
-    bytes += RECORD_OVERHEAD_BYTES + key.length + (value?.length ?? 0);
-  }
-  return bytes;
+/** More than a record takes in a batch. */
+function sizeOf({ key, value }: EncodedRecord): number {
+  return RECORD_OVERHEAD_BYTES + key.length + (value?.length ?? 0);
 }

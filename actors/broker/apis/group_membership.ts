@@ -93,7 +93,11 @@ export const heartbeat: ApiHandler<HeartbeatRequest, HeartbeatResponse> = {
   access: ({ groupId }) => [groupAccess("read", groupId)],
   handle(call) {
     const { request, broker } = call;
-    const failed = (error: ErrorCode) => call.reply(heartbeat.failed(request, error, null));
+    // While the group is loaded nothing is known against the member: it may go on.
+    const failed = (error: ErrorCode) => {
+      const told = error === ErrorCode.COORDINATOR_LOAD_IN_PROGRESS ? ErrorCode.NONE : error;
+      call.reply(heartbeat.failed(request, told, null));
+    };
     if (request.groupId === "") return failed(ErrorCode.INVALID_GROUP_ID);
     askGroup<HeartbeatResponse>(
       call,

@@ -94,7 +94,12 @@ function fetch(
         const seen = group.topics.filter(({ name }) => topics !== null || mayDescribe(name));
         done({ ...group, topics: [...seen, ...refusals] });
       },
-      failed: (errorCode) => done({ groupId, topics: [], errorCode }),
+      failed: (error) => done({ groupId, topics: [], errorCode: fetchError(error) }),
     },
   );
+}
+
+/** Consumers before Kafka 3.9 give up at COORDINATOR_NOT_AVAILABLE here; this they try again. */
+function fetchError(error: ErrorCode): ErrorCode {
+  return error === ErrorCode.COORDINATOR_NOT_AVAILABLE ? ErrorCode.NOT_COORDINATOR : error;
 }

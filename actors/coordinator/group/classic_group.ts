@@ -62,6 +62,8 @@ export class ClassicGroup {
   readonly pendingSync = new Set<string>();
   /** Whether somebody came while the first rebalance waited for more. */
   newMemberAdded = false;
+  /** Whether the leader's assignment for this generation is on its way to the log. */
+  isAssigning = false;
   /** Of consumers, where it can be told. */
   #subscribedTopics: ReadonlySet<string> | undefined;
 
@@ -164,6 +166,7 @@ export class ClassicGroup {
     old.answerSync(ErrorCode.FENCED_INSTANCE_ID, null, null);
     const member = new ClassicMember({ ...old, memberId: newId });
     this.members.delete(oldId);
+    if (this.pendingSync.delete(oldId)) this.pendingSync.add(newId);
     this.members.set(newId, member);
     this.#static.set(groupInstanceId, newId);
     if (this.leader === oldId) this.leader = newId;
@@ -229,6 +232,7 @@ export class ClassicGroup {
   /** The join phase is over. */
   nextGeneration(now: Timestamp): void {
     this.generationId++;
+    this.isAssigning = false;
     this.protocolName = this.selectProtocol();
     this.transitionTo(this.members.size > 0 ? "CompletingRebalance" : "Empty", now);
     this.#updateSubscribedTopics();

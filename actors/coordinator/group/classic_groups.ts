@@ -17,6 +17,7 @@ import type { SyncGroupRequest, SyncGroupResponse } from "../../../net/messages/
 import type { CoordinatorContext } from "../machine.ts";
 import { ClassicGroup } from "./classic_group.ts";
 import { ClassicMember, failedJoin, failedSync, NO_BYTES, type Respond } from "./classic_member.ts";
+import type { GroupMetadataStore } from "./group_metadata_store.ts";
 import type { GroupMetrics } from "./group_metrics.ts";
 import { ClassicRebalances } from "./classic_rebalances.ts";
 import type { GroupRecord } from "./records.ts";
@@ -26,6 +27,9 @@ import type { GroupClient } from "./requests.ts";
 const REQUIRES_MEMBER_ID = 4;
 /** JoinGroup says that the leader need not assign (KIP-814). */
 const SKIPS_ASSIGNMENT = 9;
+
+/** Characters of a name, at most, in a member id: a text of the protocol has 32,767 bytes. */
+const NAME_LENGTH_MAX = 1000;
 
 /** A member whose first JoinGroup waits for so long is out: it has no session yet. */
 const NEW_MEMBER_JOIN_TIMEOUT_MS = 5 * 60_000;
@@ -42,10 +46,18 @@ export class ClassicGroups {
   readonly #rebalances: ClassicRebalances;
   readonly #groups = new Map<string, ClassicGroup>();
 
-  constructor(context: CoordinatorContext<GroupRecord>, metrics: GroupMetrics) {
+  /** @param written the groups of which there is a record */
+  constructor(
+    context: CoordinatorContext<GroupRecord>,
+    metrics: GroupMetrics,
+    written: Pick<GroupMetadataStore, "has">,
+  ) {
     this.#context = context;
     this.#metrics = metrics;
-    this.#rebalances = new ClassicRebalances(context);
+    this.#rebalances = new ClassicRebalances(context, ({ groupId }) => {
+      // Nobody ever came: ids that are given out to anybody must not leave a group each.
+      if (!written.has(groupId)) this.#groups.delete(groupId);
+    });
   }
 
   get all(): Iterable<ClassicGroup> {
@@ -102,12 +114,9 @@ export class ClassicGroups {
     ) {
       return refuse(ErrorCode.INVALID_SESSION_TIMEOUT);
     }
-    let group = this.#groups.get(groupId);
-    if (group === undefined) {
-      if (memberId !== "") return refuse(ErrorCode.UNKNOWN_MEMBER_ID);
-      group = new ClassicGroup(groupId, this.#context.now());
-      this.#groups.set(groupId, group);
-    }
+    const known = this.#groups.get(groupId);
+    if (known === undefined && memberId !== "") return refuse(ErrorCode.UNKNOWN_MEMBER_ID);
+    const group = known ?? new ClassicGroup(groupId, this.#context.now());
     if (!this.#hasRoom(group, memberId)) {
       group.remove(memberId);
       return refuse(ErrorCode.GROUP_MAX_SIZE_REACHED, "");
@@ -115,6 +124,7 @@ export class ClassicGroups {
     if (!group.supports(request.protocolType, request.protocols)) {
       return refuse(ErrorCode.INCONSISTENT_GROUP_PROTOCOL);
     }
+    if (known === undefined) this.#groups.set(groupId, group);
     if (memberId === "") this.#joinNew(group, joining);
     else if (group.pendingJoin.has(memberId)) this.#joinPending(group, joining);
     else this.#joinAgain(group, joining);
@@ -137,7 +147,7 @@ export class ClassicGroups {
   #joinNew(group: ClassicGroup, joining: Joining): void {
     const { request, client, respond } = joining;
     const { groupInstanceId, sessionTimeoutMs } = request;
-    const memberId = `${groupInstanceId ?? client.clientId}-${this.#drawId()}`;
+    const memberId = this.#drawMemberId(groupInstanceId ?? client.clientId);
     if (groupInstanceId !== null) {
       const oldId = group.staticMemberId(groupInstanceId);
       if (oldId !== undefined) return this.#replaceStatic(group, oldId, memberId, joining);
@@ -148,8 +158,10 @@ export class ClassicGroups {
     respond(failedJoin(ErrorCode.MEMBER_ID_REQUIRED, memberId));
   }
 
-  #drawId(): string {
-    return this.#context.environment.random.stream("group member ids").uuid();
+  /** A new id, which tells people whose it is. */
+  #drawMemberId(name: string): string {
+    const id = this.#context.environment.random.stream("group member ids").uuid();
+    return `${name.slice(0, NAME_LENGTH_MAX).toWellFormed()}-${id}`;
   }
 
   #joinPending(group: ClassicGroup, joining: Joining): void {
@@ -265,6 +277,7 @@ export class ClassicGroups {
       }
       // A rebalance that began meanwhile answers it.
       if (group.state !== "Stable") return;
+      this.#rebalances.heard(group, member);
       const joined = group.joined(memberId);
       const isLeader = group.leader === memberId;
       group.answerJoin(
@@ -296,6 +309,9 @@ export class ClassicGroups {
   }
 
   #assign(group: ClassicGroup, { generationId, assignments }: SyncGroupRequest): void {
+    // A leader that asks again waits for what it gave first: the log must not say otherwise.
+    if (group.isAssigning) return;
+    group.isAssigning = true;
     const assignment = new Map(assignments.map((given) => [given.memberId, given.assignment]));
     this.#rebalances.write(group, assignment, (error) => {
       // Meanwhile a member may have come or gone.
@@ -359,7 +375,7 @@ export class ClassicGroups {
       ? group.staticMemberId(groupInstanceId) ?? ""
       : memberId;
     if (group.pendingJoin.has(id)) {
-      this.#rebalances.removePending(group, id);
+      this.#rebalances.forgetPending(group, id);
       return ErrorCode.NONE;
     }
     const error = group.checkMember(id, groupInstanceId);

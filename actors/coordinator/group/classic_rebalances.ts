@@ -18,9 +18,15 @@ import { Sessions } from "./sessions.ts";
 export class ClassicRebalances {
   readonly #context: CoordinatorContext<GroupRecord>;
   readonly #sessions: Sessions;
+  readonly #abandoned: (group: ClassicGroup) => void;
 
-  constructor(context: CoordinatorContext<GroupRecord>) {
+  /** @param abandoned told of a group without members that nobody comes to any more */
+  constructor(
+    context: CoordinatorContext<GroupRecord>,
+    abandoned: (group: ClassicGroup) => void,
+  ) {
     this.#context = context;
+    this.#abandoned = abandoned;
     this.#sessions = new Sessions(context);
   }
 
@@ -31,13 +37,16 @@ export class ClassicRebalances {
     for (const memberId of group.pendingJoin) {
       this.#context.cancelTimer(pendingKey(group, memberId));
     }
+    group.pendingJoin.clear();
   }
 
   /** An id was given out: it is for a member that comes soon. */
   awaitJoin(group: ClassicGroup, memberId: string, forMs: number): void {
     group.pendingJoin.add(memberId);
     this.#context.startTimer(pendingKey(group, memberId), forMs, () => {
-      if (group.pendingJoin.has(memberId)) this.removePending(group, memberId);
+      if (!group.pendingJoin.has(memberId)) return;
+      this.forgetPending(group, memberId);
+      if (group.state === "PreparingRebalance" && group.allJoined) this.#completeJoin(group);
     });
   }
 
@@ -169,10 +178,10 @@ export class ClassicRebalances {
   }
 
   /** Takes back an id that nobody has joined with. */
-  removePending(group: ClassicGroup, memberId: string): void {
+  forgetPending(group: ClassicGroup, memberId: string): void {
     this.#context.cancelTimer(pendingKey(group, memberId));
     group.remove(memberId);
-    if (group.state === "PreparingRebalance" && group.allJoined) this.#completeJoin(group);
+    if (group.state === "Empty" && group.isUnused) this.#abandoned(group);
   }
 
   /** Goes on without whoever was taken out. */

@@ -136,7 +136,7 @@ export class ConsumerGroups {
     }
     const decided = decideHeartbeat(group, memberId, request, client, this.#terms());
     if (decided instanceof HeartbeatRefused) return refuse(decided);
-    const { records, response, member } = decided;
+    const { records, response, member, isMoved } = decided;
     group.needsRefresh = false;
     accepted();
     if (records.some(({ kind }) => kind === "ConsumerGroupMetadata")) {
@@ -147,11 +147,12 @@ export class ConsumerGroups {
       done: (error) => {
         if (error === ErrorCode.NONE) return respond(response);
         group.needsRefresh = true;
+        this.#watchAgain(groupId, memberId);
         respond(failedHeartbeat(error, null));
       },
     });
     this.#heard(groupId, memberId);
-    if (records.length > 0) this.#watchRevocation(groupId, member);
+    if (isMoved) this.#watchRevocation(groupId, member);
   }
 
   #drawId(): string {
@@ -222,7 +223,13 @@ export class ConsumerGroups {
       respond({ ...failedHeartbeat(error, null), memberId, memberEpoch });
     if (memberEpoch === LEAVE_EPOCH) return this.#remove(group, member, left);
     this.#context.cancelTimer(revocationKey(group.groupId, memberId));
-    this.#context.write({ records: [decideLeaveForAWhile(group, member)], done: left });
+    this.#context.write({
+      records: [decideLeaveForAWhile(group, member)],
+      done: (error) => {
+        if (error !== ErrorCode.NONE) this.#watchAgain(group.groupId, memberId);
+        left(error);
+      },
+    });
   }
 
   #remove(group: ConsumerGroup, member: ConsumerMember, done: (error: ErrorCode) => void): void {
@@ -234,7 +241,10 @@ export class ConsumerGroups {
       records: decideRemoval(group, member, this.#terms()),
       done: (error) => {
         // It is a member still.
-        if (error !== ErrorCode.NONE) this.#heard(groupId, memberId);
+        if (error !== ErrorCode.NONE) {
+          this.#heard(groupId, memberId);
+          this.#watchAgain(groupId, memberId);
+        }
         done(error);
       },
     });
@@ -250,6 +260,12 @@ export class ConsumerGroups {
       const member = group?.members.get(memberId);
       if (group !== undefined && member !== undefined) this.#remove(group, member, () => {});
     });
+  }
+
+  /** What was to be is not: the member is where it was before. */
+  #watchAgain(groupId: string, memberId: string): void {
+    const member = this.#groups.get(groupId)?.members.get(memberId);
+    if (member !== undefined) this.#watchRevocation(groupId, member);
   }
 
   /** A member that does not give up in time what it must is out. */

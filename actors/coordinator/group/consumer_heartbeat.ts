@@ -62,6 +62,8 @@ export interface HeartbeatDecision {
   readonly response: ConsumerGroupHeartbeatResponse;
   /** The member as it is then. */
   readonly member: ConsumerMember;
+  /** Whether it has come nearer to its target. */
+  readonly isMoved: boolean;
 }
 
 /** The response that brings an error. */
@@ -124,6 +126,7 @@ export function decideHeartbeat(
   return {
     records,
     member: step,
+    isMoved: step !== subscribed,
     response: {
       ...failedHeartbeat(ErrorCode.NONE, null),
       memberId,

@@ -9,6 +9,8 @@ import type {
   Assignment as DescribedAssignment,
   DescribedGroup,
 } from "../../../net/messages/consumer_group_describe.ts";
+import type { ClusterImage } from "../../controller/cluster_image.ts";
+import type { CoordinatorContext } from "../machine.ts";
 import type { Assignment } from "./assignment.ts";
 import { listedOf } from "./assignment.ts";
 import type { ConsumerGroup } from "./consumer_group.ts";
@@ -24,12 +26,10 @@ const CONSUMER_MEMBER = 1;
 export function describeConsumerGroup(
   groupId: string,
   group: ConsumerGroup | undefined,
-  assignors: readonly string[],
+  { config, image }: Pick<CoordinatorContext<never>, "config" | "image">,
 ): DescribedGroup {
   if (group === undefined) return undescribed(groupId, ErrorCode.GROUP_ID_NOT_FOUND);
-  const names = new Map(
-    group.topics.values().map(({ topicId, topicName }) => [topicId, topicName] as const),
-  );
+  const assignors = config.groupConsumerAssignors;
   return {
     ...undescribed(groupId, ErrorCode.NONE),
     groupState: group.state,
@@ -45,8 +45,8 @@ export function describeConsumerGroup(
       clientHost: member.clientHost,
       subscribedTopicNames: member.subscribedTopicNames,
       subscribedTopicRegex: member.subscribedTopicRegex,
-      assignment: described(member.assigned, names),
-      targetAssignment: described(group.targetOf(member.memberId), names),
+      assignment: described(member.assigned, image),
+      targetAssignment: described(group.targetOf(member.memberId), image),
       memberType: CONSUMER_MEMBER,
     })),
   };
@@ -55,10 +55,10 @@ export function describeConsumerGroup(
 /** Topics that are gone have no name to be told by. */
 function described(
   assignment: Assignment,
-  names: ReadonlyMap<string, string>,
+  image: Pick<ClusterImage, "topicById">,
 ): DescribedAssignment {
   const topicPartitions = listedOf(assignment).flatMap(({ topicId, partitions }) => {
-    const topicName = names.get(topicId);
+    const topicName = image.topicById(topicId)?.name;
     return topicName === undefined ? [] : [{ topicId, topicName, partitions }];
   });
   return { topicPartitions };

@@ -20,7 +20,12 @@ import { describeConsumerGroup } from "./describe_consumer_group.ts";
 import type { GroupMetrics } from "./group_metrics.ts";
 import type { GroupMetadataStore } from "./group_metadata_store.ts";
 import type { OffsetStore, StoredOffset } from "./offset_store.ts";
-import { groupMetadataRecord, type GroupRecord, offsetCommitRecord } from "./records.ts";
+import {
+  groupMetadataRecord,
+  type GroupRecord,
+  type OffsetCommitRecord,
+  offsetCommitRecord,
+} from "./records.ts";
 import type {
   Answer,
   DeleteGroup,
@@ -51,8 +56,8 @@ const MINUTE_MS = 60_000;
 /** Kafka's number for "no operations were asked for". */
 const NO_OPERATIONS = -2147483648;
 
-/** Tombstones that are written as one, when offsets expire or topics go. */
-const TOMBSTONES_MAX = 1000;
+/** Bytes of tombstones of offsets, about, that are written as one. */
+const TOMBSTONE_BYTES_MAX = 128 * 1024;
 
 export class GroupAdmin {
   readonly #options: GroupAdminOptions;
@@ -97,7 +102,7 @@ export class GroupAdmin {
     const described = describeConsumerGroup(
       groupId,
       consumer.get(groupId),
-      context.config.groupConsumerAssignors,
+      context,
     );
     this.#answerCommitted(replyTo, described);
   }
@@ -147,9 +152,9 @@ export class GroupAdmin {
     if (!this.#has(groupId)) return answer(ErrorCode.GROUP_ID_NOT_FOUND);
     const group = classic.get(groupId) ?? consumer.get(groupId);
     if (group !== undefined && group.state !== "Empty") return answer(ErrorCode.NON_EMPTY_GROUP);
-    const records: GroupRecord[] = [];
-    for (const [topic, partitions] of offsets.ofGroup(groupId)) {
-      for (const partition of partitions.keys()) {
+    const records: OffsetCommitRecord[] = [];
+    for (const topic of offsets.topicsOf(groupId)) {
+      for (const partition of offsets.partitionsOf(groupId, topic)) {
         records.push(offsetCommitRecord(groupId, topic, partition, null));
       }
     }
@@ -157,15 +162,21 @@ export class GroupAdmin {
     this.#deleteGroup(groupId, records, answer);
   }
 
-  /** Writes tombstones, and that of the group with them. */
+  /**
+   * Writes tombstones of all that is left of a group's offsets, and of the group with the last of
+   * them: what is deleted only in part is still there to be deleted again.
+   */
   #deleteGroup(
     groupId: string,
-    records: readonly GroupRecord[],
+    records: readonly OffsetCommitRecord[],
     done: (error: ErrorCode) => void,
   ): void {
     const { context, classic, consumer, metadata } = this.#options;
     const group = classic.remove(groupId);
-    const written = [...records, ...consumer.get(groupId)?.tombstones() ?? []];
+    const chunks = chunked(records);
+    const last: readonly GroupRecord[] = chunks.pop() ?? [];
+    this.#writeAll(chunks);
+    const written = [...last, ...consumer.get(groupId)?.tombstones() ?? []];
     if (metadata.has(groupId)) written.push(groupMetadataRecord(groupId, null));
     context.write({
       records: written,
@@ -201,7 +212,7 @@ export class GroupAdmin {
           if (isSubscribed) {
             return { partitionIndex, errorCode: ErrorCode.GROUP_SUBSCRIBED_TO_TOPIC };
           }
-          if (offsets.get(groupId, name, partitionIndex) !== undefined) {
+          if (offsets.partitionsOf(groupId, name).has(partitionIndex)) {
             records.push(offsetCommitRecord(groupId, name, partitionIndex, null));
           }
           return { partitionIndex, errorCode: ErrorCode.NONE };
@@ -226,24 +237,21 @@ export class GroupAdmin {
   /** Nobody can go on where a topic was that is gone. */
   topicsRemoved(topics: readonly TopicImage[]): void {
     const { offsets } = this.#options;
-    const records: GroupRecord[] = [];
+    const records: OffsetCommitRecord[] = [];
     for (const groupId of offsets.groups()) {
       for (const { name } of topics) {
-        for (const partition of offsets.ofGroup(groupId).get(name)?.keys() ?? []) {
+        for (const partition of offsets.partitionsOf(groupId, name)) {
           records.push(offsetCommitRecord(groupId, name, partition, null));
         }
       }
     }
     this.#options.metrics.offsetDeletions.add(records.length);
-    this.#writeAll(records);
+    this.#writeAll(chunked(records));
   }
 
-  #writeAll(records: readonly GroupRecord[]): void {
-    for (let from = 0; from < records.length; from += TOMBSTONES_MAX) {
-      const some = records.slice(from, from + TOMBSTONES_MAX);
-      // What cannot be written now is found again.
-      this.#options.context.write({ records: some, done: () => {} });
-    }
+  #writeAll(chunks: readonly (readonly OffsetCommitRecord[])[]): void {
+    // What cannot be written now is found again.
+    for (const records of chunks) this.#options.context.write({ records, done: () => {} });
   }
 
   // Expiry.
@@ -272,12 +280,12 @@ export class GroupAdmin {
       if (isUnused && kept === 0 && !offsets.hasPending(groupId)) {
         this.#deleteGroup(groupId, records, () => {});
       } else {
-        this.#writeAll(records);
+        this.#writeAll(chunked(records));
       }
     }
   }
 
-  #expired(groupId: string): GroupRecord[] {
+  #expired(groupId: string): OffsetCommitRecord[] {
     const { context, offsets, classic, consumer } = this.#options;
     const since = expiresSince(classic.get(groupId));
     if (since === undefined) return [];
@@ -285,7 +293,7 @@ export class GroupAdmin {
     const retentionMs = context.config.offsetsRetentionMinutes * MINUTE_MS;
     const group = classic.get(groupId);
     const consumers = consumer.get(groupId);
-    const records: GroupRecord[] = [];
+    const records: OffsetCommitRecord[] = [];
     for (const [topic, partitions] of offsets.ofGroup(groupId)) {
       if (group !== undefined && group.state !== "Empty" && group.isSubscribedTo(topic)) continue;
       if (consumers?.isSubscribedTo(topic) === true) continue;
@@ -314,6 +322,23 @@ function expiresSince(
   return group.state === "Stable" && group.isConsumers && group.knowsSubscription
     ? committed
     : undefined;
+}
+
+/** Tombstones in parts that are small enough to be written. */
+function chunked(records: readonly OffsetCommitRecord[]): OffsetCommitRecord[][] {
+  const chunks: OffsetCommitRecord[][] = [];
+  let bytes = Infinity;
+  for (const record of records) {
+    const { group, topic } = record.key;
+    const more = 3 * (group.length + topic.length) + 64;
+    if (bytes + more > TOMBSTONE_BYTES_MAX) {
+      chunks.push([]);
+      bytes = 0;
+    }
+    bytes += more;
+    chunks.at(-1)?.push(record);
+  }
+  return chunks;
 }
 
 function offsetsIn(offsets: OffsetStore, groupId: string): number {

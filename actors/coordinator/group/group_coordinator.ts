@@ -24,6 +24,7 @@ import type {
 import { ClassicGroup } from "./classic_group.ts";
 import { ClassicGroups } from "./classic_groups.ts";
 import { failedJoin } from "./classic_member.ts";
+import type { ConsumerGroup } from "./consumer_group.ts";
 import { ConsumerGroups } from "./consumer_groups.ts";
 import { failedHeartbeat } from "./consumer_heartbeat.ts";
 import { GroupAdmin } from "./group_admin.ts";
@@ -95,7 +96,7 @@ export class GroupCoordinator implements CoordinatorMachine<GroupRequest, GroupR
     });
     const metrics = new GroupMetrics(context.environment.metrics);
     this.#metrics = metrics;
-    this.classic = new ClassicGroups(context, metrics);
+    this.classic = new ClassicGroups(context, metrics, this.metadata);
     this.consumer = new ConsumerGroups(context, metrics);
     const { offsets, metadata, classic, consumer } = this;
     this.#admin = new GroupAdmin({ context, metrics, offsets, metadata, classic, consumer });
@@ -174,29 +175,41 @@ export class GroupCoordinator implements CoordinatorMachine<GroupRequest, GroupR
   #join({ request, client, replyTo }: JoinGroup): void {
     const { groupId, memberId } = request;
     const other = this.consumer.get(groupId);
-    if (other !== undefined) {
-      if (other.members.size > 0) {
-        return responder(replyTo)(failedJoin(ErrorCode.INCONSISTENT_GROUP_PROTOCOL, memberId));
-      }
-      // Where that cannot be written, both may be read: the one that is empty gives way again.
-      this.#context.write({ records: other.tombstones(), done: () => {} });
+    if (other !== undefined && other.members.size > 0) {
+      return responder(replyTo)(failedJoin(ErrorCode.INCONSISTENT_GROUP_PROTOCOL, memberId));
     }
     this.classic.join(request, client, responder(replyTo));
+    if (other === undefined || this.classic.get(groupId) === undefined) return;
+    // Where that cannot be written, both may be read: the one that is empty gives way again.
+    this.#context.write({ records: other.tombstones(), done: () => {} });
+  }
+
+  /** The group where it is one of the consumer protocol: an empty one gives way to a classic one. */
+  #consumerGroup(groupId: string): ConsumerGroup | undefined {
+    const group = this.consumer.get(groupId);
+    const isUsed = group !== undefined && group.members.size > 0;
+    return isUsed || this.classic.get(groupId) === undefined ? group : undefined;
   }
 
   #consumerHeartbeat({ request, client, replyTo }: ConsumerGroupHeartbeat): void {
     const { groupId } = request;
     const respond = responder(replyTo);
     const other = this.classic.get(groupId);
-    if (other !== undefined && !other.isUnused) {
+    if (other !== undefined && other.state !== "Empty") {
       const reason = `Group ${groupId} has members of the classic protocol`;
       return respond(failedHeartbeat(ErrorCode.GROUP_ID_NOT_FOUND, reason));
     }
     const making = request.memberEpoch === 0 && this.metadata.has(groupId)
       ? [groupMetadataRecord(groupId, null)]
       : [];
-    const accepted = () => void this.classic.remove(groupId);
-    this.consumer.heartbeat(request, client, making, accepted, respond);
+    let removed: ClassicGroup | undefined;
+    const accepted = () => void (removed = this.classic.remove(groupId));
+    this.consumer.heartbeat(request, client, making, accepted, (response) => {
+      if (response.errorCode !== ErrorCode.NONE && removed !== undefined) {
+        this.classic.restore(removed);
+      }
+      respond(response);
+    });
   }
 
   #leave({ request, replyTo }: LeaveGroup): void {
@@ -243,11 +256,10 @@ export class GroupCoordinator implements CoordinatorMachine<GroupRequest, GroupR
   }
 
   #checkCommit(request: OffsetCommit["request"], version: number): ErrorCode {
-    const members = this.consumer.get(request.groupId);
+    const members = this.#consumerGroup(request.groupId);
     if (members !== undefined) {
-      const { memberId, generationIdOrMemberEpoch: memberEpoch } = request;
       const isOld = version < TELLS_OF_GROUPS;
-      return checkConsumerCommit(members, memberId, memberEpoch, isOld, false);
+      return checkConsumerCommit(members, memberOf(request), isOld, false);
     }
     const group = this.#classicGroup(request.groupId);
     if (group !== undefined) return checkClassicCommit(group, memberOf(request), false);
@@ -257,7 +269,7 @@ export class GroupCoordinator implements CoordinatorMachine<GroupRequest, GroupR
 
   #fetch({ request, requireStable, replyTo }: OffsetFetch): void {
     const { groupId, memberId, memberEpoch } = request;
-    const members = this.consumer.get(groupId);
+    const members = this.#consumerGroup(groupId);
     if (members !== undefined && (memberId !== null || memberEpoch >= 0)) {
       const errorCode = checkConsumerFetch(members, memberId, memberEpoch);
       if (errorCode !== ErrorCode.NONE) {
@@ -292,11 +304,8 @@ export class GroupCoordinator implements CoordinatorMachine<GroupRequest, GroupR
   }
 
   #checkTransactionalCommit(request: TxnOffsetCommit["request"]): ErrorCode {
-    const members = this.consumer.get(request.groupId);
-    if (members !== undefined) {
-      const { memberId, generationId } = request;
-      return checkConsumerCommit(members, memberId, generationId, false, true);
-    }
+    const members = this.#consumerGroup(request.groupId);
+    if (members !== undefined) return checkConsumerCommit(members, request, false, true);
     const group = this.#classicGroup(request.groupId);
     if (group !== undefined) return checkClassicCommit(group, request, true);
     return request.generationId < 0 ? ErrorCode.NONE : ErrorCode.ILLEGAL_GENERATION;

@@ -40,17 +40,21 @@ export interface PreparedCommit {
   readonly topics: readonly AnsweredTopic[];
 }
 
+/** Who commits, as the request says. */
+export interface CommittingMember {
+  readonly memberId: string;
+  readonly groupInstanceId: string | null;
+  /** Or the member's epoch. */
+  readonly generationId: number;
+}
+
 const NO_OFFSET = -1;
 const textEncoder = new TextEncoder();
 
 /** Why a member of a classic group may not commit; NONE where it may. */
 export function checkClassicCommit(
   group: ClassicGroup,
-  member: {
-    readonly memberId: string;
-    readonly groupInstanceId: string | null;
-    readonly generationId: number;
-  },
+  member: CommittingMember,
   isTransactional: boolean,
 ): ErrorCode {
   const { memberId, groupInstanceId, generationId } = member;
@@ -72,12 +76,14 @@ export function checkClassicCommit(
 /** Why a member of a consumer group may not commit; NONE where it may (KIP-848). */
 export function checkConsumerCommit(
   group: ConsumerGroup,
-  memberId: string,
-  memberEpoch: number,
+  { memberId, groupInstanceId, generationId: memberEpoch }: CommittingMember,
   isOld: boolean,
   isTransactional: boolean,
 ): ErrorCode {
   if (memberEpoch < 0 && group.members.size === 0) return ErrorCode.NONE;
+  // A producer need not say for which member it commits: before KIP-447 none did.
+  const saysNothing = memberId === "" && memberEpoch < 0 && groupInstanceId === null;
+  if (isTransactional && saysNothing) return ErrorCode.NONE;
   const member = group.members.get(memberId);
   if (member === undefined) return ErrorCode.UNKNOWN_MEMBER_ID;
   // An older version has no word for a stale epoch.
@@ -106,7 +112,10 @@ export function prepareCommit(
 ): PreparedCommit {
   const { offsetMetadataMaxBytes } = context.config;
   const commitTimestamp = context.now();
-  const expireTimestamp = retentionTimeMs === -1 ? -1 : commitTimestamp + retentionTimeMs;
+  const expireTimestamp = retentionTimeMs === -1
+    ? -1
+    // For ever is no longer than can be written.
+    : Math.min(commitTimestamp + retentionTimeMs, Number.MAX_SAFE_INTEGER);
   const records: GroupRecord[] = [];
   const answered = topics.map(({ name, partitions }) => ({
     name,
@@ -161,7 +170,7 @@ export function committedTopics(
 /** A plain commit in the words of the request. */
 export function memberOf(
   { memberId, groupInstanceId, generationIdOrMemberEpoch }: OffsetCommitRequest,
-) {
+): CommittingMember {
   return { memberId, groupInstanceId, generationId: generationIdOrMemberEpoch };
 }
 

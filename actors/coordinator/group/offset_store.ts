@@ -69,11 +69,13 @@ export class OffsetStore {
   /** The groups that have offsets, or may come to have some by a transaction. */
   *groups(): Generator<string> {
     yield* this.#offsets.groups.keys();
+    const others = new Set<string>();
     for (const pending of this.#pending.values()) {
       for (const group of pending.groups.keys()) {
-        if (!this.#offsets.groups.has(group)) yield group;
+        if (!this.#offsets.groups.has(group)) others.add(group);
       }
     }
+    yield* others;
   }
 
   hasGroup(group: string): boolean {
@@ -87,6 +89,25 @@ export class OffsetStore {
   /** The offsets of a group, by topic and partition. */
   ofGroup(group: string): ReadonlyMap<string, ReadonlyMap<number, StoredOffset>> {
     return this.#offsets.groups.get(group) ?? NOTHING;
+  }
+
+  /** The topics of which a group has offsets, or may come to have some by a transaction. */
+  topicsOf(group: string): ReadonlySet<string> {
+    const topics = new Set(this.#offsets.groups.get(group)?.keys());
+    for (const pending of this.#pending.values()) {
+      for (const topic of pending.groups.get(group)?.keys() ?? []) topics.add(topic);
+    }
+    return topics;
+  }
+
+  /** The partitions of a topic of which a group has an offset, or may come to have one. */
+  partitionsOf(group: string, topic: string): ReadonlySet<number> {
+    const partitions = new Set(this.#offsets.groups.get(group)?.get(topic)?.keys());
+    for (const pending of this.#pending.values()) {
+      const more = pending.groups.get(group)?.get(topic)?.keys() ?? [];
+      for (const partition of more) partitions.add(partition);
+    }
+    return partitions;
   }
 
   /** Whether a producer has an open transaction that has committed offsets here. */

@@ -118,6 +118,8 @@ export interface CompleteTransaction {
   readonly producerEpoch: number;
   /** Of the transaction coordinator. */
   readonly coordinatorEpoch: Epoch;
+  /** From 2 on no offset of the transaction was committed in the marker's epoch (KIP-1228). */
+  readonly transactionVersion: number;
   readonly outcome: "commit" | "abort";
   readonly replyTo: Ref<Answer<{ readonly errorCode: ErrorCode }>>;
 }

@@ -17,7 +17,7 @@ import { OFFSETS_TOPIC } from "../internal_topics.ts";
 import type { CoordinatorContext } from "../machine.ts";
 import { refusedCommit } from "./offset_commits.ts";
 import type { GroupRecord } from "./records.ts";
-import type { TxnOffsetCommit } from "./requests.ts";
+import type { CompleteTransaction, TxnOffsetCommit } from "./requests.ts";
 
 /** The first version by which the partition is added to the transaction (KIP-890). */
 const ADDS_TO_TRANSACTION = 5;
@@ -79,8 +79,22 @@ export class TransactionalCommits {
     }
     this.#options.commit(commit);
     if (!this.#options.isOpen(producerId)) return;
-    this.#epochs.set(producerId, producerEpoch);
     this.#verification.appended(producerId);
+  }
+
+  /** Offsets of a transaction are in the log, or will be. */
+  replayed(producerId: ProducerId, producerEpoch: number): void {
+    this.#epochs.set(producerId, producerEpoch);
+  }
+
+  /**
+   * Whether a marker has come late: it has ended the transaction before the one that is open, with
+   * another request that said the same.
+   */
+  isLate({ producerId, producerEpoch, transactionVersion }: CompleteTransaction): boolean {
+    if (transactionVersion < 2 || !this.#options.isOpen(producerId)) return false;
+    const openEpoch = this.#epochs.get(producerId);
+    return openEpoch !== undefined && openEpoch >= producerEpoch;
   }
 
   /** What the transaction before has open is none of this one's: its marker is yet to come. */

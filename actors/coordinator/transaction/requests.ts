@@ -110,6 +110,8 @@ export interface WriteMarkers extends ProducerIdAndEpoch {
   readonly transactionalId: string;
   readonly committed: boolean;
   readonly coordinatorEpoch: Epoch;
+  /** With version 2 no record of the transaction has its markers' epoch. */
+  readonly transactionVersion: ClientVersion;
   readonly partitions: readonly TopicPartitions[];
   /** Told once, when every partition has it or is no more. */
   readonly replyTo: Ref<MarkersWritten>;

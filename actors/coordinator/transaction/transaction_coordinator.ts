@@ -354,7 +354,7 @@ export class TransactionCoordinator
     const transaction = this.#transactions.get(transactionalId);
     if (transaction === undefined || !isPrepared(transaction)) return;
     if (this.#markers.has(transactionalId)) return;
-    const { producerId, producerEpoch, partitions, status } = transaction;
+    const { producerId, producerEpoch, partitions, status, clientVersion } = transaction;
     if (partitions.size === 0) return this.#complete(transaction);
     const replyTo = this.#context.adapt<MarkersWritten>(({ error }) => {
       this.#markers.delete(transactionalId);
@@ -369,6 +369,7 @@ export class TransactionCoordinator
       producerEpoch,
       committed: status === "PrepareCommit",
       coordinatorEpoch: this.#context.coordinatorEpoch,
+      transactionVersion: clientVersion,
       partitions: listPartitions(partitions),
       replyTo,
     });

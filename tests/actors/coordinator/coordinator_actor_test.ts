@@ -24,6 +24,7 @@ import type {
 import type { Ref } from "../../../actors/runtime/ref.ts";
 import { ActorSystem } from "../../../actors/runtime/system.ts";
 import { ErrorCode } from "../../../net/messages/errors.ts";
+import { MalformedMessageError } from "../../../net/schema/fault.ts";
 import { BatchView, setBaseOffset } from "../../../storage/record_batch.ts";
 import { ManualEnvironment } from "../runtime/manual_environment.ts";
 
@@ -94,6 +95,7 @@ class Stage {
   readonly ref: Ref<CoordinatorRequest<Say>>;
   readonly partition: Ref<PartitionRequest>;
   loads = 0;
+  reads = 0;
 
   constructor(log?: readonly Uint8Array[], highWatermark?: number) {
     this.log.push(...log ?? []);
@@ -105,7 +107,12 @@ class Stage {
       name: "words",
       topic: "__words",
       codec: {
-        encode: (word) => ({ key: encoder.encode(word), value: null }),
+        encode: (word) => {
+          if (word === "unspeakable") {
+            throw new MalformedMessageError("encode", "Word", 0, "", "it cannot be said");
+          }
+          return { key: encoder.encode(word), value: null };
+        },
         decode: (key) => decoder.decode(key) === "unknown" ? undefined : decoder.decode(key),
       },
       make: (context) => {
@@ -151,6 +158,7 @@ class Stage {
   }
 
   #read({ replyTo, fetchOffset }: Read): void {
+    this.reads++;
     const highWatermark = this.highWatermark ?? this.endOffset;
     const batch = this.log.find((one) => new BatchView(one).nextOffset > fetchOffset);
     const isVisible = batch !== undefined && new BatchView(batch).nextOffset <= highWatermark;
@@ -268,6 +276,36 @@ Deno.test("coordinator: where the log commits nothing, what waits is bounded", (
   stage.run();
   stage.answer();
   assertEquals(again.error, 0);
+});
+
+Deno.test("coordinator: what cannot be written is refused, and nothing else with it", () => {
+  const stage = new Stage();
+  const said = [["a"], ["b", "unspeakable"], ["w".repeat(1024 * 1024)], ["c"]].map((words) =>
+    stage.say(words)
+  );
+  stage.run();
+  assertEquals(stage.machine.words, ["a", "c"]);
+  stage.answer();
+  assertEquals(said.map(({ error }) => error), [
+    0,
+    ErrorCode.UNKNOWN_SERVER_ERROR,
+    ErrorCode.UNKNOWN_SERVER_ERROR,
+    0,
+  ]);
+  assertEquals(stage.machines.length, 1);
+});
+
+Deno.test("coordinator: a log that is not committed to its end is looked at less and less", () => {
+  const before = new Stage();
+  before.say(["a"]);
+  before.run();
+  before.answer();
+  const stage = new Stage(before.log, 0);
+  for (let seconds = 0; seconds < 10; seconds++) stage.environment.advance(1000);
+  assert(stage.reads < 60, `it was read ${stage.reads} times`);
+  stage.highWatermark = 1;
+  stage.environment.advance(250);
+  assertEquals(stage.loads, 1);
 });
 
 Deno.test("coordinator: a fenced transaction's batch fails alone by its own error", () => {

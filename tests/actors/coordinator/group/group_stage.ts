@@ -6,6 +6,7 @@
 import { parseBrokerConfig } from "../../../../actors/config/broker_config.ts";
 import { ClusterImage } from "../../../../actors/controller/cluster_image.ts";
 import { GroupCoordinator } from "../../../../actors/coordinator/group/group_coordinator.ts";
+import { coordinatorError } from "../../../../actors/coordinator/coordinator_errors.ts";
 import type { GroupRequest } from "../../../../actors/coordinator/group/requests.ts";
 import { GROUP_CODEC, type GroupRecord } from "../../../../actors/coordinator/group/records.ts";
 import type {
@@ -15,7 +16,7 @@ import type {
   EncodedRecord,
   WriteProducer,
 } from "../../../../actors/coordinator/machine.ts";
-import { WriteQueue } from "../../../../actors/coordinator/write_queue.ts";
+import { encodeWrite, WriteQueue } from "../../../../actors/coordinator/write_queue.ts";
 import type { Ref } from "../../../../actors/runtime/ref.ts";
 import { ErrorCode } from "../../../../net/messages/errors.ts";
 import type { Api } from "../../../../net/schema.ts";
@@ -52,6 +53,8 @@ export class GroupStage {
   nowMs = 1_000_000;
   /** What is committed. */
   readonly log: Logged[] = [];
+  /** The largest batch that the log takes. */
+  batchBytesMax = 1024 * 1024;
   /** Whether writes are committed at once. */
   commitsAtOnce = true;
   machine!: GroupCoordinator;
@@ -108,13 +111,22 @@ export class GroupStage {
 
   /** Commits everything that is appended, and what is appended because of that. */
   commit(): void {
-    while (!this.#queue.isEmpty) {
-      this.#queue.next();
-      const [first] = this.#queue.peek();
-      const count = (first?.endOffset ?? 0) - (first?.baseOffset ?? 0);
-      this.log.push(...this.#appended.splice(0, count));
-      this.#queue.committed();
-    }
+    while (!this.isIdle) this.commitOne();
+  }
+
+  /** Whether nothing is to be committed. */
+  get isIdle(): boolean {
+    return this.#queue.isEmpty;
+  }
+
+  /** Commits one batch; returns how long it is. */
+  commitOne(): number {
+    const batch = this.#queue.next();
+    if (batch === undefined) return 0;
+    this.log.push(...this.#appended.splice(0, batch.endOffset - batch.baseOffset));
+    const { length } = batch.build(this.nowMs);
+    this.#queue.committed();
+    return length;
   }
 
   /** The log refuses what is appended. */
@@ -230,8 +242,9 @@ export class GroupStage {
 
   #write({ records, done, producer }: CoordinatorWrite<GroupRecord>): void {
     if (records.length === 0) return this.#queue.afterAll(done);
-    const encoded = records.map((record) => GROUP_CODEC.encode(record));
-    const batch = this.#queue.add(encoded, producer);
+    const encoded = encodeWrite(records, GROUP_CODEC, this.batchBytesMax);
+    if (typeof encoded === "number") return done(coordinatorError(encoded));
+    const batch = this.#queue.add(encoded, producer, this.batchBytesMax);
     batch.onDone(done);
     let offset = this.#queue.endOffset - records.length;
     records.forEach((record, index) => {
