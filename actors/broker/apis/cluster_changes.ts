@@ -26,7 +26,7 @@ import {
 } from "../../../net/messages/update_features.ts";
 import type { Access } from "../access.ts";
 import type { ApiHandler } from "../call.ts";
-import { decidedByController } from "../controller_questions.ts";
+import { askController, decidedByController } from "../controller_questions.ts";
 
 const ALTER_CLUSTER: readonly Access[] = [
   { operation: "alter", resourceType: "cluster", resourceName: "kafka-cluster" },
@@ -43,7 +43,14 @@ export const unregisterBroker: ApiHandler<UnregisterBrokerRequest, UnregisterBro
 export const updateFeatures: ApiHandler<UpdateFeaturesRequest, UpdateFeaturesResponse> = {
   api: UPDATE_FEATURES,
   access: () => ALTER_CLUSTER,
-  handle: (call) => decidedByController(call, updateFeatures, call.request.timeoutMs),
+  handle(call) {
+    const { request } = call;
+    const reply = (response: UpdateFeaturesResponse) => call.reply(response);
+    askController(call, UPDATE_FEATURES, inNewestForm(request), request.timeoutMs, {
+      answered: reply,
+      failed: (error, message) => reply(updateFeatures.failed(request, error, message)),
+    });
+  },
   failed: ({ featureUpdates }, errorCode, errorMessage) => ({
     throttleTimeMs: 0,
     errorCode,
@@ -51,6 +58,18 @@ export const updateFeatures: ApiHandler<UpdateFeaturesRequest, UpdateFeaturesRes
     results: featureUpdates.map(({ feature }) => ({ feature, errorCode, errorMessage })),
   }),
 };
+
+const SAFE_DOWNGRADE = 2;
+
+/** The way to the controller has a version of its own, which may lack the older field. */
+function inNewestForm(request: UpdateFeaturesRequest): UpdateFeaturesRequest {
+  const featureUpdates = request.featureUpdates.map(({ allowDowngrade, ...update }) => ({
+    ...update,
+    allowDowngrade: false,
+    upgradeType: allowDowngrade ? SAFE_DOWNGRADE : update.upgradeType,
+  }));
+  return { ...request, featureUpdates };
+}
 
 export const addRaftVoter: ApiHandler<AddRaftVoterRequest, AddRaftVoterResponse> = {
   api: ADD_RAFT_VOTER,
