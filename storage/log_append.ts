@@ -44,6 +44,11 @@ export interface AppendContext {
   readonly leaderEpoch: Epoch;
   readonly now: Timestamp;
   /**
+   * Of a coordinator's marker: from 2 on no record of its transaction has its epoch, so that a
+   * marker that comes late cannot be taken for the end of the next one (KIP-1228). Default 0.
+   */
+  readonly transactionVersion?: number;
+  /**
    * Whether to check the batches' checksums here. Default for followers; a leader's batches were
    * checked when they came in.
    */
@@ -249,13 +254,30 @@ export class LogAppender {
     if (batch.isControl) {
       const marker = tryReadMarker(batch);
       if (marker === null) return refuse("INVALID_RECORD", "its control record cannot be read");
-      const fault = marker === undefined ? undefined : producers.checkMarker(batch, marker);
-      return fault === undefined ? undefined : refuse(fault, describe(batch));
+      if (marker === undefined) return undefined;
+      const fault = producers.checkMarker(batch, marker);
+      if (fault !== undefined) return refuse(fault, describe(batch));
+      const { transactionVersion = 0 } = context;
+      return transactionVersion >= 2 && producers.hasEnteredEpoch(batch)
+        ? this.#repeatMarker()
+        : undefined;
     }
     const found = producers.check(batch, context.origin === "leader");
     if (found === undefined) return undefined;
     if (typeof found === "string") return refuse(found, describe(batch));
     return repeat(found, this.#state.config);
+  }
+
+  /** Where the marker stands is not known; what was known then is committed when all is. */
+  #repeatMarker(): Appended {
+    const lastOffset = this.#state.logEndOffset - 1;
+    return {
+      kind: "appended",
+      firstOffset: lastOffset,
+      lastOffset,
+      logAppendTime: -1,
+      duplicate: true,
+    };
   }
 
   #checkFollower(batches: Uint8Array, context: AppendContext): AppendRefused | undefined {

@@ -150,6 +150,11 @@ export class ProducerState {
       : undefined;
   }
 
+  /** Whether something of this producer epoch is known: a marker has raised it, or a record. */
+  hasEnteredEpoch({ producerId, producerEpoch }: ProducerBatch): boolean {
+    return this.#entries.get(producerId)?.producerEpoch === producerEpoch;
+  }
+
   /** Takes in a batch of data that is in the log. Batches come in the order of their offsets. */
   apply(batch: ProducerBatch): void {
     const { producerId } = batch;

@@ -12,7 +12,7 @@ import { buildTransactionMarker } from "../../storage/control_record.ts";
 import { ErrorCode } from "../../net/messages/errors.ts";
 import type { CoordinatorRequest } from "../coordinator/coordinator_actor.ts";
 import type { Answer, GroupRequest } from "../coordinator/group/requests.ts";
-import { OFFSETS_TOPIC } from "../coordinator/internal_topics.ts";
+import { OFFSETS_TOPIC, TRANSACTION_TOPIC } from "../coordinator/internal_topics.ts";
 import type { AppendReply, PartitionRequest } from "../partition/messages.ts";
 import type { AskResult } from "../runtime/actor.ts";
 import type { Ref } from "../runtime/ref.ts";
@@ -25,6 +25,8 @@ export interface TransactionOutcome {
   readonly producerEpoch: number;
   readonly committed: boolean;
   readonly coordinatorEpoch: Epoch;
+  /** From 2 on no record of the transaction has the marker's epoch (KIP-1228). */
+  readonly transactionVersion: number;
 }
 
 /** Asks an actor; `answered` comes later, in the asker's turn. */
@@ -44,10 +46,12 @@ export function appendMarker(
   partition: number,
   done: (error: ErrorCode) => void,
 ): void {
+  // A marker there would be taken for another coordinator's.
+  if (topic === TRANSACTION_TOPIC) return done(ErrorCode.INVALID_TOPIC_EXCEPTION);
   if (topic === OFFSETS_TOPIC) return completeOffsets(broker, ask, outcome, partition, done);
   const found = findPartition({ broker }, topic, partition);
   if (typeof found === "number") return done(found);
-  const { committed, ...marker } = outcome;
+  const { committed, transactionVersion, ...marker } = outcome;
   ask<PartitionRequest, AppendReply>(
     found,
     broker.config.requestTimeoutMs,
@@ -60,6 +64,7 @@ export function appendMarker(
       }),
       acks: "all",
       origin: "coordinator",
+      transactionVersion,
       replyTo,
       release: () => {},
     }),

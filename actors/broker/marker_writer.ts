@@ -17,6 +17,7 @@ import type {
   WriteTxnMarkersRequest,
   WriteTxnMarkersResponse,
 } from "../../net/messages/write_txn_markers.ts";
+import { TRANSACTION_TOPIC } from "../coordinator/internal_topics.ts";
 import type { MarkersWritten, WriteMarkers } from "../coordinator/transaction/requests.ts";
 import type { ClientError } from "../link/errors.ts";
 import type { Ref } from "../runtime/ref.ts";
@@ -95,8 +96,9 @@ export class MarkerWriter {
     for (const item of items) {
       if (!this.#isWanted(item.job)) continue;
       const partition = image.topicByName(item.topic)?.partitions[item.partition];
-      if (partition === undefined) {
-        // A coordinator knows of every topic that its predecessors knew: this one was deleted.
+      if (partition === undefined || item.topic === TRANSACTION_TOPIC) {
+        // A coordinator knows of every topic that its predecessors knew: this one was deleted. And
+        // into the log of transactions only coordinators write, nothing that waits for a marker.
         this.#done(item);
         continue;
       }
@@ -115,8 +117,9 @@ export class MarkerWriter {
   #append(item: Item): void {
     const { broker, ask } = this.#options;
     const { job: { asked }, topic, partition } = item;
-    const { producerId, producerEpoch, committed, coordinatorEpoch } = asked;
-    const outcome = { producerId, producerEpoch, committed, coordinatorEpoch };
+    const { producerId, producerEpoch, committed, coordinatorEpoch, transactionVersion } = asked;
+    const of = { producerId, producerEpoch, coordinatorEpoch };
+    const outcome = { ...of, committed, transactionVersion };
     appendMarker(broker, ask, outcome, topic, partition, (error) => this.#answered(item, error));
   }
 
@@ -203,6 +206,7 @@ function requestOf(items: readonly Item[]): WriteTxnMarkersRequest {
       transactionResult: asked.committed,
       topics: [...topics].map(([name, partitionIndexes]) => ({ name, partitionIndexes })),
       coordinatorEpoch: asked.coordinatorEpoch,
+      transactionVersion: asked.transactionVersion,
     })),
   };
 }

@@ -64,6 +64,8 @@ export interface Append {
    * markers, and are part of transactions that it has looked into itself.
    */
   readonly origin?: "coordinator";
+  /** Of a marker: from 2 on no record of its transaction has its epoch (KIP-1228). */
+  readonly transactionVersion?: number;
   readonly replyTo: Ref<AppendReply>;
   /** Gives the bytes of the records back; called once, when they are no longer read. */
   release(): void;

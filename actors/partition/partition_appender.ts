@@ -104,7 +104,7 @@ export class PartitionAppender {
   }
 
   #append(message: Append, log: Log, config: PartitionConfig): Outcome {
-    const { acks, replyTo, origin = "leader" } = message;
+    const { acks, replyTo, origin = "leader", transactionVersion = 0 } = message;
     let { records } = message;
     const { replica, troubles, now, appended } = this.#options;
     const refusal = replica.checkAppend(acks);
@@ -126,7 +126,8 @@ export class PartitionAppender {
       if (prepared.kind === "refused") return refuseRecords(message, prepared);
       if (prepared.kind === "recoded") records = prepared.records;
     }
-    const result = log.append(records, { origin, leaderEpoch: replica.leaderEpoch, now: now() });
+    const { leaderEpoch } = replica;
+    const result = log.append(records, { origin, leaderEpoch, now: now(), transactionVersion });
     if (result.kind === "refused") return this.#refused(result, message);
     troubles.end("appends fail");
     if (isTransactional) this.#noteTransaction(records, isControl);

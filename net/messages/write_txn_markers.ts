@@ -4,12 +4,23 @@
  * @module
  */
 
-import { api, array, bool, type Infer, int16, int32, int64, string, struct } from "../schema.ts";
+import {
+  api,
+  array,
+  bool,
+  type Infer,
+  int16,
+  int32,
+  int64,
+  int8,
+  string,
+  struct,
+} from "../schema.ts";
 
 export const WRITE_TXN_MARKERS = api({
   key: 27,
   name: "WriteTxnMarkers",
-  versions: "1",
+  versions: "1-2",
   flexibleVersions: "1+",
   request: struct({
     markers: array(struct({
@@ -21,6 +32,8 @@ export const WRITE_TXN_MARKERS = api({
         partitionIndexes: array(int32()),
       })),
       coordinatorEpoch: int32(),
+      /** From 2 on the epoch is higher than that of any record of the transaction (KIP-1228). */
+      transactionVersion: int8({ versions: "2+", ignorable: true }),
     })),
   }),
   response: struct({

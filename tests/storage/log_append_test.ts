@@ -319,3 +319,37 @@ Deno.test("append: a leader that appended nothing takes records of earlier epoch
   expectAppended(log.append(replicatedBatch(2, 3), follower(6)));
   assertEquals(errorOf(log.append(replicatedBatch(3, 2), follower(6))), "UNEXPECTED_LEADER_EPOCH");
 });
+
+Deno.test("append: with version 2 a marker that comes again writes nothing, and ends no transaction", () => {
+  const log = openLog(new MemoryDisk());
+  const coordinator: AppendContext = { ...COORDINATOR, transactionVersion: 2 };
+  const write = (producerEpoch: number, baseSequence = 0) =>
+    append(log, { producerId: 1, producerEpoch, baseSequence, isTransactional: true });
+  const mark = (producerEpoch: number, context = coordinator) =>
+    log.append(
+      buildTransactionMarker({
+        kind: "ABORT",
+        producerId: 1,
+        producerEpoch,
+        coordinatorEpoch: 0,
+        timestamp: NOW,
+      }),
+      context,
+    );
+  write(0);
+  assertEquals(expectAppended(mark(1)).duplicate, false);
+  const again = expectAppended(mark(1));
+  assertEquals([again.duplicate, again.lastOffset], [true, 1]);
+  write(1);
+  // Committed when all is that was there by now: the marker that it repeats may not be known to be.
+  assertEquals(expectAppended(mark(1)).lastOffset, 2);
+  assertEquals(log.logEndOffset, 3);
+  assertEquals(log.producers(NOW).hasOpenTransaction(1), true);
+  assertEquals(errorOf(mark(0)), "INVALID_PRODUCER_EPOCH");
+  assertEquals(expectAppended(mark(2)).duplicate, false);
+  assertEquals(log.producers(NOW).hasOpenTransaction(1), false);
+  // Before, a marker has its records' epoch, and each counts.
+  write(2);
+  assertEquals(expectAppended(mark(2, COORDINATOR)).duplicate, false);
+  assertEquals(log.producers(NOW).hasOpenTransaction(1), false);
+});

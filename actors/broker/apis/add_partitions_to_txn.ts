@@ -15,7 +15,7 @@ import {
   type AddPartitionsToTxnTransaction,
 } from "../../../net/messages/add_partitions_to_txn.ts";
 import { ErrorCode } from "../../../net/messages/errors.ts";
-import { isInternalTopic } from "../../coordinator/internal_topics.ts";
+import { isInternalTopic, TRANSACTION_TOPIC } from "../../coordinator/internal_topics.ts";
 import type { ErrorReply, VerifiedPartitions } from "../../coordinator/transaction/requests.ts";
 import { topicAccess } from "../access.ts";
 import type { ApiHandler, Call } from "../call.ts";
@@ -113,8 +113,10 @@ function refusals(
   { topics }: AddPartitionsToTxnTransaction,
 ): ErrorOf | undefined {
   const errorOf: ErrorOf = (topic, partition) => {
-    const mayWrite = version >= OF_BROKERS || isInternalTopic(topic) ||
-      allows(topicAccess("write", topic));
+    // Offsets come by TxnOffsetCommit, of which brokers speak; nobody writes transactions so.
+    const mayWrite = version >= OF_BROKERS
+      ? topic !== TRANSACTION_TOPIC
+      : !isInternalTopic(topic) && allows(topicAccess("write", topic));
     if (!mayWrite) return ErrorCode.TOPIC_AUTHORIZATION_FAILED;
     return broker.image.topicByName(topic)?.partitions[partition] === undefined
       ? ErrorCode.UNKNOWN_TOPIC_OR_PARTITION

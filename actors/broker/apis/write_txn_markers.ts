@@ -51,12 +51,12 @@ function write(
   marker: WritableTxnMarker,
   done: (topics: readonly TopicResult[]) => void,
 ): void {
-  const { producerId, producerEpoch, transactionResult: committed, coordinatorEpoch } = marker;
-  const outcome = { producerId, producerEpoch, committed, coordinatorEpoch };
+  const { topics, transactionResult: committed, ...of } = marker;
+  const outcome = { ...of, committed };
   const ask: Ask = (other, timeoutMs, question, answered) =>
     call.ask(other, timeoutMs, question, answered);
-  const gather = new Gather<TopicResult>(marker.topics.length, done);
-  marker.topics.forEach(({ name, partitionIndexes }, slot) => {
+  const gather = new Gather<TopicResult>(topics.length, done);
+  topics.forEach(({ name, partitionIndexes }, slot) => {
     const partitions = new Gather<PartitionResult>(
       partitionIndexes.length,
       (results) => gather.fill(slot, { name, partitions: results }),

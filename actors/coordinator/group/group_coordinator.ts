@@ -103,6 +103,7 @@ export class GroupCoordinator implements CoordinatorMachine<GroupRequest, GroupR
   }
 
   replay(record: GroupRecord, at: Replayed): void {
+    if (at.producerId >= 0) this.#transactional.replayed(at.producerId, at.producerEpoch);
     switch (record.kind) {
       case "OffsetCommit":
         return this.offsets.replay(record, at);
@@ -313,6 +314,10 @@ export class GroupCoordinator implements CoordinatorMachine<GroupRequest, GroupR
 
   #completeTransaction(request: CompleteTransaction): void {
     const { producerId, producerEpoch, outcome, coordinatorEpoch, replyTo } = request;
+    if (this.#transactional.isLate(request)) {
+      const done = (errorCode: ErrorCode) => responder(replyTo)({ errorCode });
+      return this.#context.write({ records: [], done });
+    }
     this.#context.writeMarker({
       producer: { producerId, producerEpoch },
       outcome,

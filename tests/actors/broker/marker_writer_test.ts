@@ -1,6 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { MarkerWriter } from "../../../actors/broker/marker_writer.ts";
 import type { BrokerServices } from "../../../actors/broker/services.ts";
+import { TRANSACTION_TOPIC } from "../../../actors/coordinator/internal_topics.ts";
 import type {
   MarkersWritten,
   WriteMarkers,
@@ -65,6 +66,7 @@ class Stage {
       producerEpoch: 3,
       committed: true,
       coordinatorEpoch: 5,
+      transactionVersion: 2,
       partitions: Object.entries(topics).map(([topic, partitions]) => ({ topic, partitions })),
       replyTo,
     };
@@ -115,6 +117,26 @@ Deno.test("markers: all that one broker leads goes in one request, and the end i
   assertEquals(stage.told, []);
   stage.answer();
   assertEquals([stage.told, stage.writer.size], [["7 NONE"], 0]);
+});
+
+Deno.test("markers: they say whose they are, in which epochs, and of which version", () => {
+  const stage = new Stage();
+  stage.write(7, { a: [0] });
+  assertEquals(stage.sent[0]!.request.markers, [{
+    producerId: 7,
+    producerEpoch: 3,
+    transactionResult: true,
+    topics: [{ name: "a", partitionIndexes: [0] }],
+    coordinatorEpoch: 5,
+    transactionVersion: 2,
+  }]);
+});
+
+Deno.test("markers: none goes into the log of transactions", () => {
+  const stage = new Stage();
+  stage.leaders[TRANSACTION_TOPIC] = [1];
+  stage.write(7, { [TRANSACTION_TOPIC]: [0] });
+  assertEquals([stage.told, stage.take()], [["7 NONE"], []]);
 });
 
 Deno.test("markers: what failed goes again, to whoever leads by then, and nothing else does", () => {

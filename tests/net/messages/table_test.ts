@@ -41,7 +41,7 @@ Deno.test("apis: versions are those that real clients were found to need", () =>
     "AddPartitionsToTxn 0-3",
     "AddOffsetsToTxn 0-4",
     "EndTxn 0-5",
-    "WriteTxnMarkers 1",
+    "WriteTxnMarkers 1-2",
     "TxnOffsetCommit 0-5",
     "DescribeAcls 1-3",
     "CreateAcls 1-3",

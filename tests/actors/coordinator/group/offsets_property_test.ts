@@ -157,6 +157,7 @@ class Play {
     const write = () => {
       const awaited = this.stage.send<{ errorCode: number }>((replyTo) => ({
         kind: "complete-transaction",
+        transactionVersion: 0,
         producerId,
         producerEpoch: 0,
         coordinatorEpoch: 0,

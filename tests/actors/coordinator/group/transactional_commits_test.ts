@@ -4,7 +4,10 @@ import { TXN_OFFSET_COMMIT } from "../../../../net/messages/txn_offset_commit.ts
 import { make } from "../../../../net/schema/make.ts";
 import type { CoordinatorContext } from "../../../../actors/coordinator/machine.ts";
 import type { GroupRecord } from "../../../../actors/coordinator/group/records.ts";
-import type { TxnOffsetCommit } from "../../../../actors/coordinator/group/requests.ts";
+import type {
+  CompleteTransaction,
+  TxnOffsetCommit,
+} from "../../../../actors/coordinator/group/requests.ts";
 import { TransactionalCommits } from "../../../../actors/coordinator/group/transactional_commits.ts";
 
 const PRODUCER = 7;
@@ -34,6 +37,7 @@ class Stage {
       isOpen: () => this.isOpen,
       commit: ({ request }) => {
         this.committed.push(request.producerEpoch);
+        this.commits.replayed(PRODUCER, request.producerEpoch);
         this.isOpen = true;
       },
     });
@@ -81,4 +85,20 @@ Deno.test("transactional commits: what the transaction before has open lets noth
   stage.commit(2);
   stage.asked[2]!(ErrorCode.NONE);
   assertEquals(stage.committed, [1, 2]);
+});
+
+Deno.test("transactional commits: a marker of the epoch that is open has come late", () => {
+  const stage = new Stage();
+  const isLate = (producerEpoch: number, transactionVersion: number) =>
+    stage.commits.isLate(
+      { producerId: PRODUCER, producerEpoch, transactionVersion } as CompleteTransaction,
+    );
+  assertEquals(isLate(5, 2), false, "nothing is open");
+  // Also after a load, where nobody has committed anything.
+  stage.isOpen = true;
+  stage.commits.replayed(PRODUCER, 5);
+  assertEquals([4, 5, 6].map((epoch) => isLate(epoch, 2)), [true, true, false]);
+  assertEquals([5, 6].map((epoch) => isLate(epoch, 0)), [false, false]);
+  stage.marked();
+  assertEquals(isLate(5, 2), false);
 });

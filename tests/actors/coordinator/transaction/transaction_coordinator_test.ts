@@ -182,6 +182,7 @@ Deno.test("coordinator: no marker leaves before the decision is committed", () =
   assertEquals([errorOf(ended), stage.markers.length], ["NONE", 1]);
   const { committed, partitions, producerEpoch, coordinatorEpoch } = stage.markers[0]!;
   assertEquals([committed, producerEpoch, coordinatorEpoch], [true, 0, 1]);
+  assertEquals(stage.markers[0]!.transactionVersion, 0);
   assertEquals(partitions, PARTITIONS);
 });
 
@@ -280,6 +281,7 @@ Deno.test("coordinator: with version 2 epochs rise to the last, and then the pro
     const { reply } = end(stage, producer, true, 2);
     assertEquals(reply?.error, ErrorCode.NONE);
     const [marker] = stage.markers;
+    assertEquals(marker!.transactionVersion, 2);
     assertEquals(marker!.producerId, producer.producerId);
     assertEquals(marker!.producerEpoch, producer.producerEpoch + 1);
     stage.answerMarkers();
