@@ -43,6 +43,9 @@ import type { OffsetAndTimestamp, PartitionOffset, TopicPartition } from "./topi
 /** Records, or batches, given out before the event loop is let go on. */
 const TAKEN_IN_A_TURN = 4096;
 
+/** How long commits are waited for at the end, as in Kafka. */
+const CLOSE_TIMEOUT_MS = 30_000;
+
 const END: IteratorReturnResult<undefined> = { done: true, value: undefined };
 
 /**
@@ -62,6 +65,8 @@ export class Consumer<K = Uint8Array | null, V = Uint8Array | null>
   readonly #isAssigned: boolean;
   #leftInTurn = TAKEN_IN_A_TURN;
   #closing: Promise<void> | undefined;
+  /** A listener may commit still while the consumer leaves its group. */
+  #hasEnded = false;
 
   /** Not to be called: `Consumer.connect` makes consumers. */
   constructor(cluster: Cluster, config: ConsumerConfig<K, V>, settings: ConsumerSettings) {
@@ -136,6 +141,7 @@ export class Consumer<K = Uint8Array | null, V = Uint8Array | null>
    * @throws {InvalidConfigError} without a group, or where partitions were assigned by the user
    */
   subscribe(topics: readonly string[] | RegExp): void {
+    this.#checkOpen();
     const group = this.#member("subscribe");
     if (this.#isAssigned) {
       throw new InvalidConfigError("Cannot subscribe: the consumer was assigned its partitions");
@@ -269,10 +275,11 @@ export class Consumer<K = Uint8Array | null, V = Uint8Array | null>
 
   /**
    * Ends loops over records, and the connections. A member of a group commits what was processed,
-   * unless that is the user's affair, and leaves.
+   * unless that is the user's affair, waits for commits that are under way, and leaves. What was
+   * not committed within the time fails.
    */
-  close(): Promise<void> {
-    return this.#closing ??= this.#close();
+  close({ timeoutMs = CLOSE_TIMEOUT_MS }: { readonly timeoutMs?: number } = {}): Promise<void> {
+    return this.#closing ??= this.#close(timeoutMs);
   }
 
   /** Closes it. */
@@ -280,17 +287,18 @@ export class Consumer<K = Uint8Array | null, V = Uint8Array | null>
     return this.close();
   }
 
-  async #close(): Promise<void> {
+  async #close(timeoutMs: number): Promise<void> {
     const { group } = this.#engine;
     if (group !== undefined) {
       this.#engine.wake();
-      await group.close().finally(() => this.#end());
+      await group.close(timeoutMs).finally(() => this.#end());
     } else {
       await this.#end();
     }
   }
 
   async #end(): Promise<void> {
+    this.#hasEnded = true;
     this.#engine.close();
     await this.#cluster.close();
   }
@@ -310,7 +318,7 @@ export class Consumer<K = Uint8Array | null, V = Uint8Array | null>
   }
 
   #member(action: string): GroupMember {
-    this.#checkOpen();
+    if (this.#hasEnded) this.#checkOpen();
     const { group } = this.#engine;
     if (group !== undefined) return group;
     throw new InvalidConfigError(`Cannot ${action}: the consumer is in no group`);
@@ -352,7 +360,7 @@ export class Consumer<K = Uint8Array | null, V = Uint8Array | null>
   }
 
   #state({ topic, partition }: TopicPartition, action: string): AssignedState {
-    this.#checkOpen();
+    if (this.#hasEnded) this.#checkOpen();
     const state = this.#engine.subscription.get(topic, partition);
     if (state !== undefined) return state;
     throw new InvalidConfigError(`Cannot ${action} ${topic}-${partition}: it is not assigned`);

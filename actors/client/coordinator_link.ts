@@ -49,6 +49,9 @@ export class CoordinatorLink {
   #isSearching = false;
   #failures = 0;
   #timer: Timer | undefined;
+  /** The end of the time of the first whose time is up. */
+  #expiry: Timer | undefined;
+  #expiryAt = Infinity;
   #isClosed = false;
 
   constructor(cluster: Cluster, kind: CoordinatorKind, key: string) {
@@ -73,6 +76,9 @@ export class CoordinatorLink {
     timeoutMs: number,
     done: (result: Response | ClientError) => void,
   ): void {
+    if (this.#isClosed) {
+      return this.#cluster.environment.dispatcher.atEndOfTurn(() => done(closedError()));
+    }
     const deadline = this.#now() + timeoutMs;
     const question: Question = {
       deadline,
@@ -89,6 +95,7 @@ export class CoordinatorLink {
     const link = this.#link();
     if (link !== undefined) return question.send(link, timeoutMs);
     this.#waiting.push(question);
+    this.#armExpiry(deadline);
     this.#search();
   }
 
@@ -101,7 +108,8 @@ export class CoordinatorLink {
   close(): void {
     this.#isClosed = true;
     this.#timer?.cancel();
-    this.#failAll(new ClosedError("Cannot ask the coordinator: the client is closed"));
+    this.#expiry?.cancel();
+    this.#failAll(closedError());
   }
 
   #now(): number {
@@ -121,7 +129,6 @@ export class CoordinatorLink {
 
   #find(): void {
     if (this.#isClosed) return;
-    this.#expire();
     if (this.#waiting.length === 0) {
       this.#isSearching = false;
       return;
@@ -169,10 +176,21 @@ export class CoordinatorLink {
     this.#timer = environment.timers.schedule(waitMs, () => this.#find());
   }
 
+  #armExpiry(deadline: number): void {
+    if (deadline >= this.#expiryAt) return;
+    this.#expiry?.cancel();
+    this.#expiryAt = deadline;
+    const delayMs = Math.max(0, deadline - this.#now());
+    this.#expiry = this.#cluster.environment.timers.schedule(delayMs, () => this.#expire());
+  }
+
   #expire(): void {
+    if (this.#isClosed) return;
     const now = this.#now();
     const late = this.#waiting.filter(({ deadline }) => deadline <= now);
     this.#waiting = this.#waiting.filter(({ deadline }) => deadline > now);
+    this.#expiryAt = Infinity;
+    for (const { deadline } of this.#waiting) this.#armExpiry(deadline);
     for (const { api, fail } of late) {
       fail(
         new TimeoutError(
@@ -185,4 +203,8 @@ export class CoordinatorLink {
   #failAll(error: ClientError): void {
     for (const { fail } of this.#waiting.splice(0)) fail(error);
   }
+}
+
+function closedError(): ClientError {
+  return new ClosedError("Cannot ask the coordinator: the client is closed");
 }

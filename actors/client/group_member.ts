@@ -88,7 +88,9 @@ export class GroupMember {
         offsets.every(({ topic, partition }) => subscription.get(topic, partition) !== undefined),
       refused: (code, generationId) => {
         this.#membership?.commitRefused(code, generationId, this.#now());
-        this.#run();
+        // The last commit, too, needs the epoch that a heartbeat brings.
+        if (!this.#isClosed) this.#run();
+        else if (code === ErrorCode.STALE_MEMBER_EPOCH) this.#doAll();
       },
     });
     this.#positions = new CommittedPositions({
@@ -225,10 +227,13 @@ export class GroupMember {
     });
   }
 
-  /** Commits what was processed, tells the listener, and leaves. */
-  async close(): Promise<void> {
+  /**
+   * Commits what was processed, tells the listener, waits for commits within the time, and leaves.
+   */
+  async close(timeoutMs: number): Promise<void> {
     if (this.#isClosed) return;
     this.#isClosed = true;
+    const deadline = this.#now() + timeoutMs;
     this.#pattern?.close();
     this.#timer?.cancel();
     this.#autoCommit?.cancel();
@@ -236,9 +241,10 @@ export class GroupMember {
     const states = this.#options.subscription.partitions
       .filter((state) => !this.#leaving.has(state));
     try {
-      await this.#letGo(states, this.#isOut, true);
+      await this.#letGo(states, this.#isOut, timeoutMs);
     } finally {
-      await this.#leave();
+      await this.#flush(deadline - this.#now());
+      await this.#leave(Math.min(LEAVE_TIMEOUT_MS, Math.max(1, deadline - this.#now())));
       this.#offsets.close();
       this.#coordinator.close();
     }
@@ -281,11 +287,7 @@ export class GroupMember {
   #run(): void {
     if (this.#isRunning || this.#membership === undefined || this.#isClosed) return;
     this.#isRunning = true;
-    for (;;) {
-      const effects = this.#membership.takeEffects();
-      if (effects.length === 0) break;
-      for (const effect of effects) this.#do(effect);
-    }
+    this.#doAll();
     this.#isRunning = false;
     const { metadata } = this.#membership;
     if (metadata.generationId >= 0) this.#identity = metadata;
@@ -294,6 +296,14 @@ export class GroupMember {
     if (due === Infinity) return;
     const delayMs = Math.max(0, due - this.#now());
     this.#timer = this.#environment.timers.schedule(delayMs, () => this.#tick());
+  }
+
+  #doAll(): void {
+    for (;;) {
+      const effects = this.#membership?.takeEffects() ?? [];
+      if (effects.length === 0) return;
+      for (const effect of effects) this.#do(effect);
+    }
   }
 
   #tick(): void {
@@ -377,7 +387,7 @@ export class GroupMember {
   async #giveUp(states: readonly AssignedState[], isLost: boolean): Promise<void> {
     this.#leaving = new Set(states);
     try {
-      await this.#letGo(states, isLost, false);
+      await this.#letGo(states, isLost);
     } finally {
       this.#leaving = new Set();
       for (const { topic, partition } of states) {
@@ -391,11 +401,11 @@ export class GroupMember {
   async #letGo(
     states: readonly AssignedState[],
     isLost: boolean,
-    isLast: boolean,
+    timeoutMs?: number,
   ): Promise<void> {
     const partitions = states.map(placeOf);
     const { rebalanceListener: listener } = this.#group;
-    if (!isLost) await this.#commitProcessed(states, isLast);
+    if (!isLost) await this.#commitProcessed(states, timeoutMs);
     if (partitions.length === 0) return;
     if (isLost && listener?.lost !== undefined) await listener.lost(partitions);
     else await listener?.revoked?.(partitions);
@@ -422,14 +432,15 @@ export class GroupMember {
   }
 
   /** Commits what was processed of these, unless the user does so itself. */
-  async #commitProcessed(states: readonly AssignedState[], isLast: boolean): Promise<void> {
+  async #commitProcessed(states: readonly AssignedState[], timeoutMs?: number): Promise<void> {
     if (!this.#group.enableAutoCommit) return;
     const offsets = processedOf(states);
     if (offsets.length === 0) return;
     try {
-      await this.commit(offsets, true, isLast ? LEAVE_TIMEOUT_MS : undefined);
+      await this.commit(offsets, true, timeoutMs);
     } catch (error) {
-      this.#log("warn", isLast ? "last commit failed" : "commit failed", error as Error);
+      const event = timeoutMs === undefined ? "commit failed" : "last commit failed";
+      this.#log("warn", event, error as Error);
     }
   }
 
@@ -446,8 +457,22 @@ export class GroupMember {
     });
   }
 
+  /** Until no commit waits, or the time is up: then those that wait fail when all is closed. */
+  #flush(timeoutMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = this.#environment.timers.schedule(Math.max(0, timeoutMs), () => {
+        this.#log("warn", "closed before all was committed");
+        resolve();
+      });
+      this.#offsets.flush(() => {
+        timer.cancel();
+        resolve();
+      });
+    });
+  }
+
   /** The coordinator should hear of it; where it does not, the session ends by itself. */
-  #leave(): Promise<void> {
+  #leave(timeoutMs: number): Promise<void> {
     const membership = this.#membership;
     membership?.leave();
     const asks = membership?.takeEffects().filter((effect) => effect.kind === "ask") ?? [];
@@ -455,7 +480,7 @@ export class GroupMember {
     if (!isKnown) return Promise.resolve();
     return Promise.all(asks.map(({ api, request }) =>
       new Promise<void>((resolve) => {
-        this.#coordinator.ask(api, request, LEAVE_TIMEOUT_MS, () => resolve());
+        this.#coordinator.ask(api, request, timeoutMs, () => resolve());
       })
     )).then(() => {});
   }
@@ -473,7 +498,7 @@ export class GroupMember {
   }
 }
 
-/** How long the coordinator is waited for at the end. */
+/** How long the coordinator is waited for at the end, when all is committed. */
 const LEAVE_TIMEOUT_MS = 5_000;
 
 function placeOf({ topic, partition }: AssignedState): TopicPartition {

@@ -1,11 +1,11 @@
 /**
  * The offsets that a group has committed: stores and fetches them.
  *
- * Owns the order of commits and their repetition. Does not own what is committed nor when.
+ * Owns the repetition of commits. Does not own what is committed nor when, nor the order in which
+ * that is done (commit_queue.ts).
  *
- * Invariants: one commit is under way at a time, so that a repeated one cannot overtake a later; a
- * commit bears the generation in which it was asked for, and a later epoch only for partitions that
- * the member has all the while.
+ * Invariant: a commit bears the generation in which it was asked for, and a later epoch only for
+ * partitions that the member has all the while.
  *
  * @module
  */
@@ -17,8 +17,9 @@ import { OFFSET_FETCH, type OffsetFetchResponse } from "../../net/messages/offse
 import { make } from "../../net/schema/make.ts";
 import { backoffMs } from "../link/backoff.ts";
 import type { Cluster } from "./cluster.ts";
+import { type Commit, type CommitEnd, CommitQueue } from "./commit_queue.ts";
 import type { CoordinatorLink } from "./coordinator_link.ts";
-import { ClientError, ClosedError, CommitFailedError, errorForCode } from "./errors.ts";
+import { ClientError, CommitFailedError, errorForCode } from "./errors.ts";
 import { type GroupMetadata, losesCoordinator } from "./membership/membership.ts";
 
 /** An offset to be committed: that of the next record to be processed. */
@@ -60,15 +61,6 @@ export interface GroupOffsetsOptions {
   refused(code: number, generationId: Epoch): void;
 }
 
-interface Commit {
-  readonly offsets: readonly OffsetToCommit[];
-  readonly mayRetry: boolean;
-  readonly deadline: number;
-  readonly done: (error: ClientError | undefined) => void;
-  identity: GroupMetadata;
-  failures: number;
-}
-
 /** Refusals that put the member out. */
 const EXPULSIONS: ReadonlySet<number> = new Set([
   ErrorCode.ILLEGAL_GENERATION,
@@ -79,28 +71,26 @@ const EXPULSIONS: ReadonlySet<number> = new Set([
 /** Commits and fetches. */
 export class GroupOffsets {
   readonly #options: GroupOffsetsOptions;
-  readonly #commits: Commit[] = [];
+  readonly #commits: CommitQueue;
   #isClosed = false;
 
   constructor(options: GroupOffsetsOptions) {
     this.#options = options;
+    this.#commits = new CommitQueue(options.cluster.environment, (commit) => this.#send(commit));
   }
 
   /** Commits after what was asked for before. `done` is called later, once. */
   commit(
     offsets: readonly OffsetToCommit[],
-    { timeoutMs, mayRetry }: { readonly timeoutMs: number; readonly mayRetry: boolean },
-    done: (error: ClientError | undefined) => void,
+    options: { readonly timeoutMs: number; readonly mayRetry: boolean },
+    done: CommitEnd,
   ): void {
-    const { cluster: { environment }, identity } = this.#options;
-    if (offsets.length === 0 || this.#isClosed) {
-      const error = this.#isClosed ? this.#closedError() : undefined;
-      environment.dispatcher.atEndOfTurn(() => done(error));
-      return;
-    }
-    const deadline = environment.clock.monotonic() + timeoutMs;
-    this.#commits.push({ offsets, mayRetry, deadline, done, identity: identity(), failures: 0 });
-    if (this.#commits.length === 1) this.#send();
+    this.#commits.add(offsets, options, this.#options.identity(), done);
+  }
+
+  /** Calls back once no commit waits any more. */
+  flush(flushed: () => void): void {
+    this.#commits.flush(flushed);
   }
 
   /** What was committed of these partitions, in their order; of all that there are when null. */
@@ -117,12 +107,11 @@ export class GroupOffsets {
   /** Ends it: what waits fails. */
   close(): void {
     this.#isClosed = true;
-    for (const { done } of this.#commits.splice(0)) done(this.#closedError());
+    this.#commits.close();
   }
 
-  #send(): void {
+  #send(commit: Commit): void {
     const { cluster, coordinator } = this.#options;
-    const commit = this.#commits[0]!;
     const { groupId, generationId, memberId, groupInstanceId } = commit.identity;
     const byTopic = Map.groupBy(commit.offsets, ({ topic }) => topic);
     const request = make(OFFSET_COMMIT.request, {
@@ -143,14 +132,16 @@ export class GroupOffsets {
     });
     const leftMs = commit.deadline - cluster.environment.clock.monotonic();
     const timeoutMs = Math.max(1, Math.min(leftMs, cluster.settings.requestTimeoutMs));
+    commit.isAsked = true;
     coordinator.ask(OFFSET_COMMIT, request, timeoutMs, (result) => {
-      if (this.#commits[0] === commit) this.#answered(commit, result);
+      commit.isAsked = false;
+      if (this.#commits.current === commit) this.#answered(commit, result);
     });
   }
 
   #answered(commit: Commit, result: OffsetCommitResponse | ClientError): void {
     const error = result instanceof ClientError ? result : refusalOf(result);
-    if (error === undefined) return this.#end(undefined);
+    if (error === undefined) return this.#commits.end(undefined);
     const { code } = error;
     const { coordinator, refused, identity, has } = this.#options;
     if (losesCoordinator(code)) coordinator.forget();
@@ -165,9 +156,9 @@ export class GroupOffsets {
     const isRebalance = code === ErrorCode.REBALANCE_IN_PROGRESS;
     if (isExpelled || isRebalance || code === ErrorCode.FENCED_INSTANCE_ID) {
       refused(code, commit.identity.generationId);
-      return this.#end(isExpelled ? new CommitFailedError(code, error.message) : error);
+      return this.#commits.end(isExpelled ? new CommitFailedError(code, error.message) : error);
     }
-    if (!error.retriable || !commit.mayRetry) return this.#end(error);
+    if (!error.retriable || !commit.mayRetry) return this.#commits.end(error);
     this.#again(commit, error);
   }
 
@@ -176,16 +167,10 @@ export class GroupOffsets {
     const random = environment.random.stream("coordinator");
     const waitMs = backoffMs(settings.retryBackoff, ++commit.failures, random);
     const now = environment.clock.monotonic();
-    if (now + waitMs >= commit.deadline) return this.#end(error);
+    if (now + waitMs >= commit.deadline) return this.#commits.end(error);
     environment.timers.schedule(waitMs, () => {
-      if (this.#commits[0] === commit) this.#send();
+      if (this.#commits.current === commit) this.#send(commit);
     });
-  }
-
-  #end(error: ClientError | undefined): void {
-    const commit = this.#commits.shift()!;
-    if (this.#commits.length > 0) this.#send();
-    commit.done(error);
   }
 
   #fetch(
@@ -211,10 +196,6 @@ export class GroupOffsets {
         this.#fetch(partitions, deadline, failures + 1, done);
       });
     });
-  }
-
-  #closedError(): ClientError {
-    return new ClosedError("Cannot commit: the consumer is closed");
   }
 }
 

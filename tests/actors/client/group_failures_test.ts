@@ -99,3 +99,29 @@ Deno.test("group: one that was put out has lost its partitions when it closes", 
   assertEquals(reader.events, ["assigned t-0", "lost t-0"]);
   await world.close();
 });
+
+for (const { name, config } of [...PROTOCOLS, { name: "consumer", config: {} }]) {
+  Deno.test(`group: a listener may commit what it had while the consumer closes (${name})`, async () => {
+    const world = new GroupWorld();
+    await world.createTopic("t", 1);
+    await world.produce("t", 1, ["a", "b", "c"]);
+    const holder: { reader?: Reader; offset?: number | undefined } = {};
+    const join = { ...config, group: "g", topics: ["t"], enableAutoCommit: false };
+    const reader = holder.reader = await world.reader({
+      ...join,
+      rebalanceListener: {
+        revoked: async ([partition]) => {
+          const { consumer } = holder.reader!;
+          holder.offset = consumer.position(partition!);
+          await consumer.commit([{ ...partition!, offset: 2 }]);
+        },
+      },
+    });
+    await world.settled(reader.consumer.poll(30_000));
+    await world.settled(reader.consumer.close());
+    assertEquals(holder.offset, 3);
+    const next = await world.reader(join);
+    assertEquals((await world.settled(next.consumer.poll(30_000)))[0]!.text(), "c");
+    await world.close();
+  });
+}
