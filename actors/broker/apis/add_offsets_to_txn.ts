@@ -2,6 +2,8 @@
  * AddOffsetsToTxn: puts the partition of `__consumer_offsets` in which a group's offsets are kept
  * into a transaction.
  *
+ * A producer may ask before anybody has used a group: then the topic is made, as nobody else would.
+ *
  * @module
  */
 
@@ -11,9 +13,13 @@ import {
   type AddOffsetsToTxnResponse,
 } from "../../../net/messages/add_offsets_to_txn.ts";
 import { ErrorCode } from "../../../net/messages/errors.ts";
-import { OFFSETS_TOPIC } from "../../coordinator/internal_topics.ts";
+import {
+  type InternalTopicsRequest,
+  OFFSETS_TOPIC,
+  type TopicEnsured,
+} from "../../coordinator/internal_topics.ts";
 import type { ErrorReply } from "../../coordinator/transaction/requests.ts";
-import type { ApiHandler } from "../call.ts";
+import type { ApiHandler, Call } from "../call.ts";
 import { askTransactions, producerError, transactionAccess } from "../transaction_questions.ts";
 
 export const addOffsetsToTxn: ApiHandler<AddOffsetsToTxnRequest, AddOffsetsToTxnResponse> = {
@@ -23,26 +29,37 @@ export const addOffsetsToTxn: ApiHandler<AddOffsetsToTxnRequest, AddOffsetsToTxn
     { operation: "read", resourceType: "group", resourceName: groupId },
   ],
   handle(call) {
-    const { request, version, broker } = call;
-    const { transactionalId, producerId, producerEpoch, groupId } = request;
-    const reply = (errorCode: ErrorCode) => call.reply({ throttleTimeMs: 0, errorCode });
-    const partition = broker.coordinators.partitionOf(OFFSETS_TOPIC, groupId);
-    if (partition === undefined) return reply(ErrorCode.COORDINATOR_NOT_AVAILABLE);
-    askTransactions<ErrorReply>(
-      call,
-      transactionalId,
-      (replyTo) => ({
-        kind: "add-partitions",
-        transactionalId,
-        producerId,
-        producerEpoch,
-        partitions: [{ topic: OFFSETS_TOPIC, partitions: [partition] }],
-        clientVersion: 0,
-        replyTo,
-      }),
-      ({ error }) => reply(producerError(error, version)),
-      reply,
+    const { broker } = call;
+    if (broker.image.topicByName(OFFSETS_TOPIC) !== undefined) return add(call);
+    call.ask<InternalTopicsRequest, TopicEnsured>(
+      broker.internalTopics,
+      broker.config.requestTimeoutMs,
+      (replyTo) => ({ kind: "ensure-topic", topic: OFFSETS_TOPIC, replyTo }),
+      () => add(call),
     );
   },
   failed: (_request, errorCode) => ({ throttleTimeMs: 0, errorCode }),
 };
+
+function add(call: Call<AddOffsetsToTxnRequest, AddOffsetsToTxnResponse>): void {
+  const { request, version, broker } = call;
+  const { transactionalId, producerId, producerEpoch, groupId } = request;
+  const reply = (errorCode: ErrorCode) => call.reply({ throttleTimeMs: 0, errorCode });
+  const partition = broker.coordinators.partitionOf(OFFSETS_TOPIC, groupId);
+  if (partition === undefined) return reply(ErrorCode.COORDINATOR_NOT_AVAILABLE);
+  askTransactions<ErrorReply>(
+    call,
+    transactionalId,
+    (replyTo) => ({
+      kind: "add-partitions",
+      transactionalId,
+      producerId,
+      producerEpoch,
+      partitions: [{ topic: OFFSETS_TOPIC, partitions: [partition] }],
+      clientVersion: 0,
+      replyTo,
+    }),
+    ({ error }) => reply(producerError(error, version)),
+    reply,
+  );
+}
