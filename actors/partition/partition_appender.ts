@@ -158,7 +158,12 @@ export class PartitionAppender {
       const isOpen = known !== undefined && known.currentTransactionFirstOffset >= 0 &&
         known.producerEpoch === producerEpoch;
       const told = { producerId, producerEpoch, baseSequence };
-      return this.#verification.admit(message, told, isOpen, now);
+      const admission = this.#verification.admit(message, told, isOpen, now);
+      const isFirst = known === undefined && message.addsToTransaction === true;
+      if (admission.kind !== "admitted" || !isFirst || baseSequence === 0) return admission;
+      // With version 2 each transaction begins with sequence 0: what was before this is lost.
+      const reason = `sequence ${baseSequence} of a producer that is not known`;
+      return { kind: "refused", error: ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER, reason };
     } catch (error) {
       if (!(error instanceof DiskError) && !(error instanceof CorruptLogError)) throw error;
       const { message: reason } = error;

@@ -173,6 +173,19 @@ export function withPartitions(
   return all;
 }
 
+/** More than the partitions take in a record. */
+export function sizeInRecord(partitions: TransactionPartitions): number {
+  let bytes = 0;
+  for (const [topic, indexes] of partitions) {
+    bytes += TOPIC_OVERHEAD_BYTES + topic.length * UTF8_BYTES_MAX + indexes.size * INDEX_BYTES;
+  }
+  return bytes;
+}
+
+const TOPIC_OVERHEAD_BYTES = 16;
+const UTF8_BYTES_MAX = 3;
+const INDEX_BYTES = 4;
+
 /** Whether a producer with this epoch needs another id before its epoch can rise again. */
 export function isEpochExhausted(producerEpoch: number): boolean {
   return producerEpoch >= EPOCH_MAX - 1;

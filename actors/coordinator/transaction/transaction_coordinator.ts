@@ -38,6 +38,7 @@ import {
   isPrepared,
   listPartitions,
   recordOf,
+  sizeInRecord,
   tombstoneOf,
   type Transaction,
   type TransactionLogRecord,
@@ -53,12 +54,23 @@ export interface TransactionServices {
   ): void;
   /** Writes markers to wherever the partitions are. */
   readonly markers: Ref<MarkersRequest>;
+  /** Transactional ids, at most; for tests. */
+  readonly transactionalIdsMax?: number;
   /** The rules, for tests that break one on purpose. */
   readonly Rules?: typeof TransactionRules | undefined;
 }
 
 /** Ids that are gone through in one turn when old ones are looked for. */
 const EXPIRED_AT_ONCE = 1000;
+
+/**
+ * So many bytes of partitions, at most, in one transaction: some 100,000. Its record must fit into
+ * a batch, also with what is added to it in the end.
+ */
+const PARTITIONS_BYTES_MAX = 512 * 1024;
+
+/** Transactional ids of one coordinator, at most: beyond, new ones are to wait for old to expire. */
+const TRANSACTIONAL_IDS_MAX = 100_000;
 
 /** Before the end of a transaction is written down again. */
 const COMPLETE_AGAIN_MS = 100;
@@ -83,6 +95,7 @@ export class TransactionCoordinator
   readonly #context: CoordinatorContext<TransactionLogRecord>;
   readonly #services: TransactionServices;
   readonly #rules: TransactionRules;
+  readonly #idsMax: number;
   readonly #transactions = new Map<string, Transaction>();
   readonly #lastInits = new Map<string, LastInit>();
   /** Who waits for a transaction to be complete, to begin the next. */
@@ -101,6 +114,7 @@ export class TransactionCoordinator
     this.#context = context;
     this.#services = services;
     this.#rules = new (services.Rules ?? TransactionRules)();
+    this.#idsMax = services.transactionalIdsMax ?? TRANSACTIONAL_IDS_MAX;
   }
 
   /** As known now, whether committed yet or not; for tests, and whoever looks on. */
@@ -183,6 +197,9 @@ export class TransactionCoordinator
       return refuse(ErrorCode.INVALID_TRANSACTION_TIMEOUT);
     }
     const known = this.#transactions.get(transactionalId);
+    if (known === undefined && this.#transactions.size >= this.#idsMax) {
+      return refuse(ErrorCode.COORDINATOR_NOT_AVAILABLE);
+    }
     const lastEpoch = this.#lastEpochOf(known);
     const now = this.#context.now();
     const ruling = this.#rules.initProducer(known, request, lastEpoch, newProducerId, now);
@@ -234,6 +251,9 @@ export class TransactionCoordinator
     const isConcurrent = ruling.kind === "refused" &&
       ruling.error === ErrorCode.CONCURRENT_TRANSACTIONS;
     if (isConcurrent && waitMs > 0) return this.#await(request, waitMs);
+    if (ruling.kind === "next" && sizeInRecord(ruling.next.partitions) > PARTITIONS_BYTES_MAX) {
+      return this.#whenKnown(ErrorCode.UNKNOWN_SERVER_ERROR, (error) => replyTo.tell({ error }));
+    }
     this.#follow(ruling, (error) => replyTo.tell({ error }));
     if (ruling.kind === "next") this.#watchTime();
   }

@@ -399,6 +399,21 @@ Deno.test("transactions: brokers may ask for several, and only whether", () => {
   assertEquals(two.state, "Ongoing");
 });
 
+Deno.test("transactions: with version 2 the first records that are known of a producer are its first", () => {
+  const stage = new Stage();
+  const producer = stage.producer("x", 2).init();
+  assertEquals(producer.produceAt("orders", 0, 1, "b"), "OUT_OF_ORDER_SEQUENCE_NUMBER");
+  assertEquals(producer.produceAt("orders", 0, 0, "a"), "NONE");
+  assertEquals(producer.produceAt("orders", 0, 1, "b"), "NONE");
+  producer.commit();
+  producer.awaitComplete();
+  assertEquals(committedValues(stage, "orders", 0), ["a", "b"]);
+  // Before, sequences go on, and what is known of them may have expired.
+  const older = stage.producer("y", 1).init();
+  assertEquals(older.add("orders", 1), ["NONE"]);
+  assertEquals(older.produceAt("orders", 1, 7, "c"), "NONE");
+});
+
 Deno.test("transactions: a consumer of committed records waits for a decision, not for records", () => {
   const stage = new Stage();
   const producer = stage.producer("x", 2).init();

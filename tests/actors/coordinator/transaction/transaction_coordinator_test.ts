@@ -266,6 +266,33 @@ Deno.test("coordinator: where there are no producer ids whoever asks is to come 
   assertEquals(errorOf(stage.ask<ProducerReply>(INIT)), "COORDINATOR_LOAD_IN_PROGRESS");
 });
 
+Deno.test("coordinator: there are so many transactional ids and no more, until some are forgotten", () => {
+  const stage = new TransactionStage({ "transactional.id.expiration.ms": "100000" });
+  stage.transactionalIdsMax = 2;
+  stage.reload();
+  const init = (transactionalId: string) =>
+    errorOf(stage.ask<ProducerReply>({ ...INIT, transactionalId } as typeof INIT));
+  const ids = ["a", "b", "c", "a"];
+  assertEquals(ids.map(init), ["NONE", "NONE", "COORDINATOR_NOT_AVAILABLE", "NONE"]);
+  stage.pass(8_000_000);
+  assertEquals(["c", "d", "e"].map(init), ["NONE", "NONE", "COORDINATOR_NOT_AVAILABLE"]);
+});
+
+Deno.test("coordinator: a transaction has so many partitions and no more, and can be ended", () => {
+  const stage = new TransactionStage();
+  const producer = initialized(stage);
+  const indexes = Array.from({ length: 1000 }, (_, index) => index);
+  const errors = new Set<string>();
+  for (let number = 0; number < 140 && errors.size < 2; number++) {
+    const partitions = [{ topic: `topic-${number}`, partitions: indexes }];
+    errors.add(errorOf(add(stage, producer, { partitions })));
+  }
+  assertEquals([...errors], ["NONE", "UNKNOWN_SERVER_ERROR"]);
+  assertEquals(errorOf(end(stage, producer, true, 2)), "NONE");
+  const largest = Math.max(...stage.log.map(({ value }) => value!.length));
+  assert(largest > 500_000 && largest < 530_000, `${largest} bytes`);
+});
+
 Deno.test("coordinator: with version 2 epochs rise to the last, and then the producer id changes", () => {
   const stage = new TransactionStage();
   let producer = initialized(stage);

@@ -62,6 +62,8 @@ export class TransactionStage {
   nextProducerId = 100;
   /** Whether producer ids can be had. */
   givesProducerIds = true;
+  /** Of coordinators that are made from now on. */
+  transactionalIdsMax = 1000;
   #leaderEpoch = 0;
   readonly #properties: Readonly<Record<string, string>>;
   readonly #Rules: typeof TransactionRules | undefined;
@@ -182,6 +184,7 @@ export class TransactionStage {
         }
       },
       markers: { tell: (message: MarkersRequest) => this.#marked(message) } as Ref<MarkersRequest>,
+      transactionalIdsMax: this.transactionalIdsMax,
       Rules: this.#Rules,
     });
   }
