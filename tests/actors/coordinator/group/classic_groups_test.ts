@@ -239,3 +239,44 @@ Deno.test("classic: generations and commits are counted", () => {
   assertEquals(stage.count("group-completed-rebalance-count"), 1);
   assertEquals(stage.count("offset-commit-count"), 2);
 });
+
+Deno.test("classic: an id that is given back ends no first rebalance before its time", () => {
+  const stage = new Members({ "group.initial.rebalance.delay.ms": "3000" });
+  const [a, b] = [stage.newId(), stage.newId()];
+  const joined = stage.join(a);
+  assertEquals(stage.leave(b), 0);
+  assert(!joined.isSettled);
+  stage.pass(3000);
+  assertEquals(joined.value.errorCode, 0);
+});
+
+Deno.test("classic: a static member whose place took long to write has a session again", () => {
+  const stage = new Members();
+  const joined = stage.join("", { groupInstanceId: "i" });
+  stage.pass(1);
+  stage.sync(joined.value.memberId, 1);
+  stage.commitsAtOnce = false;
+  const again = stage.join("", { groupInstanceId: "i" });
+  stage.pass(11_000);
+  assert(!again.isSettled);
+  stage.commitsAtOnce = true;
+  stage.commit();
+  assertEquals(again.value.errorCode, 0);
+  stage.pass(10_100);
+  assertEquals(stage.state, "Empty");
+});
+
+Deno.test("classic: a leader that gives twice is held to what it gave first", () => {
+  const stage = new Members();
+  const id = stage.newId();
+  stage.join(id);
+  stage.pass(1);
+  stage.commitsAtOnce = false;
+  stage.sync(id, 1, { [id]: "first" });
+  const second = stage.sync(id, 1, { [id]: "second" });
+  stage.commit();
+  assertEquals(text(second.value.assignment), "first");
+  stage.commitsAtOnce = true;
+  stage.reload();
+  assertEquals(text(stage.sync(id, 1).value.assignment), "first");
+});

@@ -216,6 +216,14 @@ export class GroupStage {
     return topicId;
   }
 
+  removeTopic(name: string): void {
+    const { id: topicId } = this.image.topicByName(name)!;
+    this.machine.metadataChanged([
+      this.image.replay({ kind: "RemoveTopicRecord", value: { topicId } }),
+    ]);
+    this.commit();
+  }
+
   #context(): CoordinatorContext<GroupRecord> {
     const config = parseBrokerConfig(this.#properties);
     return {
