@@ -74,6 +74,8 @@ export type {
 export type { FetchedBatch } from "./actors/client/fetched_batch.ts";
 export { Admin } from "./actors/client/admin.ts";
 export type {
+  LogDescription,
+  LogDirDescription,
   NewVoter,
   OngoingReassignment,
   PartitionOffsets,

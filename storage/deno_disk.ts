@@ -23,6 +23,7 @@ import {
   type Disk,
   DiskError,
   type DiskLock,
+  type DiskSpace,
   type File,
   type FileStatus,
 } from "./disk.ts";
@@ -43,7 +44,7 @@ const { O_CREAT, O_RDONLY, O_RDWR } = fs.constants;
 
 /** A disk in a folder of the operating system. */
 export class DenoDisk implements Disk {
-  readonly #root: string;
+  readonly root: string;
   readonly #budget: DescriptorBudget;
   readonly #owner: FileOwner;
   /** Files by folder and name, so that a folder is renamed or removed without looking at others. */
@@ -56,7 +57,7 @@ export class DenoDisk implements Disk {
    * @param root the folder that paths are relative to; made by `makeDirectory("")`
    */
   constructor(root: string, options: DenoDiskOptions = {}) {
-    this.#root = resolve(root);
+    this.root = resolve(root);
     this.#budget = new DescriptorBudget(
       options.openFilesMax ?? OPEN_FILES_MAX,
       (descriptor) => fs.closeSync(descriptor),
@@ -73,6 +74,15 @@ export class DenoDisk implements Disk {
   /** How many descriptors files hold now. */
   get openFiles(): number {
     return this.#budget.held;
+  }
+
+  space(): DiskSpace | undefined {
+    try {
+      const { bsize, blocks, bavail } = fs.statfsSync(this.root);
+      return { totalBytes: bsize * blocks, usableBytes: bsize * bavail };
+    } catch {
+      return undefined;
+    }
   }
 
   open(path: string, options: { readonly create?: boolean } = {}): File {
@@ -211,7 +221,7 @@ export class DenoDisk implements Disk {
 
   #absolute(path: string): string {
     checkPath(path);
-    return path === "" ? this.#root : `${this.#root}/${path}`;
+    return path === "" ? this.root : `${this.root}/${path}`;
   }
 
   #create(path: string): File {

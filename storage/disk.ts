@@ -101,6 +101,13 @@ export interface FileStatus {
   readonly size: number;
 }
 
+/** The file system below a disk, in bytes. */
+export interface DiskSpace {
+  readonly totalBytes: number;
+  /** What this process may still write. */
+  readonly usableBytes: number;
+}
+
 /** A claim on a folder that no other process has. */
 export interface DiskLock {
   /** Gives the folder up. */
@@ -109,6 +116,12 @@ export interface DiskLock {
 
 /** A place for files. */
 export interface Disk {
+  /** Where that is, for people. */
+  readonly root: string;
+
+  /** How much room there is; undefined where nobody knows. */
+  space(): DiskSpace | undefined;
+
   /** Opens a file, creating it empty where `create` is set; else a missing one is `not-found`. */
   open(path: string, options?: { readonly create?: boolean }): File;
 

@@ -17,6 +17,7 @@ import {
   type Disk,
   DiskError,
   type DiskLock,
+  type DiskSpace,
   type File,
   type FileStatus,
 } from "./disk.ts";
@@ -47,6 +48,7 @@ export interface MemoryDiskOptions {
 
 /** A disk in memory, for tests and simulations. */
 export class MemoryDisk implements Disk {
+  readonly root = "memory";
   readonly #options: MemoryDiskOptions;
   readonly #shared: MemoryDiskState;
   readonly #queue: (() => void)[] = [];
@@ -88,6 +90,12 @@ export class MemoryDisk implements Disk {
   /** Makes everything that changes the disk fail from now, or work again. */
   set readOnly(readOnly: boolean) {
     this.#shared.readOnly = readOnly;
+  }
+
+  space(): DiskSpace | undefined {
+    const { capacityBytes, usedBytes } = this.#shared;
+    if (capacityBytes === Infinity) return undefined;
+    return { totalBytes: capacityBytes, usableBytes: Math.max(capacityBytes - usedBytes, 0) };
   }
 
   open(path: string, options: { readonly create?: boolean } = {}): File {

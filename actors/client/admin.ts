@@ -29,10 +29,12 @@ import {
 import {
   addVoter,
   alterReassignments,
+  describeLogDirs,
   describeOffsets,
   describeQuorum,
   electLeaders,
   listReassignments,
+  type LogDirDescription,
   type NewVoter,
   type OngoingReassignment,
   type PartitionOffsets,
@@ -290,6 +292,14 @@ export class Admin implements AsyncDisposable {
   /** Where each replica of the metadata log is: leader, epoch, high watermark, voters. */
   describeQuorum(): Promise<QuorumDescription> {
     return describeQuorum(this.#calls);
+  }
+
+  /** The data folders of brokers, and the size of each log in them; of all brokers when absent. */
+  async describeLogDirs(nodes?: readonly NodeId[]): Promise<LogDirDescription[]> {
+    if (nodes !== undefined) return await describeLogDirs(this.#calls, nodes);
+    const { brokers } = await this.describeCluster();
+    const live = brokers.filter(({ isFenced }) => !isFenced);
+    return await describeLogDirs(this.#calls, live.map(({ nodeId }) => nodeId));
   }
 
   /** Where logs begin and end and how far they are visible, in the order given. */

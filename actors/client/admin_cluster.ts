@@ -8,6 +8,7 @@
 import type { Epoch, NodeId, Offset, Timestamp, Uuid } from "../../storage/bytes/ids.ts";
 import { ADD_RAFT_VOTER } from "../../net/messages/add_raft_voter.ts";
 import { ALTER_PARTITION_REASSIGNMENTS } from "../../net/messages/alter_partition_reassignments.ts";
+import { DESCRIBE_LOG_DIRS } from "../../net/messages/describe_log_dirs.ts";
 import {
   DESCRIBE_QUORUM,
   type ReplicaState as QuorumReplicaState,
@@ -32,6 +33,25 @@ export interface PartitionOffsets extends TopicPartition {
   readonly highWatermark: Offset;
   /** After the leader's last record. */
   readonly logEndOffset: Offset;
+}
+
+/** A log in the data folder of a broker. */
+export interface LogDescription extends TopicPartition {
+  readonly sizeInBytes: number;
+  /** How far its end is behind the high watermark that the broker knows. */
+  readonly offsetLag: Offset;
+}
+
+/** The data folder of a broker (KIP-113). */
+export interface LogDirDescription {
+  /** Of the broker. */
+  readonly nodeId: NodeId;
+  readonly path: string;
+  /** Of the file system; -1 where the broker does not know. */
+  readonly totalBytes: number;
+  /** What the broker may still write; -1 where it does not know. */
+  readonly usableBytes: number;
+  readonly logs: readonly LogDescription[];
 }
 
 /** The replicas that a partition is to have, the preferred leader first. */
@@ -135,6 +155,31 @@ export async function describeOffsets(
     highWatermark: marks[index]!.offset,
     logEndOffset: ends[index]!.offset,
   }));
+}
+
+export async function describeLogDirs(
+  calls: AdminCalls,
+  nodes: readonly NodeId[],
+): Promise<LogDirDescription[]> {
+  const request = make(DESCRIBE_LOG_DIRS.request, { topics: null });
+  const described = await Promise.all(nodes.map(async (nodeId) => {
+    const response = await calls.broker(nodeId, DESCRIBE_LOG_DIRS, request);
+    const action = `Cannot describe the log folders of broker ${nodeId}`;
+    check(response, action);
+    return response.results.map(({ errorCode, logDir, totalBytes, usableBytes, topics }) => {
+      check({ errorCode }, `${action}: ${logDir}`);
+      const logs = topics.flatMap(({ name, partitions }) =>
+        partitions.map(({ partitionIndex, partitionSize, offsetLag }) => ({
+          topic: name,
+          partition: partitionIndex,
+          sizeInBytes: partitionSize,
+          offsetLag,
+        }))
+      );
+      return { nodeId, path: logDir, totalBytes, usableBytes, logs };
+    });
+  }));
+  return described.flat();
 }
 
 export async function electLeaders(

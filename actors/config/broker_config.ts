@@ -58,6 +58,12 @@ const BROKER_CONFIGS = {
     true,
     "Whether a topic that a client asks for is created where it is missing",
   ),
+  maxRequestPartitionSizeLimit: int(
+    "max.request.partition.size.limit",
+    2000,
+    "Partitions that one answer to DescribeTopicPartitions tells of at most",
+    { min: 1 },
+  ),
   deleteTopicEnable: boolean("delete.topic.enable", true, "Whether topics may be deleted"),
 
   maxConnections: int("max.connections", 0x7fffffff, "Connections that are held at a time", {

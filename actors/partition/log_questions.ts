@@ -14,6 +14,7 @@ import type {
   AppendReply,
   DeleteRecords,
   DeleteRecordsReply,
+  DescribeLogReply,
   DescribeProducersReply,
   EndOfEpoch,
   EndOfEpochReply,
@@ -111,6 +112,19 @@ export function describeProducers(
   }, failed);
 }
 
+/** How large the log is, and how far. */
+export function describeLog(log: Log, { highWatermark }: Replica): DescribeLogReply {
+  const { logEndOffset } = log;
+  return orStorageError<DescribeLogReply>(
+    () => ({ error: ErrorCode.NONE, sizeInBytes: log.sizeInBytes, logEndOffset, highWatermark }),
+    noLog,
+  );
+}
+
+function noLog(error: ErrorCode): DescribeLogReply {
+  return { error, sizeInBytes: 0, logEndOffset: NONE, highWatermark: NONE };
+}
+
 /** Answers by what `question` gives, or that the disk did not let it be found out. */
 export function orStorageError<Reply>(question: () => Reply, failed: (error: ErrorCode) => Reply) {
   try {
@@ -180,6 +194,8 @@ export function refuse(question: PartitionRequest, error: ErrorCode): void {
       return void question.replyTo.tell({ error, ...NO_OFFSET });
     case "describe-producers":
       return void question.replyTo.tell({ error, producers: [] });
+    case "describe-log":
+      return void question.replyTo.tell(noLog(error));
     case "delete-records":
       return void question.replyTo.tell({ error, lowWatermark: NONE });
     case "end-of-epoch":

@@ -205,6 +205,19 @@ export interface DescribeProducersReply {
   readonly producers: readonly ProducerEntry[];
 }
 
+/** Asks how large the log is, and how far; whoever holds one answers. */
+export interface DescribeLog {
+  readonly kind: "describe-log";
+  readonly replyTo: Ref<DescribeLogReply>;
+}
+
+export interface DescribeLogReply {
+  readonly error: ErrorCode;
+  readonly sizeInBytes: number;
+  readonly logEndOffset: Offset;
+  readonly highWatermark: Offset;
+}
+
 export interface DeleteRecords {
   readonly kind: "delete-records";
   /** Everything before goes; -1 for everything below the high watermark. */
@@ -389,6 +402,7 @@ export type PartitionRequest =
   | ForgetData
   | ListOffset
   | DescribeProducers
+  | DescribeLog
   | DeleteRecords
   | EndOfEpoch
   | TakeFetched

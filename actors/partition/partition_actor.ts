@@ -27,7 +27,7 @@ import { Following } from "./following.ts";
 import { IsrProposals } from "./isr_proposals.ts";
 import { LogCompactor } from "./log_compactor.ts";
 import { LogKeeper } from "./log_keeper.ts";
-import { deleteRecords, describeProducers, endOfEpoch } from "./log_questions.ts";
+import { deleteRecords, describeLog, describeProducers, endOfEpoch } from "./log_questions.ts";
 import { listOffset, refuse } from "./log_questions.ts";
 import type {
   LogClosed,
@@ -212,6 +212,8 @@ class PartitionActor implements Actor<PartitionMessage> {
         return void message.replyTo.tell(listOffset(message, log, this.#replica));
       case "describe-producers":
         return void message.replyTo.tell(describeProducers(log, this.#replica, this.#now()));
+      case "describe-log":
+        return void message.replyTo.tell(describeLog(log, this.#replica));
       case "end-of-epoch":
         return void message.replyTo.tell(endOfEpoch(message, log, this.#replica));
       case "delete-records":

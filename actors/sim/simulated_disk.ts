@@ -145,6 +145,8 @@ export function guardedDisk(disk: Disk, isAlive: () => boolean): Disk {
     throw new DiskError("io", `Cannot ${operation} ${path || "/"}: the process is gone`);
   };
   return {
+    root: disk.root,
+    space: () => disk.space(),
     open(path, options) {
       check("open", path);
       return disk.open(path, options);

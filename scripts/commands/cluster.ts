@@ -36,6 +36,27 @@ const describe = command({
   },
 });
 
+const logDirs = command({
+  name: "cluster log-dirs",
+  summary: "Show the data folders of the brokers, and how much each log in them takes",
+  options: { json, ...cluster },
+  async run({ options, terminal }) {
+    await using admin = await connect(options);
+    const folders = await admin.describeLogDirs();
+    if (options.json) return terminal.output.writeLine(JSON.stringify(folders));
+    for (const { nodeId, path, usableBytes, logs } of folders) {
+      const bytes = logs.reduce((sum, { sizeInBytes }) => sum + sizeInBytes, 0);
+      const room = usableBytes < 0 ? "" : `  usable ${usableBytes}`;
+      terminal.output.writeLine(`broker ${nodeId}  ${path}  bytes ${bytes}${room}`);
+      const rows = logs.toSorted((a, b) => b.sizeInBytes - a.sizeInBytes);
+      for (const { topic, partition, sizeInBytes, offsetLag } of rows) {
+        const lag = offsetLag > 0 ? `  lag ${offsetLag}` : "";
+        terminal.output.writeLine(`  ${topic}-${partition}  bytes ${sizeInBytes}${lag}`);
+      }
+    }
+  },
+});
+
 const elect = command({
   name: "cluster elect",
   summary: "Have partitions led by their preferred replicas, or by any that lives",
@@ -123,7 +144,7 @@ const removeVoter = command({
   },
 });
 
-export const CLUSTER = [describe, elect, reassign, addVoter, removeVoter];
+export const CLUSTER = [describe, logDirs, elect, reassign, addVoter, removeVoter];
 
 function connect(options: ClusterOptions): Promise<Admin> {
   return Admin.connect(options.bootstrap, { clientId: "strom-cluster", ...access(options) });

@@ -97,6 +97,17 @@ function failedWith({ code, stdout, stderr }: Finished, line: string): void {
   assertEquals([code, stdout, stderr], [1, "", `${line}\n`]);
 }
 
+Deno.test("cli: cluster log-dirs shows each log's size, and the room there is", async () => {
+  await withNode(async (run) => {
+    succeeded(await run("topics create --topic t --partitions 2"));
+    succeeded(await run("produce --topic t", "a\n"));
+    const lines = succeeded(await run("cluster log-dirs")).trimEnd().split("\n");
+    assertMatch(lines[0]!, /^broker 1 {2}\/.+ {2}bytes \d+ {2}usable \d+$/);
+    assertMatch(lines[1]!, /^ {2}t-\d {2}bytes [1-9]\d*$/);
+    assertMatch(lines[2]!, /^ {2}t-\d {2}bytes 0$/);
+  });
+});
+
 const COMPRESSIONS = ["none", "gzip", "snappy", "lz4", "zstd"];
 
 Deno.test("cli: lines come back as they went in, in order, keys on one partition, however compressed", async () => {

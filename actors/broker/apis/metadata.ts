@@ -27,7 +27,7 @@ import { controllerOf, reachableBrokers } from "../reachable_brokers.ts";
 import { type BrokerServices, OFFLINE } from "../services.ts";
 
 /** Kafka's number for "no operations were asked for". */
-const NO_OPERATIONS = -2147483648;
+export const NO_OPERATIONS = -2147483648;
 
 /** The first version that tells a leader without the listener used from none. */
 const LISTENER_ERRORS = 6;
@@ -114,8 +114,8 @@ function response(call: MetadataCall, errors: ReadonlyMap<string, number>): Meta
   const { image } = broker;
   const all = request.topics === null || version === 0 && request.topics.length === 0;
   const brokers = reachableBrokers(image, listener);
+  const cluster = reachableFrom(call, version);
   const mayDescribe = ({ name }: TopicImage) => call.allows(topicAccess("describe", name));
-  const cluster: Reachable = { ids: new Set(brokers.map(({ id }) => id)), broker, version };
   return {
     throttleTimeMs: 0,
     brokers: brokers.map(({ id, rack, host, port }) => ({ nodeId: id, host, port, rack })),
@@ -128,11 +128,19 @@ function response(call: MetadataCall, errors: ReadonlyMap<string, number>): Meta
   };
 }
 
-/** The brokers that the client can reach. */
-interface Reachable {
+/** The brokers that a client can reach, and in which version's words it is told of them. */
+export interface Reachable {
   readonly ids: ReadonlySet<NodeId>;
   readonly broker: BrokerServices;
   readonly version: number;
+}
+
+export function reachableFrom(
+  { broker, listener }: Pick<Call<unknown, never>, "broker" | "listener">,
+  version: number,
+): Reachable {
+  const brokers = reachableBrokers(broker.image, listener);
+  return { ids: new Set(brokers.map(({ id }) => id)), broker, version };
 }
 
 function describeAsked(
@@ -160,7 +168,8 @@ function describe(cluster: Reachable, topic: TopicImage): MetadataResponseTopic 
   };
 }
 
-function describePartition(
+/** A partition as the client sees it. */
+export function describePartition(
   { ids, broker, version }: Reachable,
   topicId: Uuid,
   partitionIndex: number,

@@ -40,8 +40,10 @@ import { deleteRecords } from "./delete_records.ts";
 import { deleteTopics } from "./delete_topics.ts";
 import { describeCluster } from "./describe_cluster.ts";
 import { describeConfigs } from "./describe_configs.ts";
+import { describeLogDirs } from "./describe_log_dirs.ts";
 import { describeProducers } from "./describe_producers.ts";
 import { describeQuorum } from "./describe_quorum.ts";
+import { describeTopicPartitions } from "./describe_topic_partitions.ts";
 import { describeTransactions } from "./describe_transactions.ts";
 import { electLeaders } from "./elect_leaders.ts";
 import { endTxn } from "./end_txn.ts";
@@ -93,6 +95,7 @@ const HANDLERS: ReadonlyMap<number, AnyApiHandler> = new Map(
     txnOffsetCommit,
     describeConfigs,
     alterConfigs,
+    describeLogDirs,
     createPartitions,
     deleteGroups,
     electLeaders,
@@ -115,6 +118,7 @@ const HANDLERS: ReadonlyMap<number, AnyApiHandler> = new Map(
     describeProducers,
     describeTransactions,
     listTransactions,
+    describeTopicPartitions,
     brokerRegistration,
     brokerHeartbeat,
     unregisterBroker,

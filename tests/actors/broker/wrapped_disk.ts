@@ -9,6 +9,8 @@ export interface SyncRules {
 
 export function wrapDisk(disk: Disk, rules: SyncRules): Disk {
   return {
+    root: disk.root,
+    space: () => disk.space(),
     open: (path, options) => wrapFile(disk.open(path, options), rules),
     list: (path) => disk.list(path),
     status: (path) => disk.status(path),

@@ -2,6 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import { Admin } from "../../../actors/client/admin.ts";
 import type { ClientError } from "../../../actors/client/errors.ts";
 import { ALTER_PARTITION_REASSIGNMENTS } from "../../../net/messages/alter_partition_reassignments.ts";
+import { DESCRIBE_LOG_DIRS } from "../../../net/messages/describe_log_dirs.ts";
 import { DESCRIBE_QUORUM } from "../../../net/messages/describe_quorum.ts";
 import { ELECT_LEADERS } from "../../../net/messages/elect_leaders.ts";
 import { ErrorCode } from "../../../net/messages/errors.ts";
@@ -160,4 +161,25 @@ Deno.test("admin: offsets tell the log's end from what readers see", async () =>
     { topic: "t", partition: 0, logStartOffset: 1, highWatermark: 8, logEndOffset: 9 },
   ]);
   await world.settled(admin.close());
+});
+
+Deno.test("admin: the data folders of brokers are told with their logs, or why not", async () => {
+  const { world, admin, answer } = await setUp();
+  const log = { partitionIndex: 2, partitionSize: 70, offsetLag: 1, isFutureKey: false };
+  const result = { errorCode: 0, logDir: "/data", totalBytes: 9, usableBytes: 4 };
+  answer(DESCRIBE_LOG_DIRS, () => ({
+    results: [{ ...result, topics: [{ name: "t", partitions: [log] }] }],
+  }));
+  assertEquals(await world.settled(admin.describeLogDirs([1])), [{
+    nodeId: 1,
+    path: "/data",
+    totalBytes: 9,
+    usableBytes: 4,
+    logs: [{ topic: "t", partition: 2, sizeInBytes: 70, offsetLag: 1 }],
+  }]);
+  answer(DESCRIBE_LOG_DIRS, () => ({
+    results: [{ ...result, errorCode: ErrorCode.KAFKA_STORAGE_ERROR, topics: [] }],
+  }));
+  const error = await failure(world, admin.describeLogDirs([1]));
+  assertEquals(error.message.includes("/data"), true);
 });
