@@ -221,7 +221,7 @@ export class GroupStage {
     this.machine.metadataChanged([
       this.image.replay({ kind: "RemoveTopicRecord", value: { topicId } }),
     ]);
-    this.commit();
+    if (this.commitsAtOnce) this.commit();
   }
 
   #context(): CoordinatorContext<GroupRecord> {
