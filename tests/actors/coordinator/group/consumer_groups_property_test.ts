@@ -335,6 +335,11 @@ class Play {
     const group = this.group!;
     assertEquals(group.state, "Stable");
     assertEquals([...group.members.keys()].sort(), this.clients.map(({ id }) => id).sort());
+    const isWanted = (name: string) =>
+      this.clients.some(({ topics, pattern }) => topics.includes(name) || pattern !== "");
+    const there = TOPICS.map((name, index) => isWanted(name) ? this.#counts[index]! : 0);
+    const given = this.clients.reduce((sum, { owned }) => sum + sizeOf(owned), 0);
+    assertEquals(given, there[0]! + there[1]!);
     for (const { id, owned, epoch } of this.clients) {
       assertEquals(listedOf(owned), listedOf(group.targetOf(id)));
       assertEquals(epoch, group.epoch);

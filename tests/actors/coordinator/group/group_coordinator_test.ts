@@ -363,6 +363,33 @@ Deno.test("commits: a producer that names no member commits for a group that has
   assertEquals(stage.commitOffset(), ErrorCode.UNKNOWN_MEMBER_ID);
 });
 
+// Topics that come, grow and go.
+
+Deno.test("consumer: a topic that goes is taken from its members, one of its name is another", () => {
+  const stage = new Stage();
+  const topicId = stage.setTopic("t", 2);
+  const given = ({ assignment, memberEpoch }: ConsumerGroupHeartbeatResponse) => [
+    memberEpoch,
+    assignment?.topicPartitions.map((one) => [one.topicId, one.partitions.length]),
+  ];
+  const beat = (
+    memberEpoch: number,
+    topicPartitions: { topicId: string; partitions: number[] }[],
+  ) =>
+    stage.heartbeat({
+      memberEpoch,
+      rebalanceTimeoutMs: -1,
+      subscribedTopicNames: null,
+      topicPartitions,
+    });
+  assertEquals(given(stage.heartbeat()), [1, [[topicId, 2]]]);
+  stage.removeTopic("t");
+  assertEquals(given(beat(1, [{ topicId, partitions: [0, 1] }])), [1, []]);
+  assertEquals(given(beat(1, [])), [2, undefined]);
+  const other = stage.setTopic("t", 3);
+  assertEquals(given(beat(2, [])), [3, [[other, 3]]]);
+});
+
 // Time-outs of members that have something to give up.
 
 Deno.test("revocation: who does not give up in time is out, though its end failed once", () => {
