@@ -383,6 +383,7 @@ Deno.test("consumer: a topic that goes is taken from its members, one of its nam
       topicPartitions,
     });
   assertEquals(given(stage.heartbeat()), [1, [[topicId, 2]]]);
+  assertEquals(given(beat(1, [{ topicId, partitions: [0, 1] }])), [1, undefined]);
   stage.removeTopic("t");
   assertEquals(given(beat(1, [{ topicId, partitions: [0, 1] }])), [1, []]);
   assertEquals(given(beat(1, [])), [2, undefined]);
