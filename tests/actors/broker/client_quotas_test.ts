@@ -10,6 +10,8 @@ import { contextOf, imageOf } from "../controller/images.ts";
 const ANN: Principal = { type: "User", name: "ann" };
 const BOB: Principal = { type: "User", name: "bob" };
 
+const CONFIG = parseBrokerConfig({ "quota.window.num": "1" });
+
 type Names = readonly (string | null | undefined)[];
 
 /** A broker's quotas, on a clock of its own. */
@@ -19,7 +21,7 @@ class Quotas {
   readonly manager = new ClientQuotaManager({
     image: this.image,
     clock: { monotonic: () => this.now, wall: () => 0 },
-    config: () => parseBrokerConfig({ "quota.window.num": "1" }),
+    config: () => CONFIG,
   });
 
   set([user, clientId]: Names, key: string, value: number): void {
@@ -106,6 +108,51 @@ Deno.test("client quotas: a share of the broker's time is counted in millisecond
   quotas.set([null, undefined], "request_percentage", 10);
   assertEquals(quotas.manager.charge("request", ANN, "c", 100), 0);
   assertEquals(quotas.manager.charge("request", ANN, "c", 5), 50);
+});
+
+/** As many clients as there may be accounts, and more. */
+const CROWD = 30_000;
+
+Deno.test("client quotas: who owes something owes it still, whatever others call themselves", () => {
+  const quotas = new Quotas();
+  quotas.set([undefined, null], "producer_byte_rate", 1000);
+  assertEquals(quotas.produce(11_000, "debtor"), 10_000);
+  assertEquals(quotas.produce(600, "spender"), 0);
+  for (let i = 0; i < CROWD; i++) quotas.produce(1, `crowd ${i}`);
+  assertEquals(quotas.produce(0, "debtor"), 10_000);
+  assertEquals(quotas.produce(600, "spender"), 200, "it was not full when it came back");
+});
+
+Deno.test("client quotas: names that are made up for each request cost a bounded amount", () => {
+  const quotas = new Quotas();
+  quotas.set([undefined, null], "producer_byte_rate", 1000);
+  for (let i = 0; i < 10; i++) quotas.produce(5000, `early ${i}`);
+  const long = "x".repeat(30_000);
+  for (let i = 0; i < CROWD; i++) quotas.produce(5000, `${i} ${long}`);
+  const { size } = quotas.manager;
+  assert(size <= 10_001, `${size} accounts`);
+  assert(quotas.produce(1, "another") > 0, "beyond, all are one");
+  quotas.set([undefined, "named"], "producer_byte_rate", 1000);
+  assertEquals(quotas.produce(900, "named"), 0, "but for those that are named");
+  // Once they owe nothing they are forgotten, as others come.
+  quotas.now += 60_000;
+  for (let i = 0; i < CROWD; i++) {
+    quotas.now += 1;
+    assertEquals(quotas.produce(1, `late ${i}`), 0);
+  }
+  assert(quotas.manager.size < 100, `${quotas.manager.size} accounts`);
+});
+
+Deno.test("client quotas: after an hour of rest nobody owes anything", () => {
+  const quotas = new Quotas();
+  quotas.set([undefined, null], "producer_byte_rate", 1);
+  assertEquals(quotas.produce(1e6, "c"), 30_000);
+  quotas.now += 3_599_000;
+  quotas.produce(1, "other 1");
+  assertEquals(quotas.produce(0, "c"), 30_000);
+  quotas.now += 3_600_000;
+  quotas.produce(1, "other 2");
+  assertEquals(quotas.produce(0, "c"), 0);
 });
 
 Deno.test("client quotas: the controller refuses what nobody could keep to, entity by entity", () => {
