@@ -44,6 +44,8 @@ export interface BrokerWorldOptions {
   readonly authorizer?: Authorizer;
   /** Whether it listens for Kafka's clients too. */
   readonly kafka?: boolean;
+  /** False does without a watch over what the node may use, for many short steps. */
+  readonly purity?: boolean;
   /** Puts something before the node's disk. */
   readonly wrapDisk?: (disk: Disk) => Disk;
 }
@@ -76,6 +78,7 @@ export class BrokerWorld {
     this.simulation = new Simulation({
       seed: options.seed ?? 1,
       world: { ...CALM_WORLD, ...options.world },
+      purity: options.purity ?? true,
       log: (_node, line) => this.logged.push(line),
       logLevel: "info",
       exited: (_node, error) => this.bootError = error,
