@@ -24,7 +24,7 @@
  */
 
 import { ADD_OFFSETS_TO_TXN } from "../../net/messages/add_offsets_to_txn.ts";
-import { API_VERSIONS } from "../../net/messages/api_versions.ts";
+import { API_VERSIONS, type ApiVersionsResponse } from "../../net/messages/api_versions.ts";
 import { END_TXN } from "../../net/messages/end_txn.ts";
 import { ErrorCode } from "../../net/messages/errors.ts";
 import { INIT_PRODUCER_ID } from "../../net/messages/init_producer_id.ts";
@@ -32,6 +32,7 @@ import { TXN_OFFSET_COMMIT } from "../../net/messages/txn_offset_commit.ts";
 import type { Api } from "../../net/schema.ts";
 import { make } from "../../net/schema/make.ts";
 import { backoffMs } from "../link/backoff.ts";
+import { CLIENT_SOFTWARE } from "../link/greeting.ts";
 import type { Cluster } from "./cluster.ts";
 import { CoordinatorLink } from "./coordinator_link.ts";
 import {
@@ -169,7 +170,7 @@ export class TransactionManager implements Identity {
   async init(): Promise<void> {
     const { cluster, transactionalId, transactionTimeoutMs } = this.#options;
     const action = `Cannot take transactional id ${transactionalId}`;
-    const versions = await this.#until(action, () => this.#askAny());
+    const versions = await this.#until(action, () => this.#askVersions(action));
     const level = versions.finalizedFeatures.find(({ name }) => name === TRANSACTION_VERSION);
     this.#usesEpochs = (level?.maxVersionLevel ?? 0) >= 2;
     const last = this.#last;
@@ -340,17 +341,19 @@ export class TransactionManager implements Identity {
     return new Promise((resolve) => link.ask(api, request, timeoutMs, resolve));
   }
 
-  #askAny() {
+  /** Any broker knows what the cluster has agreed on. */
+  async #askVersions(action: string): Promise<ApiVersionsResponse | ClientError> {
     const { cluster } = this.#options;
     const link = cluster.anyLink();
-    const unasked = new TimeoutError("Cannot ask ApiVersions: no broker is connected");
-    if (link === undefined) return Promise.resolve(unasked);
-    const request = make(API_VERSIONS.request, {});
-    type Answer = typeof API_VERSIONS extends Api<infer _Request, infer Response> ? Response
-      : never;
-    return new Promise<Answer | ClientError>((resolve) =>
+    if (link === undefined) {
+      return new TimeoutError("Cannot ask ApiVersions: no broker is connected");
+    }
+    const request = make(API_VERSIONS.request, CLIENT_SOFTWARE);
+    const answer = await new Promise<ApiVersionsResponse | ClientError>((resolve) =>
       link.send(API_VERSIONS, request, cluster.settings.requestTimeoutMs, resolve)
     );
+    if (answer instanceof Error || answer.errorCode === ErrorCode.NONE) return answer;
+    return errorForCode(answer.errorCode, action);
   }
 
   /** Asks again while the error may pass, for as long as a step may take. */

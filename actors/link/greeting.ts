@@ -17,7 +17,13 @@ import { type ClientError, refusalError } from "./errors.ts";
 import type { LinkSettings } from "./link_settings.ts";
 
 /** Of this software, as it says of itself. */
-export const SOFTWARE_VERSION = "0.1.0";
+const SOFTWARE_VERSION = "0.1.0";
+
+/** What a client says of itself; Kafka refuses ApiVersions that do not say it (KIP-511). */
+export const CLIENT_SOFTWARE = {
+  clientSoftwareName: "strom-client",
+  clientSoftwareVersion: SOFTWARE_VERSION,
+} as const;
 
 /** Who connects, and to whom. */
 export interface Introduction {
@@ -38,7 +44,7 @@ export function greetingOf(
 ): NativeHandshakeRequest {
   return {
     protocolVersion: NATIVE_PROTOCOL_VERSION,
-    softwareName: role === PeerRole.NODE ? "strom" : "strom-client",
+    softwareName: role === PeerRole.NODE ? "strom" : CLIENT_SOFTWARE.clientSoftwareName,
     softwareVersion: SOFTWARE_VERSION,
     role,
     clusterId: clusterId ?? null,

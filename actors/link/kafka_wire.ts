@@ -15,13 +15,10 @@ import type { FrameWriter } from "../../net/frame_writer.ts";
 import { commonVersions } from "../../net/handshake.ts";
 import { correlationIdOf, decodeResponse, encodeRequest } from "../../net/kafka/framing.ts";
 import { API_VERSIONS, type ApiVersionsResponse } from "../../net/messages/api_versions.ts";
-import { END_TXN } from "../../net/messages/end_txn.ts";
 import { ErrorCode } from "../../net/messages/errors.ts";
-import { PRODUCE } from "../../net/messages/produce.ts";
-import { TXN_OFFSET_COMMIT } from "../../net/messages/txn_offset_commit.ts";
 import type { Api } from "../../net/schema.ts";
 import { refusalError } from "./errors.ts";
-import { SOFTWARE_VERSION } from "./greeting.ts";
+import { CLIENT_SOFTWARE } from "./greeting.ts";
 import type { Greeting, GreetingResult, ResponseOf, Wire } from "./wire.ts";
 
 /** A correlation id, and nothing else. */
@@ -32,23 +29,19 @@ const GREETING_BYTES_MAX = 64 * 1024;
 /** The first version whose request says what the client is; brokers since 2.4 know it. */
 const GREETING_VERSION = 3;
 
-/** By which partitions are added to transactions implicitly: not before a cluster agreed on it. */
-const TRANSACTION_VERSION = { name: "transaction.version", level: 2 };
-const BEFORE_THAT: ReadonlyMap<number, number> = new Map([
-  [PRODUCE.key, 11],
-  [TXN_OFFSET_COMMIT.key, 4],
-  [END_TXN.key, 4],
-]);
-
 export class KafkaWire implements Wire {
   readonly frameBytesMin = FRAME_BYTES_MIN;
   readonly greetingBytesMax = GREETING_BYTES_MAX;
   readonly #clientId: string;
-  readonly #apis: readonly Api[];
+  /** In the versions that clients may use. */
+  readonly #spoken: readonly Api[];
 
   constructor(clientId: string, apis: readonly Api[]) {
     this.#clientId = clientId;
-    this.#apis = apis;
+    this.#spoken = apis.map((api) => {
+      const { versions: { min }, advertisedVersions: { max } } = api;
+      return { ...api, versions: { min, max } };
+    });
   }
 
   greeting(): Greeting {
@@ -66,7 +59,7 @@ export class KafkaWire implements Wire {
     if (answer.errorCode !== ErrorCode.NONE) {
       return { kind: "refused", error: refusalError(answer.errorCode, action) };
     }
-    const versions = commonVersions(this.#spoken(answer), answer.apiKeys);
+    const versions = commonVersions(this.#spoken, answer.apiKeys);
     return { kind: "greeted", nodeId: NONE, clusterId: "", versions };
   }
 
@@ -89,23 +82,7 @@ export class KafkaWire implements Wire {
   }
 
   #greetingIn(version: number): Greeting {
-    const request = {
-      clientSoftwareName: "strom-client",
-      clientSoftwareVersion: SOFTWARE_VERSION,
-    };
-    return { api: API_VERSIONS, version, request };
-  }
-
-  /** What clients may say to a cluster that has agreed on these features. */
-  #spoken({ finalizedFeatures }: ApiVersionsResponse): Api[] {
-    const { name, level } = TRANSACTION_VERSION;
-    const agreed = finalizedFeatures.find((feature) => feature.name === name);
-    const isAgreed = (agreed?.maxVersionLevel ?? 0) >= level;
-    return this.#apis.map((api) => {
-      const limit = isAgreed ? undefined : BEFORE_THAT.get(api.key);
-      const max = Math.min(api.advertisedVersions.max, limit ?? Infinity);
-      return { ...api, versions: { min: api.versions.min, max } };
-    });
+    return { api: API_VERSIONS, version, request: CLIENT_SOFTWARE };
   }
 }
 
