@@ -1,6 +1,6 @@
 /**
  * The topics that coordinators live on: made at first use, and given more replicas when there are
- * brokers for them.
+ * brokers for them; what must be in sync for a write rises with them.
  *
  * Owns when that is asked of the controller; one creation of a topic is under way at a time, and
  * everybody who needs it waits for that one. Of two brokers that create it at once one is told that
@@ -18,7 +18,15 @@ import {
 import { CREATE_TOPICS, type CreateTopicsResponse } from "../../net/messages/create_topics.ts";
 import { ErrorCode, errorName } from "../../net/messages/errors.ts";
 import type { BrokerConfig } from "../config/broker_config.ts";
-import type { ClusterImage, TopicImage } from "../controller/cluster_image.ts";
+import {
+  INCREMENTAL_ALTER_CONFIGS,
+  type IncrementalAlterConfigsResponse,
+} from "../../net/messages/incremental_alter_configs.ts";
+import {
+  type ClusterImage,
+  CONFIG_RESOURCE,
+  type TopicImage,
+} from "../controller/cluster_image.ts";
 import { type Committed, type Decide, decide } from "../controller/messages.ts";
 import type { Actor, ActorContext, AskResult, Behaviour } from "../runtime/actor.ts";
 import type { Ref } from "../runtime/ref.ts";
@@ -73,6 +81,10 @@ type Message =
   | {
     readonly kind: "raised";
     readonly result: AskResult<Committed<AlterPartitionReassignmentsResponse>>;
+  }
+  | {
+    readonly kind: "configured";
+    readonly result: AskResult<Committed<IncrementalAlterConfigsResponse>>;
   };
 
 /** What somebody waits for. */
@@ -88,6 +100,10 @@ interface TopicPlan {
   readonly minInsyncReplicas: number;
   readonly segmentBytes: number;
 }
+
+const MIN_INSYNC_REPLICAS = "min.insync.replicas";
+/** IncrementalAlterConfigs' operation. */
+const SET = 0;
 
 /** Brokers often come together: replicas are placed when no more have come for a while. */
 const RAISE_DELAY_MS = 1000;
@@ -105,8 +121,8 @@ class InternalTopics implements Actor<Message> {
   readonly #context: ActorContext<Message>;
   readonly #options: InternalTopicsOptions;
   readonly #creations = new Map<string, Creation>();
-  /** For which brokers replicas were last placed, or are going to be. */
-  #brokersSeen = "";
+  /** For which brokers and topics replicas were last placed, or are going to be. */
+  #seen = "";
 
   constructor(context: ActorContext<Message>, options: InternalTopicsOptions) {
     this.#context = context;
@@ -127,6 +143,8 @@ class InternalTopics implements Actor<Message> {
         return this.#raise();
       case "raised":
         return this.#raised(message.result);
+      case "configured":
+        return this.#configured(message.result);
     }
   }
 
@@ -152,7 +170,7 @@ class InternalTopics implements Actor<Message> {
       "compression.type": "producer",
       "segment.bytes": String(plan.segmentBytes),
       ...(plan.minInsyncReplicas > 1
-        ? { "min.insync.replicas": String(Math.min(plan.minInsyncReplicas, replicationFactor)) }
+        ? { [MIN_INSYNC_REPLICAS]: String(Math.min(plan.minInsyncReplicas, replicationFactor)) }
         : {}),
     };
     const timeoutMs = this.#options.config().requestTimeoutMs;
@@ -203,10 +221,19 @@ class InternalTopics implements Actor<Message> {
     for (const topic of [...this.#creations.keys()]) {
       if (this.#options.image.topicByName(topic) !== undefined) this.#answer(topic);
     }
-    const brokers = this.#alive().join();
-    if (brokers === this.#brokersSeen) return;
-    this.#brokersSeen = brokers;
+    const seen = this.#look();
+    if (seen === this.#seen) return;
+    this.#seen = seen;
     this.#context.startTimer("raise", RAISE_DELAY_MS, { kind: "raise" });
+  }
+
+  /** All that more replicas depend on: which brokers and topics there are, and what is in sync. */
+  #look(): string {
+    const topics = [...INTERNAL_TOPICS].map((name) => {
+      const topic = this.#options.image.topicByName(name);
+      return topic === undefined ? "" : `${topic.id} ${fewestInSync(topic)}`;
+    });
+    return [...this.#alive(), ...topics].join();
   }
 
   #alive(): NodeId[] {
@@ -221,11 +248,14 @@ class InternalTopics implements Actor<Message> {
   /** Each topic is looked after by the leader of its first partition. */
   #raise(): void {
     const { image, nodeId } = this.#options;
-    const topics = [...INTERNAL_TOPICS].flatMap((name) => {
+    const own = [...INTERNAL_TOPICS].flatMap((name) => {
       const topic = image.topicByName(name);
-      if (topic?.partitions[0]?.leader !== nodeId) return [];
+      return topic?.partitions[0]?.leader === nodeId ? [topic] : [];
+    });
+    for (const topic of own) this.#raiseMinInsyncReplicas(topic);
+    const topics = own.flatMap((topic) => {
       const partitions = this.#lacking(topic);
-      return partitions.length === 0 ? [] : [{ name, partitions }];
+      return partitions.length === 0 ? [] : [{ name: topic.name, partitions }];
     });
     if (topics.length === 0) return;
     const timeoutMs = this.#options.config().requestTimeoutMs;
@@ -234,6 +264,30 @@ class InternalTopics implements Actor<Message> {
       timeoutMs,
       (replyTo) => decide(ALTER_PARTITION_REASSIGNMENTS, { timeoutMs, topics }, replyTo),
       (result) => ({ kind: "raised", result }),
+    );
+  }
+
+  /** A topic that was made with fewer replicas asks for fewer in sync than it should: no longer. */
+  #raiseMinInsyncReplicas(topic: TopicImage): void {
+    const { image, config: configOf, controller } = this.#options;
+    const config = configOf();
+    const wanted = Math.min(planOf(topic.name, config).minInsyncReplicas, fewestInSync(topic));
+    const own = image.configs(CONFIG_RESOURCE.topic, topic.name).get(MIN_INSYNC_REPLICAS);
+    const present = own === undefined ? config.topicDefaults.minInsyncReplicas : Number(own);
+    if (wanted <= present) return;
+    const request = {
+      resources: [{
+        resourceType: CONFIG_RESOURCE.topic,
+        resourceName: topic.name,
+        configs: [{ name: MIN_INSYNC_REPLICAS, configOperation: SET, value: String(wanted) }],
+      }],
+      validateOnly: false,
+    };
+    this.#context.ask<Decide, Committed<IncrementalAlterConfigsResponse>>(
+      controller,
+      config.requestTimeoutMs,
+      (replyTo) => decide(INCREMENTAL_ALTER_CONFIGS, request, replyTo),
+      (result) => ({ kind: "configured", result }),
     );
   }
 
@@ -255,13 +309,31 @@ class InternalTopics implements Actor<Message> {
 
   #raised(result: AskResult<Committed<AlterPartitionReassignmentsResponse>>): void {
     const response = result.kind === "reply" ? result.reply.response : undefined;
-    const error = response?.errorCode ?? ErrorCode.REQUEST_TIMED_OUT;
-    if (error === ErrorCode.NONE) return;
-    this.#context.environment.logger.log("warn", "internal topics not given more replicas", {
-      reason: errorName(error),
-    });
+    const errors = response === undefined ? [ErrorCode.REQUEST_TIMED_OUT] : [
+      response.errorCode,
+      ...response.responses.flatMap(({ partitions }) => partitions.map((one) => one.errorCode)),
+    ];
+    this.#again("internal topics not given more replicas", errors);
+  }
+
+  #configured(result: AskResult<Committed<IncrementalAlterConfigsResponse>>): void {
+    const response = result.kind === "reply" ? result.reply.response : undefined;
+    const errors = response?.responses.map(({ errorCode }) => errorCode);
+    this.#again("internal topic not configured", errors ?? [ErrorCode.REQUEST_TIMED_OUT]);
+  }
+
+  /** Tries later again what has failed. */
+  #again(event: string, errors: readonly number[]): void {
+    const error = errors.find((one) => one !== ErrorCode.NONE);
+    if (error === undefined) return;
+    this.#context.environment.logger.log("warn", event, { reason: errorName(error) });
     this.#context.startTimer("raise", RAISE_AGAIN_MS, { kind: "raise" });
   }
+}
+
+/** Of the partitions of a topic, how many replicas are in sync where they are fewest. */
+function fewestInSync({ partitions }: TopicImage): number {
+  return partitions.reduce((fewest, { isr }) => Math.min(fewest, isr.length), Infinity);
 }
 
 function answer(replyTo: Ref<TopicEnsured>, error: ErrorCode = ErrorCode.NONE): void {
