@@ -7,13 +7,17 @@ import { batchOf, beginProduce } from "./broker_world.ts";
 import { descriptorsMax, TestProcess } from "./processes/spawn.ts";
 import { TestClient } from "./test_client.ts";
 
-const BYTES_PER_CONNECTION_MAX = 16 * 1024;
+const BYTES_PER_CONNECTION_MAX = 20 * 1024;
 /** What the garbage collector may be behind, whatever the number of connections. */
 const SLACK_BYTES = 8 << 20;
 /** Descriptors that a process needs besides its connections. */
 const OTHER_DESCRIPTORS = 300;
 
 const connections = Math.min(10_000, descriptorsMax() - OTHER_DESCRIPTORS);
+
+function portOf(address: string): number {
+  return Number(address.split(":")[1]);
+}
 
 async function connected(port: number): Promise<TestClient> {
   const client = new TestClient();
@@ -24,7 +28,12 @@ async function connected(port: number): Promise<TestClient> {
   return client;
 }
 
-Deno.test(`connections: ${connections} silent ones cost 16 KiB each, and nobody else notices`, async () => {
+for (const listener of ["native", "kafka"] as const) {
+  Deno.test(`connections: ${connections} silent ones, ${listener}, cost 20 KiB each at most, and nobody else notices`, () =>
+    crowded(listener));
+}
+
+async function crowded(listener: "native" | "kafka"): Promise<void> {
   const data = await Deno.makeTempDir();
   const node = new TestProcess(
     "node_process.ts",
@@ -32,14 +41,14 @@ Deno.test(`connections: ${connections} silent ones cost 16 KiB each, and nobody 
     ["--v8-flags=--expose-gc"],
   );
   try {
-    const { address } = await node.line<{ address: string }>();
-    const port = Number(address.split(":")[1]);
-    const victim = await connected(port);
+    const { address, kafka } = await node.line<{ address: string; kafka: string }>();
+    const victim = await connected(portOf(address));
     const topic = { name: "orders", numPartitions: 1, replicationFactor: 1 };
     await victim.begin(CREATE_TOPICS, { timeoutMs: 10_000, topics: [topic] }).settled();
     const before = (await node.next<{ rss: number }>()).rss;
 
-    const crowd = new TestProcess("silent_clients.ts", [String(port), String(connections)]);
+    const port = String(portOf(listener === "kafka" ? kafka : address));
+    const crowd = new TestProcess("silent_clients.ts", [port, String(connections), listener]);
     let isOpen = false;
     const opened = crowd.line<{ opened: number; refused: string }>().finally(() => isOpen = true);
     let sent = 0;
@@ -71,4 +80,4 @@ Deno.test(`connections: ${connections} silent ones cost 16 KiB each, and nobody 
   } finally {
     await Deno.remove(data, { recursive: true });
   }
-});
+}

@@ -1,5 +1,5 @@
 /**
- * A node in a process of its own, for tests that measure or kill it: prints its address, then, for
+ * A node in a process of its own, for tests that measure or kill it: prints its addresses, then, for
  * each line that comes in, what it holds. Ends with its standard input.
  *
  * Arguments: data folder, then properties as key=value.
@@ -12,7 +12,7 @@ const node = await startNode({
   native: { port: 0 },
   properties: Object.fromEntries(properties.map((text) => text.split("=") as [string, string])),
 });
-console.log(JSON.stringify({ address: node.address }));
+console.log(JSON.stringify({ address: node.address, kafka: node.kafka }));
 node.failed.then((reason) => {
   console.log(JSON.stringify({ failed: reason }));
   Deno.exit(3);

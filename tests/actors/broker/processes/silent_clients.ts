@@ -2,13 +2,17 @@
  * Many connections that say nothing, or only who they are: opens them, prints how many, and keeps
  * them until its standard input ends.
  *
- * Arguments: port, number.
+ * Arguments: port, number, `native` or `kafka`.
  */
 import { NATIVE_HANDSHAKE } from "../../../../net/handshake.ts";
+import { API_VERSIONS } from "../../../../net/messages/api_versions.ts";
+import { kafkaFrame } from "../kafka_test_client.ts";
 import { HANDSHAKE, requestFrame } from "../test_client.ts";
 
 const [port, count] = Deno.args.map(Number);
-const handshake = requestFrame(NATIVE_HANDSHAKE, HANDSHAKE);
+const greeting = Deno.args[2] === "kafka"
+  ? kafkaFrame(API_VERSIONS, { clientSoftwareName: "silent", clientSoftwareVersion: "1" }, 3)
+  : requestFrame(NATIVE_HANDSHAKE, HANDSHAKE);
 const connections: Deno.TcpConn[] = [];
 const BATCH = 200;
 let refused = "";
@@ -26,7 +30,7 @@ while (connections.length < count! && refused === "") {
   // Every second one says who it is.
   await Promise.all(
     connections.slice(-BATCH).filter((_, index) => index % 2 === 0).map(async (connection) => {
-      await connection.write(handshake);
+      await connection.write(greeting);
       await connection.read(new Uint8Array(2048));
     }),
   );
