@@ -2,8 +2,9 @@
  * One connection in Kafka's wire protocol: requests, and their responses in the same order.
  *
  * Owns the order. Requests begin in the order in which they came. Those that do little, or wait for
- * others, are worked on side by side, so that a long poll keeps nothing from happening; each reply
- * still waits for those before it, as clients rely on. What changes the cluster has the connection
+ * others, are worked on side by side, so that a long poll keeps nothing from happening, but
+ * none before what it must see (side_by_side.ts); each reply still waits for those before it, as
+ * clients rely on. What changes the cluster has the connection
  * for itself until it is answered, as everything has in Kafka: a client may count on it. A fetch
  * begins when it is the next to be answered, so that no records wait in memory behind a long poll.
  *
@@ -35,7 +36,7 @@ import {
   type SessionMessage,
   type SessionOptions,
 } from "./session.ts";
-import { isFetch, isSideBySide } from "./side_by_side.ts";
+import { isAfter, isFetch, isSideBySide } from "./side_by_side.ts";
 
 /** A client's words about itself are cut off here in logs. */
 const SOFTWARE_CHARS_MAX = 64;
@@ -58,6 +59,8 @@ export function kafkaSessionActor(options: SessionOptions): Behaviour<never> {
 class KafkaSession extends Session {
   /** Of requests that have begun, in order. */
   readonly #replies = new FifoQueue<Reply>();
+  /** By API, how many have begun and not ended. */
+  readonly #working = new Map<number, number>();
   /** The request begun last wants to be alone. */
   #isAlone = false;
   #isServing = false;
@@ -86,7 +89,11 @@ class KafkaSession extends Session {
   protected override mayHandle(frame: Frame): boolean {
     if (!this.#isServing) return false;
     if (this.#replies.isEmpty) return true;
-    return !this.#isAlone && isSideBySide(readInt16(frame.source, frame.start));
+    if (this.#isAlone) return false;
+    const apiKey = readInt16(frame.source, frame.start);
+    const before = isAfter(apiKey);
+    if (before !== undefined && (this.#working.get(before) ?? 0) > 0) return false;
+    return isSideBySide(apiKey);
   }
 
   protected override handleFrame(frame: Frame): void {
@@ -151,11 +158,13 @@ class KafkaSession extends Session {
       sent: undefined,
     };
     this.#replies.push(reply);
+    this.#working.set(api.key, (this.#working.get(api.key) ?? 0) + 1);
     return reply;
   }
 
   #due(reply: Reply, response: unknown, sent: (() => void) | undefined): void {
     reply.isDue = true;
+    this.#working.set(reply.api.key, (this.#working.get(reply.api.key) ?? 0) - 1);
     reply.response = response;
     reply.sent = sent;
     this.#sendDue();

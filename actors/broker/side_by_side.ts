@@ -1,10 +1,15 @@
 /**
  * Which requests of one Kafka connection may be worked on at the same time.
  *
- * A broker of Kafka works on one request of a connection at a time, and clients may rely on it. To
- * wait is needless for requests that take effect in the order in which they begin, as they pass
- * through the same partition or coordinator, and for small questions; it would make produce
- * requests wait for each other's replication, and heartbeats for a fetch.
+ * A broker of Kafka works on one request of a connection at a time, and clients may rely on it: they
+ * see what they have written. To wait is needless for requests that take effect in the order in
+ * which they begin, as they pass through the same partition or coordinator, and for small questions;
+ * it would make produce requests wait for each other's replication, and heartbeats for a fetch. A
+ * coordinator answers OffsetFetch with what it has begun to store, once that is stored. What only
+ * shows once it is replicated, or when all members have come, is waited for by those who look.
+ *
+ * In the native encoding there is no such order: answers come as they are ready, and a client that
+ * wants one request to see another's effect awaits that, as this project's does.
  *
  * @module
  */
@@ -43,6 +48,17 @@ const SIDE_BY_SIDE: ReadonlySet<number> = new Set(
 /** Whether a request may begin before those before it were answered. */
 export function isSideBySide(apiKey: number): boolean {
   return SIDE_BY_SIDE.has(apiKey);
+}
+
+/** What a request waits for: it would not see the effect of those, or be refused for their sake. */
+const AFTER: ReadonlyMap<number, number> = new Map([
+  [LIST_OFFSETS.key, PRODUCE.key],
+  [OFFSET_COMMIT.key, SYNC_GROUP.key],
+]);
+
+/** The API whose requests must all have ended before one of this begins, if there is one. */
+export function isAfter(apiKey: number): number | undefined {
+  return AFTER.get(apiKey);
 }
 
 /** Whether others may begin before this one was answered, though it waits for those before it. */
