@@ -5,6 +5,7 @@
  * @module
  */
 
+import type { Timestamp } from "../../../storage/bytes/ids.ts";
 import { ErrorCode } from "../../../net/messages/errors.ts";
 import type { DescribedGroup } from "../../../net/messages/describe_groups.ts";
 import type { ListedGroup } from "../../../net/messages/list_groups.ts";
@@ -52,6 +53,9 @@ type AdminRequest =
   | ListGroups;
 
 const MINUTE_MS = 60_000;
+
+/** Before offsets of a topic that is gone are deleted again, where that has failed. */
+const FORGET_AGAIN_MS = 1000;
 
 /** Kafka's number for "no operations were asked for". */
 const NO_OPERATIONS = -2147483648;
@@ -236,17 +240,32 @@ export class GroupAdmin {
 
   /** Nobody can go on where a topic was that is gone. */
   topicsRemoved(topics: readonly TopicImage[]): void {
-    const { offsets } = this.#options;
+    const now = this.#options.context.now();
+    for (const { name } of topics) this.#forgetTopic(name, now);
+  }
+
+  /** Forgets what was committed of a topic until it went, and not what is of another of its name. */
+  #forgetTopic(name: string, wentAt: Timestamp): void {
+    const { context, offsets, metrics } = this.#options;
+    const isThereAgain = context.image.topicByName(name) !== undefined;
     const records: OffsetCommitRecord[] = [];
     for (const groupId of offsets.groups()) {
-      for (const { name } of topics) {
-        for (const partition of offsets.partitionsOf(groupId, name)) {
-          records.push(offsetCommitRecord(groupId, name, partition, null));
-        }
+      for (const partition of offsets.partitionsOf(groupId, name)) {
+        const { commitTimestamp } = offsets.get(groupId, name, partition) ?? {};
+        if (isThereAgain && (commitTimestamp === undefined || commitTimestamp > wentAt)) continue;
+        records.push(offsetCommitRecord(groupId, name, partition, null));
       }
     }
-    this.#options.metrics.offsetDeletions.add(records.length);
-    this.#writeAll(chunked(records));
+    metrics.offsetDeletions.add(records.length);
+    for (const written of chunked(records)) {
+      const done = (error: ErrorCode) => {
+        if (error === ErrorCode.NONE) return;
+        context.startTimer(`gone\0${name}`, FORGET_AGAIN_MS, () => {
+          this.#forgetTopic(name, wentAt);
+        });
+      };
+      context.write({ records: written, done });
+    }
   }
 
   #writeAll(chunks: readonly (readonly OffsetCommitRecord[])[]): void {

@@ -165,6 +165,24 @@ Deno.test("admin: the offsets that a transaction has pending go with their topic
   assertEquals(stage.offset(), undefined);
 });
 
+Deno.test("admin: the offsets of a topic that is gone go when they can, those of another stay", () => {
+  const stage = new Stage();
+  stage.setTopic("t", 1);
+  stage.commitOffset();
+  stage.commitOffset({ groupId: "h" });
+  stage.commitsAtOnce = false;
+  stage.removeTopic("t");
+  stage.fail();
+  stage.commitsAtOnce = true;
+  assertEquals(stage.offset(), 5);
+  stage.pass(500);
+  stage.setTopic("t", 1);
+  stage.commitOffset({ groupId: "h" });
+  stage.pass(500);
+  assertEquals(stage.offset(), undefined);
+  assertEquals(stage.folded().offsets.get("h", "t", 0)?.offset, 5);
+});
+
 Deno.test("admin: an offset that a transaction has pending can be deleted", () => {
   const stage = new Stage();
   stage.commitInTransaction();
