@@ -64,6 +64,8 @@ export class ClassicGroup {
   newMemberAdded = false;
   /** Whether the leader's assignment for this generation is on its way to the log. */
   isAssigning = false;
+  /** The names of protocols that all members speak; undefined where that is to be found out. */
+  #common: ReadonlySet<string> | undefined = new Set();
   /** Of consumers, where it can be told. */
   #subscribedTopics: ReadonlySet<string> | undefined;
 
@@ -140,6 +142,8 @@ export class ClassicGroup {
   add(member: ClassicMember, respond?: Respond<JoinGroupResponse>): void {
     const { memberId, groupInstanceId } = member;
     if (groupInstanceId !== null) this.#static.set(groupInstanceId, memberId);
+    const names = namesOf(member.protocols);
+    this.#common = this.members.size === 0 ? names : this.#common?.intersection(names);
     if (this.members.size === 0) this.protocolType = member.protocolType;
     this.leader ??= memberId;
     member.awaitingJoin = respond;
@@ -149,7 +153,7 @@ export class ClassicGroup {
 
   remove(memberId: string): void {
     const member = this.members.get(memberId);
-    this.members.delete(memberId);
+    if (this.members.delete(memberId)) this.#common = undefined;
     const groupInstanceId = member?.groupInstanceId ?? null;
     if (groupInstanceId !== null && this.#static.get(groupInstanceId) === memberId) {
       this.#static.delete(groupInstanceId);
@@ -157,6 +161,14 @@ export class ClassicGroup {
     if (this.leader === memberId) this.leader = this.members.keys().next().value ?? null;
     this.pendingJoin.delete(memberId);
     this.pendingSync.delete(memberId);
+  }
+
+  /** Has a member speak what it says it speaks now. */
+  setProtocols(member: ClassicMember, protocols: readonly JoinGroupRequestProtocol[]): void {
+    const before = namesOf(member.protocols);
+    const isSame = before.symmetricDifference(namesOf(protocols)).size === 0;
+    if (!isSame) this.#common = undefined;
+    member.protocols = protocols;
   }
 
   /** Gives the place of a static member another id; who waited by the old one is fenced. */
@@ -192,13 +204,15 @@ export class ClassicGroup {
     return protocols.some(({ name }) => common.has(name));
   }
 
-  #commonProtocols(): Set<string> {
+  #commonProtocols(): ReadonlySet<string> {
+    if (this.#common !== undefined) return this.#common;
     let common: Set<string> | undefined;
     for (const { protocols } of this.members.values()) {
-      const names = new Set(protocols.map(({ name }) => name));
+      const names = namesOf(protocols);
       common = common === undefined ? names : common.intersection(names);
     }
-    return common ?? new Set();
+    this.#common = common ?? new Set();
+    return this.#common;
   }
 
   /** The protocol with the most votes among those that all speak; null without members. */
@@ -304,4 +318,8 @@ export class ClassicGroup {
       })),
     };
   }
+}
+
+function namesOf(protocols: readonly JoinGroupRequestProtocol[]): Set<string> {
+  return new Set(protocols.map(({ name }) => name));
 }

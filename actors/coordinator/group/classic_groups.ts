@@ -216,15 +216,15 @@ export class ClassicGroups {
   }
 
   #update(group: ClassicGroup, member: ClassicMember, { request, respond }: Joining): void {
-    this.#take(member, request);
+    this.#take(group, member, request);
     // Of two requests of one member the later counts.
     group.answerJoin(member, failedJoin(ErrorCode.REBALANCE_IN_PROGRESS, member.memberId));
     member.awaitingJoin = respond;
     this.#rebalances.rebalanceOrComplete(group);
   }
 
-  #take(member: ClassicMember, request: JoinGroupRequest): void {
-    member.protocols = request.protocols;
+  #take(group: ClassicGroup, member: ClassicMember, request: JoinGroupRequest): void {
+    group.setProtocols(member, request.protocols);
     member.rebalanceTimeoutMs = rebalanceTimeoutOf(request);
     member.sessionTimeoutMs = request.sessionTimeoutMs;
   }
@@ -237,7 +237,7 @@ export class ClassicGroups {
     const instanceId = request.groupInstanceId as string;
     const member = group.replaceStatic(instanceId, oldId, newId);
     this.#rebalances.forget(group, before);
-    this.#take(member, request);
+    this.#take(group, member, request);
     this.#rebalances.heard(group, member);
     member.awaitingJoin = respond;
     switch (group.state) {
@@ -269,7 +269,7 @@ export class ClassicGroups {
         const instanceId = member.groupInstanceId as string;
         group.answerJoin(member, failedJoin(error, ""));
         const restored = group.replaceStatic(instanceId, memberId, before.memberId);
-        restored.protocols = before.protocols;
+        group.setProtocols(restored, before.protocols);
         restored.rebalanceTimeoutMs = before.rebalanceTimeoutMs;
         restored.sessionTimeoutMs = before.sessionTimeoutMs;
         this.#rebalances.forget(group, member);

@@ -10,6 +10,7 @@
 
 import type { Uuid } from "../../../storage/bytes/ids.ts";
 import { type Assignment, NO_PARTITIONS } from "./assignment.ts";
+import { LeastLoaded } from "./least_loaded.ts";
 
 /** A member to assign to. */
 export interface AssignedMember {
@@ -135,24 +136,33 @@ function assignDifferent(
     const takers = members.filter(({ topicIds }) => topicIds.has(topicId));
     takersOf.set(topicId, takers.map(({ memberId }) => memberId));
   }
-  const leastOf = (topicId: Uuid) =>
-    (takersOf.get(topicId) as string[]).reduce((a, b) => load(b) < load(a) ? b : a);
+  const leastOf = (topicId: Uuid) => new LeastLoaded(takersOf.get(topicId) ?? [], load);
   // Topics that few want come first: who takes them has no choice.
-  const scarce = [...open.left()].sort((a, b) =>
-    (takersOf.get(a.topicId)?.length ?? 0) - (takersOf.get(b.topicId)?.length ?? 0)
+  const scarce = [...Map.groupBy(open.left(), ({ topicId }) => topicId)].sort(([a], [b]) =>
+    (takersOf.get(a)?.length ?? 0) - (takersOf.get(b)?.length ?? 0)
   );
-  for (const { topicId, partition } of scarce) move(leastOf(topicId), topicId, partition);
+  for (const [topicId, partitions] of scarce) {
+    const least = leastOf(topicId);
+    for (const { partition } of partitions) {
+      const to = least.first as string;
+      move(to, topicId, partition);
+      least.changed(to);
+    }
+  }
   // Each move brings two loads nearer to each other: that ends.
   for (let moved = true; moved;) {
     moved = false;
     for (const [topicId, ofTopic] of owners) {
+      const least = leastOf(topicId);
       for (let partition = 0; partition < ofTopic.length; partition++) {
         const from = ofTopic[partition] as string;
-        const to = leastOf(topicId);
+        const to = least.first as string;
         if (load(from) - load(to) < 2) continue;
         drop(targets, from, topicId, partition);
         loads.set(from, load(from) - 1);
         move(to, topicId, partition);
+        least.changed(from);
+        least.changed(to);
         moved = true;
       }
     }

@@ -290,6 +290,14 @@ class Play {
       if (state === "PreparingRebalance") assertEquals(awaitingSync, undefined);
       assert(!group.pendingJoin.has(memberId), "who has joined is awaited");
     }
+    for (const name of ["p0", "p1", "p2"]) {
+      if (members.size === 0) break;
+      const isCommon = members.values().every(({ protocols }) =>
+        protocols.some((protocol) => protocol.name === name)
+      );
+      const protocol = { name, metadata: bytes("") };
+      assertEquals(group.supports("consumer", [protocol]), isCommon);
+    }
     for (const memberId of group.pendingSync) assert(members.has(memberId) || state === "Stable");
   }
 
