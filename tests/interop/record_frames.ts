@@ -1,7 +1,7 @@
 /**
  * Records what real clients send, and what a node answers them, into
  * tests/net/golden/client_frames.jsonl: the seeds of tests/net/kafka/client_frames_test.ts and of
- * the attacks on Kafka's port (tests/properties/kafka_port_test.ts).
+ * the attacks on Kafka's port (tests/properties/kafka_frames_test.ts).
  *
  * Runs each client's script of trials against a node of its own. Of each client, API and version
  * two requests are kept, the shortest and the longest that is short; of each API and version two
