@@ -48,11 +48,14 @@ const logDirs = command({
       const bytes = logs.reduce((sum, { sizeInBytes }) => sum + sizeInBytes, 0);
       const room = usableBytes < 0 ? "" : `  usable ${usableBytes}`;
       terminal.output.writeLine(`broker ${nodeId}  ${path}  bytes ${bytes}${room}`);
-      const rows = logs.toSorted((a, b) => b.sizeInBytes - a.sizeInBytes);
+      const filled = logs.filter(({ sizeInBytes }) => sizeInBytes > 0);
+      const rows = filled.toSorted((a, b) => b.sizeInBytes - a.sizeInBytes);
       for (const { topic, partition, sizeInBytes, offsetLag } of rows) {
         const lag = offsetLag > 0 ? `  lag ${offsetLag}` : "";
         terminal.output.writeLine(`  ${topic}-${partition}  bytes ${sizeInBytes}${lag}`);
       }
+      const empty = logs.length - filled.length;
+      if (empty > 0) terminal.output.writeLine(`  ${empty} more, empty`);
     }
   },
 });
