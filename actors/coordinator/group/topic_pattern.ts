@@ -2,8 +2,9 @@
  * The regular expressions by which members subscribe to topics (KIP-848), in the syntax of RE2 as
  * far as topic names need it: literals, `.`, classes, `\d \w \s`, groups, `|`, `* + ? {m,n}`.
  *
- * Matched in time that is linear in the name, whatever the expression: a client must not be able to
- * keep the broker busy. A whole name must match. Without captures greedy and lazy are the same.
+ * Matched in time that is linear in the name, whatever the expression, and mostly by what is known
+ * from other names: a client must not be able to keep the broker busy. A whole name must match.
+ * Without captures greedy and lazy are the same.
  *
  * @module
  */
@@ -35,14 +36,31 @@ interface State {
   other: number;
 }
 
+/** All states that a name may be in after some of its characters. */
+interface Situation {
+  /** Those that wait for something: in rising order, each once. */
+  readonly states: Uint16Array;
+  /** What each character that was seen here leads to. */
+  readonly next: Map<number, Situation>;
+  /** Whether a name that ends here matches; undefined while nobody has asked. */
+  isMatch: boolean | undefined;
+}
+
 const PATTERN_LENGTH_MAX = 1000;
-const STATES_MAX = 10_000;
+/** As many as a text of that length makes, if it repeats little. */
+const STATES_MAX = 1000;
 const REPEAT_MAX = 1000;
+/** So many are kept: names are alike, and what is known of one helps with the next. */
+const SITUATIONS_MAX = 500;
 
 /** A compiled pattern. */
 export class TopicPattern {
   readonly #states: State[] = [];
-  readonly #first: number;
+  readonly #begin: Situation;
+  readonly #situations = new Map<string, Situation>();
+  /** The look around in which a state was last entered. */
+  readonly #entered: Uint32Array;
+  #look = 0;
 
   /** @throws {InvalidPatternError} */
   constructor(pattern: string) {
@@ -52,39 +70,73 @@ export class TopicPattern {
     }
     const tree = new Parser(pattern).parse();
     const match = this.#add({ kind: "match", next: -1, other: -1 });
-    this.#first = this.#compile(tree, match, pattern);
+    const first = this.#compile(tree, match, pattern);
+    this.#entered = new Uint32Array(this.#states.length);
+    this.#begin = this.#situation(this.#reached([first], "start"));
   }
 
   /** Whether all of a name matches. */
   matches(name: string): boolean {
-    let current = new Set<number>();
-    this.#enter(current, this.#first, 0, name.length);
+    let at = this.#begin;
     for (let index = 0; index < name.length; index++) {
-      const next = new Set<number>();
-      for (const at of current) {
-        const { kind, test, next: to } = this.#states[at] as State;
-        if (kind === "test" && test!(name.charCodeAt(index))) {
-          this.#enter(next, to, index + 1, name.length);
-        }
-      }
-      if (next.size === 0) return false;
-      current = next;
+      const code = name.charCodeAt(index);
+      at = at.next.get(code) ?? this.#read(at, code);
+      if (at.states.length === 0) return false;
     }
-    return current.values().some((at) => this.#states[at]!.kind === "match");
+    if (name.length === 0) return this.#isMatch(at, true);
+    return at.isMatch ??= this.#isMatch(at, false);
   }
 
-  /** Adds a state, and those reached from it without reading. */
-  #enter(into: Set<number>, first: number, index: number, length: number): void {
-    const stack = [first];
-    while (stack.length > 0) {
-      const at = stack.pop() as number;
-      if (into.has(at)) continue;
-      into.add(at);
+  #isMatch({ states }: Situation, isEmpty: boolean): boolean {
+    const reached = this.#reached(states, isEmpty ? "both" : "end");
+    return reached.some((at) => this.#states[at]!.kind === "match");
+  }
+
+  /** What a character leads to. */
+  #read(from: Situation, code: number): Situation {
+    const read: number[] = [];
+    for (const at of from.states) {
+      const { kind, test, next } = this.#states[at] as State;
+      if (kind === "test" && test!(code)) read.push(next);
+    }
+    const to = this.#situation(this.#reached(read, "within"));
+    from.next.set(code, to);
+    return to;
+  }
+
+  #situation(reached: readonly number[]): Situation {
+    const states = Uint16Array.from(reached).sort();
+    const key = String.fromCharCode(...states);
+    const known = this.#situations.get(key);
+    if (known !== undefined) return known;
+    if (this.#situations.size >= SITUATIONS_MAX) {
+      this.#situations.clear();
+      this.#begin.next.clear();
+    }
+    const situation = { states, next: new Map(), isMatch: undefined };
+    this.#situations.set(key, situation);
+    return situation;
+  }
+
+  /** The states that wait for something, reached without reading at a place of the name. */
+  #reached(from: Iterable<number>, place: "start" | "within" | "end" | "both"): number[] {
+    if (this.#look === 0xffffffff) this.#entered.fill(this.#look = 0);
+    const look = ++this.#look;
+    const isStart = place === "start" || place === "both";
+    const isEnd = place === "end" || place === "both";
+    const waiting: number[] = [];
+    const stack = [...from];
+    for (let at = stack.pop(); at !== undefined; at = stack.pop()) {
+      if (this.#entered[at] === look) continue;
+      this.#entered[at] = look;
       const { kind, next, other } = this.#states[at] as State;
       if (kind === "split") stack.push(other, next);
-      else if (kind === "start" && index === 0) stack.push(next);
-      else if (kind === "end" && index === length) stack.push(next);
+      else if (kind === "start") {
+        if (isStart) stack.push(next);
+      } else if (kind === "end" && isEnd) stack.push(next);
+      else waiting.push(at);
     }
+    return waiting;
   }
 
   #add(state: State): number {

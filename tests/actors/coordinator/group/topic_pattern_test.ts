@@ -31,6 +31,16 @@ Deno.test("topic pattern: no expression keeps the broker busy", () => {
   assert(!new TopicPattern("(a*)*(a|a)*(a?){50}b").matches("a".repeat(249)));
 });
 
+Deno.test("topic pattern: what is known of names is forgotten when it is too much", () => {
+  // Each of the last ten characters may have been the a: over a thousand situations.
+  const [compiled, own] = [new TopicPattern(".*a.{9}"), /^.*a.{9}$/];
+  const names = fc.string({ unit: fc.constantFrom("a", "b"), minLength: 100, maxLength: 200 });
+  fc.assert(
+    fc.property(names, (one) => assertEquals(compiled.matches(one), own.test(one))),
+    { numRuns: 200 },
+  );
+});
+
 Deno.test("topic pattern: what is not understood is refused", () => {
   for (
     const text of ["(", ")", "a**", "*a", "[a", "[b-a]", "\\1", "\\q", "(?=a)", "a{3,2}", "\\"]
@@ -39,6 +49,8 @@ Deno.test("topic pattern: what is not understood is refused", () => {
   }
   assertThrows(() => new TopicPattern("((((a{1000}){1000}){1000}))"), InvalidPatternError);
   assertThrows(() => new TopicPattern("a".repeat(1001)), InvalidPatternError);
+  // A broker that looks at each name in each of so many states does nothing else.
+  assertThrows(() => new TopicPattern("(.?){600}"), InvalidPatternError);
 });
 
 Deno.test("topic pattern: anchors, names and classes as RE2 knows them", () => {
