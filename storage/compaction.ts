@@ -40,7 +40,7 @@ export interface CompactionOptions {
   readonly from: Offset;
   readonly to: Offset;
   readonly now: Timestamp;
-  /** Bytes of memory for the map of keys (`log.cleaner.dedupe.buffer.size`). */
+  /** Bytes of memory for the map of keys (`log.cleaner.dedupe.buffer.size`), at least for one. */
   readonly mapBytesMax: number;
   /** Bytes that are read and written at a time (`log.cleaner.io.buffer.size`). */
   readonly bufferBytes: number;
@@ -62,6 +62,8 @@ export interface CompactionSummary {
   readonly sizeAfter: number;
   /** Keys that were told apart. */
   readonly keys: number;
+  /** Whether there was no memory for more of them: the next run goes on from there. */
+  readonly mapFull: boolean;
   /** Batches whose records nobody can read: they stay as they are. */
   readonly unreadableBatches: number;
 }
@@ -192,9 +194,7 @@ export class Compaction {
       case "batch":
         if (input.batch.baseOffset >= this.#options.to) return this.#mapped();
         this.#bytesRead += input.batch.sizeInBytes;
-        if (this.#mapBatch(input.batch)) return MORE;
-        this.#mapEnd = input.batch.baseOffset;
-        return this.#mapped();
+        return this.#mapBatch(input.batch) ? MORE : this.#mapped();
     }
   }
 
@@ -225,7 +225,7 @@ export class Compaction {
     if (this.#end === undefined) wake();
   }
 
-  /** Notes the keys of a batch. Returns whether there was room for all. */
+  /** Notes the keys of a batch. Returns whether there was room for all; else the map ends there. */
   #mapBatch(batch: BatchView): boolean {
     if (batch.isControl) {
       this.#transactions.control(batch, () => {});
@@ -248,7 +248,10 @@ export class Compaction {
         const offset = baseOffset + walk.offsetDelta;
         if (walk.keyLength < 0 || offset < from) continue;
         const previous = this.#map.put(body, walk.keyStart, walk.keyLength, offset);
-        if (previous === NO_ROOM) return false;
+        if (previous === NO_ROOM) {
+          this.#mapEnd = offset;
+          return false;
+        }
         this.#latest?.moved(previous, offset);
       }
     } catch (error) {
@@ -260,8 +263,7 @@ export class Compaction {
   }
 
   #mapped(): CompactionStep {
-    const { from, now, decompressedBytesMax = DECOMPRESSED_BATCH_BYTES_MAX } = this.#options;
-    if (this.#mapEnd <= from) return this.#stop("the map has no room for one batch");
+    const { now, decompressedBytesMax = DECOMPRESSED_BATCH_BYTES_MAX } = this.#options;
     const { deleteRetentionMs } = this.#state.config;
     this.#filter = new CompactionFilter({
       map: this.#map,
@@ -413,8 +415,9 @@ export class Compaction {
     const count = group.segments.length;
     const isThere = index >= 0 && index + count < segments.length &&
       group.segments.every((segment, at) => segments[index + at] === segment);
-    // Retention has taken some meanwhile: the others are good as they are.
-    if (!isThere) return this.#groupDone(group, 0);
+    // Retention has taken some meanwhile. What is older than the tombstones further on is still in
+    // the others: were it said to be compacted, it would come back once they have gone.
+    if (!isThere) return this.#stop("segments were removed");
     const { sizeInBytes } = output;
     swapIn(this.#state, index, count, output.segment, this.#options.now);
     return this.#groupDone(group, sizeInBytes);
@@ -441,6 +444,7 @@ export class Compaction {
       sizeBefore: this.#sizeBefore,
       sizeAfter: this.#sizeAfter,
       keys: this.#map.size,
+      mapFull: this.#mapEnd < this.#options.to,
       unreadableBatches: this.#filter?.unreadable ?? 0,
     });
   }

@@ -125,7 +125,10 @@ export class CompactionFilter {
     const { mapEnd, now } = this.#options;
     const walk = this.#walk;
     const { baseOffset, isControl, recordsCount, lastOffsetDelta } = batch;
-    const mayGo = batch.hasDeleteHorizon && now >= batch.baseTimestamp;
+    // What could not be read before may hold what a tombstone is there to hide.
+    const mayGo = batch.hasDeleteHorizon && now >= batch.baseTimestamp && this.unreadable === 0;
+    // Past the map's end nothing was compacted yet: the time of what is there begins with that.
+    const isMapped = batch.lastOffset < mapEnd;
     const runs = this.#runs;
     runs.length = 0;
     this.#tombstones = false;
@@ -141,7 +144,7 @@ export class CompactionFilter {
           if (walk.keyLength < 0 || (walk.valueLength < 0 && mayGo)) continue;
           if (!this.#isLatest(body, walk, offset)) continue;
         }
-        if (walk.valueLength < 0) this.#tombstones = true;
+        if (walk.valueLength < 0 && isMapped) this.#tombstones = true;
       }
       kept++;
       if (walk.timestampDelta > maxDelta) maxDelta = walk.timestampDelta;

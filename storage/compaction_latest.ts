@@ -39,8 +39,20 @@ export class LatestRecords {
 
   /** What cannot be read may be the latest of some key. */
   keep(firstOffset: Offset, lastOffset: Offset): void {
-    const last = Math.min(lastOffset - this.#from, this.#bits.length * 8 - 1);
-    for (let bit = Math.max(0, firstOffset - this.#from); bit <= last; bit++) this.#set(bit);
+    const bits = this.#bits;
+    const first = Math.max(0, firstOffset - this.#from);
+    const last = Math.min(lastOffset - this.#from, bits.length * 8 - 1);
+    if (first > last) return;
+    const firstByte = first >>> 3;
+    const lastByte = last >>> 3;
+    const head = 0xff << (first & 7);
+    const tail = 0xff >>> (7 - (last & 7));
+    if (firstByte === lastByte) bits[firstByte]! |= head & tail;
+    else {
+      bits[firstByte]! |= head;
+      bits.fill(0xff, firstByte + 1, lastByte);
+      bits[lastByte]! |= tail;
+    }
   }
 
   has(offset: Offset): boolean {

@@ -289,16 +289,15 @@ export class Log {
   }
 
   /**
-   * What compaction would find, after one that ended at `firstDirty`.
+   * What compaction would find, after one that ended at `firstDirty`. Where the log was cut since,
+   * that is the caller's to lower.
    *
    * @throws {DiskError} @throws {CorruptLogError}
    */
   compactionNeed(firstDirty: Offset, lastStableOffset: Offset, now: Timestamp): CompactionNeed {
     const state = this.#state;
-    const cutTo = state.lowestEnd;
-    state.lowestEnd = Infinity;
     if (isRollOverdue(state, now)) this.roll(now);
-    return compactionNeed(state, Math.min(firstDirty, cutTo), lastStableOffset, now);
+    return compactionNeed(state, firstDirty, lastStableOffset, now);
   }
 
   /** Begins to compact; see {@link Compaction}. One run at a time. */

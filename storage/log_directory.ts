@@ -81,7 +81,7 @@ export class LogDirectory {
   readonly #recoveryPoints: Map<string, Offset>;
   readonly #logStartOffsets: Map<string, Offset>;
   readonly #highWatermarks: Map<string, Offset>;
-  readonly #compactedTo: Map<string, Offset>;
+  #compactedTo: Map<string, Offset>;
   /** Folders that the checkpoints on the disk may speak of. */
   #checkpointed: Set<string>;
   #changed = false;
@@ -148,6 +148,20 @@ export class LogDirectory {
   noteCompacted(folder: string, offset: Offset): void {
     this.#compactedTo.set(folder, offset);
     this.#changed = true;
+  }
+
+  /**
+   * A log is about to be cut at `end`, or was, before anything is appended: what comes there was
+   * not compacted. Durable on return, or a crash would have it taken for what it was once.
+   *
+   * @throws {DiskError} nothing has changed
+   */
+  noteCut(folder: string, end: Offset): void {
+    if (this.compactedTo(folder) <= end) return;
+    const lowered = new Map(this.#compactedTo).set(folder, end);
+    writeOffsetCheckpoint(this.disk, CLEANER_CHECKPOINT, lowered);
+    this.#compactedTo = lowered;
+    this.#checkpointed = this.#checkpointed.union(lowered);
   }
 
   /** The log is gone. */

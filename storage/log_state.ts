@@ -98,8 +98,6 @@ export class LogState {
   readonly hotTail: HotTail;
   /** How often records were taken from the end. */
   truncations = 0;
-  /** The lowest end that the log was cut to since somebody asked. */
-  lowestEnd: Offset = Infinity;
   /** Whether the folder is marked as that of a log in which offsets may be missing. */
   hasGaps: boolean;
   /** When the oldest record that is not flushed was appended. */

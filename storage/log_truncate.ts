@@ -149,7 +149,6 @@ function followEnd(state: LogState): void {
   // A cut takes whole batches, and a batch may begin before the log start offset.
   state.logStartOffset = Math.min(state.logStartOffset, logEndOffset);
   if (state.epochs.truncateFromEnd(logEndOffset)) state.epochChanges++;
-  state.lowestEnd = Math.min(state.lowestEnd, logEndOffset);
   state.snapshots.truncateFromEnd(logEndOffset);
   state.dropProducersAbove(logEndOffset);
   state.namesChanged = true;

@@ -40,6 +40,8 @@ export interface FollowingOptions {
   readonly self: Ref<TakeFetched>;
   readonly troubles: Troubles;
   now(): Timestamp;
+  /** The log is about to be cut there, or was. @throws {DiskError} and it must not be */
+  noteCut(end: Offset): void;
 }
 
 interface Asker {
@@ -184,21 +186,24 @@ export class Following {
 
   /** Cuts the log, and says so where that takes what was taken for committed. */
   cut(point: Offset, log: Log): void {
-    const { replica, troubles, now } = this.#options;
+    const { replica, troubles, now, noteCut } = this.#options;
     const before = replica.highWatermark;
-    log.truncateTo(point, now());
+    noteCut(point);
+    // A cut takes whole batches: it may end before the point.
+    noteCut(log.truncateTo(point, now()));
     replica.logChanged();
     if (log.logEndOffset >= before) return;
     troubles.warn("truncated below the high watermark", `from ${before} to ${log.logEndOffset}`);
   }
 
   #startAnew(leaderStart: Offset, leaderEnd: Offset, log: Log): string | undefined {
-    const { replica, troubles, now } = this.#options;
+    const { replica, troubles, now, noteCut } = this.#options;
     const { logStartOffset, logEndOffset } = log;
     const point = replica.startAnewPoint(leaderStart, leaderEnd);
     if (point === undefined) {
       return `the leader has ${leaderStart} to ${leaderEnd}, this log ${logStartOffset} to ${logEndOffset}`;
     }
+    noteCut(point);
     log.truncateFullyAndStartAt(point, now());
     replica.logChanged();
     troubles.warn("log started anew", `at ${point}, it held ${logStartOffset} to ${logEndOffset}`);

@@ -136,6 +136,7 @@ class PartitionActor implements Actor<PartitionMessage> {
       self: this.#self,
       troubles: this.#troubles,
       now: () => this.#now(),
+      noteCut: (end) => options.directory.noteCut(this.#folder, end),
     });
     this.#observed = makeObserved(options, this.#replica, getLog);
     options.observer?.replicaStarted(this.#observed);

@@ -78,8 +78,21 @@ export class PartitionOpening {
       case "open": {
         const { bytesScanned, bytesCut, cutReason: reason } = step.recovery;
         if (bytesCut > 0) this.#warn("cut a torn log", { bytesScanned, bytesCut, reason });
-        return { kind: "open", log: step.log };
+        return this.#opened(step.log);
       }
+    }
+  }
+
+  /** Before anything is appended: the crash may have come in the middle of a cut. */
+  #opened(log: Log): PartitionOpeningStep {
+    const { directory, folder, now } = this.#options;
+    try {
+      directory.noteCut(folder, log.logEndOffset);
+      return { kind: "open", log };
+    } catch (failure) {
+      if (!(failure instanceof DiskError)) throw failure;
+      log.close({ clean: false, now });
+      return { kind: "failed", failure };
     }
   }
 

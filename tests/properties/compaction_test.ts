@@ -1,18 +1,22 @@
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { buildTransactionMarker } from "../../storage/control_record.ts";
+import { LogDirectory } from "../../storage/log_directory.ts";
 import type { Log } from "../../storage/log.ts";
 import { MemoryDisk } from "../../storage/memory_disk.ts";
 import type { Compression } from "../../storage/compression.ts";
 import { BatchView } from "../../storage/record_batch.ts";
 import { type DecodedRecord, decodeRecords } from "../../storage/record.ts";
 import { COMPACTED, keyedBatch, runCompaction } from "../storage/compaction_fixture.ts";
-import { leader, NOW, openLog, readBatches } from "../storage/log_fixture.ts";
+import { FOLDER, leader, NOW, openLog, readBatches } from "../storage/log_fixture.ts";
 import { replayFromScratch } from "./log_model.ts";
 
 const RUNS = 150;
 const RETENTION_MS = 1000;
 const text = new TextDecoder();
+
+/** What comes over a run in one of its first slices. */
+type Meanwhile = "nothing" | "appends" | "delete-records" | "truncate";
 
 type Step =
   | {
@@ -22,10 +26,10 @@ type Step =
     compression: Compression;
   }
   | { kind: "end"; producer: number; commit: boolean }
-  | { kind: "compact"; mapKeys: number; budget: number; appendsMeanwhile: boolean }
+  | { kind: "compact"; mapKeys: number; budget: number; meanwhile: Meanwhile }
   | { kind: "wait"; ms: number }
-  | { kind: "delete-records"; share: number }
-  | { kind: "retain" | "roll" | "flush" | "reopen" | "kill" | "forget" };
+  | { kind: "delete-records" | "truncate"; share: number }
+  | { kind: "retain" | "roll" | "flush" | "note" | "reopen" | "kill" | "forget" };
 
 const maybe = (max: number) => fc.option(fc.nat(max), { freq: 6 });
 
@@ -53,13 +57,23 @@ const step: fc.Arbitrary<Step> = fc.oneof(
       kind: fc.constant("compact" as const),
       mapKeys: fc.constantFrom(4, 8, 1000),
       budget: fc.constantFrom(1, 300, 1e6),
-      appendsMeanwhile: fc.boolean(),
+      meanwhile: fc.constantFrom<Meanwhile>(
+        "nothing",
+        "appends",
+        "appends",
+        "delete-records",
+        "delete-records",
+        "truncate",
+      ),
     }),
   },
   { weight: 3, arbitrary: fc.record({ kind: fc.constant("wait" as const), ms: fc.nat(900) }) },
   {
-    weight: 1,
-    arbitrary: fc.record({ kind: fc.constant("delete-records" as const), share: fc.nat(100) }),
+    weight: 2,
+    arbitrary: fc.record({
+      kind: fc.constantFrom("delete-records" as const, "truncate" as const),
+      share: fc.nat(100),
+    }),
   },
   {
     weight: 6,
@@ -68,6 +82,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
         "retain" as const,
         "roll" as const,
         "flush" as const,
+        "note" as const,
         "reopen" as const,
         "kill" as const,
         "forget" as const,
@@ -79,6 +94,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 interface ModelRecord {
   readonly record: DecodedRecord;
   readonly isControl: boolean;
+  readonly producer: number;
   fate: "open" | "committed" | "aborted";
   /** When a run first went past it. */
   metAt: number | undefined;
@@ -90,13 +106,15 @@ class Compacted {
   log: Log;
   now = NOW;
   readonly records = new Map<number, ModelRecord>();
-  readonly sequences = new Map<number, number>();
   readonly open = new Map<number, number[]>();
-  firstDirty = 0;
-  /** Up to where runs may have gone. */
+  directory: LogDirectory;
+  epoch = 0;
+  /** Up to where runs have gone, and may have. */
+  mapped = 0;
   reached = 0;
 
   constructor() {
+    this.directory = this.#openDirectory();
     this.log = openLog(this.disk, this.#spec);
   }
 
@@ -111,19 +129,19 @@ class Compacted {
       case "end":
         return this.end(step.producer, step.commit);
       case "compact":
-        return this.compact(step.mapKeys, step.budget, step.appendsMeanwhile);
+        return this.compact(step.mapKeys, step.budget, step.meanwhile);
       case "wait":
         this.now += step.ms;
         return;
       case "retain":
         this.log.applyRetention(this.log.logEndOffset, this.now);
         return;
-      case "delete-records": {
-        const { logStartOffset, logEndOffset } = this.log;
-        const span = logEndOffset - logStartOffset;
-        this.log.deleteRecordsBefore(logStartOffset + Math.floor(span * step.share / 300));
-        return;
-      }
+      case "delete-records":
+        return this.deleteRecords(step.share);
+      case "truncate":
+        return this.truncate(step.share);
+      case "note":
+        return this.directory.writeCheckpoints();
       case "roll":
         return this.log.roll(this.now);
       case "flush":
@@ -150,13 +168,63 @@ class Compacted {
 
   #openAgain(clean: boolean, recoveryPoint = this.log.recoveryPoint): void {
     const { logStartOffset } = this.log;
+    if (clean) this.directory.closeClean(-1);
+    this.directory = this.#openDirectory();
     const spec = { ...this.#spec, clean, recoveryPoint, logStartOffset, now: this.now };
     this.log = openLog(this.disk, spec);
   }
 
+  #openDirectory(): LogDirectory {
+    return new LogDirectory(this.disk, { nodeId: 1, holder: "", newId: () => "t".repeat(22) });
+  }
+
+  deleteRecords(share: number): void {
+    const { logStartOffset, logEndOffset } = this.log;
+    const span = logEndOffset - logStartOffset;
+    this.log.deleteRecordsBefore(logStartOffset + Math.floor(span * share / 300));
+  }
+
+  /** As a follower that finds that it has diverged. The coordinators then send markers again. */
+  truncate(share: number): void {
+    const { log, directory } = this;
+    this.verify();
+    const span = log.logEndOffset - log.logStartOffset;
+    const point = log.logEndOffset - Math.floor(span * share / 100);
+    directory.noteCut(FOLDER, point);
+    const end = log.truncateTo(point, this.now);
+    directory.noteCut(FOLDER, end);
+    this.mapped = Math.min(this.mapped, end);
+    this.reached = Math.min(this.reached, end);
+    this.epoch++;
+    // What compaction took for the sake of a record that was cut is lost with it.
+    const left = this.#present();
+    for (const [offset, { isControl }] of [...this.records]) {
+      const isLost = offset >= log.logStartOffset && !left.has(offset) && !isControl;
+      if (offset >= end || isLost) this.records.delete(offset);
+    }
+    for (const [producer, offsets] of [...this.open]) {
+      const kept = offsets.filter((offset) => offset < end);
+      if (kept.length === 0) this.open.delete(producer);
+      else this.open.set(producer, kept);
+    }
+    this.#endAgain();
+  }
+
+  /** Transactions whose markers were cut off end as they did. */
+  #endAgain(): void {
+    const ends = new Map<number, ModelRecord["fate"]>();
+    for (const { producer, isControl, fate } of this.records.values()) {
+      if (producer < 2) continue;
+      if (isControl || fate === "open") ends.delete(producer);
+      else ends.set(producer, fate);
+    }
+    for (const [producer, fate] of ends) this.#mark(producer, fate === "committed");
+  }
+
   append(pairs: [number | null, number | null][], producer: number, codec: Compression): void {
     const isTransactional = producer >= 2;
-    const baseSequence = this.sequences.get(producer) ?? 0;
+    const known = producer < 0 ? undefined : this.log.producers(this.now).get(producer);
+    const baseSequence = (known?.batches.at(-1)?.lastSequence ?? -1) + 1;
     const stamp = producer < 0
       ? {}
       : { producerId: producer, producerEpoch: 0, baseSequence, isTransactional };
@@ -166,33 +234,38 @@ class Compacted {
       ),
       { ...stamp, compression: codec, timestamp: this.now },
     );
-    const result = this.log.append(bytes, leader(0, this.now));
+    const result = this.log.append(bytes, leader(this.epoch, this.now));
     assertEquals(result.kind, "appended");
-    if (producer >= 0) this.sequences.set(producer, baseSequence + pairs.length);
-    const offsets = this.#take(bytes, isTransactional ? "open" : "committed");
+    const offsets = this.#take(bytes, producer, isTransactional ? "open" : "committed");
     if (isTransactional) this.open.set(producer, [...this.open.get(producer) ?? [], ...offsets]);
   }
 
   end(producerId: number, commit: boolean): void {
     if (!this.open.has(producerId)) return;
-    const kind = commit ? "COMMIT" : "ABORT";
-    const marker = { kind, producerId, producerEpoch: 0, coordinatorEpoch: 1 } as const;
-    const bytes = buildTransactionMarker({ ...marker, timestamp: this.now });
-    const context = { origin: "coordinator", leaderEpoch: 0, now: this.now } as const;
-    assertEquals(this.log.append(bytes, context).kind, "appended");
     const fate = commit ? "committed" : "aborted";
     for (const offset of this.open.get(producerId)!) this.records.get(offset)!.fate = fate;
     this.open.delete(producerId);
-    this.#take(bytes, "committed");
+    this.#mark(producerId, commit);
   }
 
-  #take(bytes: Uint8Array, fate: ModelRecord["fate"]): number[] {
+  #mark(producerId: number, commit: boolean): void {
+    const kind = commit ? "COMMIT" : "ABORT";
+    const marker = { kind, producerId, producerEpoch: 0, coordinatorEpoch: 1 } as const;
+    const bytes = buildTransactionMarker({ ...marker, timestamp: this.now });
+    const { epoch: leaderEpoch, now } = this;
+    const context = { origin: "coordinator", leaderEpoch, now } as const;
+    assertEquals(this.log.append(bytes, context).kind, "appended");
+    this.#take(bytes, producerId, "committed");
+  }
+
+  #take(bytes: Uint8Array, producer: number, fate: ModelRecord["fate"]): number[] {
     const view = new BatchView(bytes);
     const offsets: number[] = [];
     for (const record of decodeRecords(view)) {
       this.records.set(record.offset, {
         record,
         isControl: view.isControl,
+        producer,
         fate,
         metAt: undefined,
       });
@@ -201,37 +274,49 @@ class Compacted {
     return offsets;
   }
 
-  compact(mapKeys: number, budget: number, appendsMeanwhile: boolean): void {
+  compact(mapKeys: number, budget: number, meanwhile: Meanwhile): void {
     this.log.checkpointSync(this.now);
-    const { log } = this;
+    const { log, directory } = this;
+    const from = directory.compactedTo(FOLDER);
     const lastStableOffset = log.lastStableOffset(log.logEndOffset);
-    const need = log.compactionNeed(this.firstDirty, lastStableOffset, this.now);
+    const need = log.compactionNeed(from, lastStableOffset, this.now);
     if (need.firstUncleanableOffset <= need.firstDirtyOffset) return;
     assert(need.firstUncleanableOffset <= lastStableOffset, "nothing undecided is compacted");
-    let appended = 0;
+    // What is past the end of the map is not compacted, but what was aborted there goes.
+    this.reached = Math.max(this.reached, need.firstUncleanableOffset);
+    let slices = 0;
     const end = runCompaction(log, this.disk, {
-      from: this.firstDirty,
+      from,
       lastStableOffset,
       now: this.now,
       mapBytesMax: mapKeys * 24 + 48,
       budget,
-      meanwhile: () => {
-        if (appendsMeanwhile && appended++ < 3) this.append([[3, appended]], -1, "none");
-      },
+      meanwhile: () => this.#comeOver(meanwhile, ++slices),
     });
     if (end.kind === "stopped") {
-      return assertEquals(end.reason, "the map has no room for one batch");
+      assert(meanwhile === "truncate" || meanwhile === "delete-records", end.reason);
+    } else if (end.kind !== "done") throw new Error(JSON.stringify(end));
+    else {
+      assert(end.endOffset > need.firstDirtyOffset && end.endOffset <= need.firstUncleanableOffset);
+      assert(end.bytesWritten >= end.sizeAfter || end.sizeAfter === end.sizeBefore);
+      directory.noteCompacted(FOLDER, end.endOffset);
+      this.mapped = Math.max(this.mapped, end.endOffset);
     }
-    if (end.kind !== "done") throw new Error(JSON.stringify(end));
-    assert(end.endOffset > need.firstDirtyOffset && end.endOffset <= need.firstUncleanableOffset);
-    assert(end.bytesWritten >= end.sizeAfter || end.sizeAfter === end.sizeBefore);
-    this.firstDirty = end.endOffset;
-    // In the segment that the map ends in, what was aborted goes as everywhere.
-    this.reached = Math.max(this.reached, need.firstUncleanableOffset);
     for (const [offset, model] of this.records) {
-      if (offset < this.reached) model.metAt ??= this.now;
+      const isMet = offset < (model.isControl ? this.reached : this.mapped);
+      if (isMet) model.metAt ??= this.now;
     }
     this.verify();
+  }
+
+  #comeOver(meanwhile: Meanwhile, slice: number): void {
+    if (meanwhile === "appends" && slice < 4) return this.append([[3, slice]], -1, "none");
+    if (slice !== 4) return;
+    if (meanwhile === "truncate") this.truncate(30);
+    if (meanwhile === "delete-records") {
+      this.deleteRecords(100);
+      this.log.applyRetention(this.log.logEndOffset, this.now);
+    }
   }
 
   verify(): void {
@@ -259,6 +344,12 @@ class Compacted {
       if (log.logStartOffset > 0) continue;
       assertEquals(replayed?.currentTransactionFirstOffset, open, "open transactions");
     }
+  }
+
+  #present(): Map<number, DecodedRecord> {
+    const batches = readBatches(this.log, this.log.logStartOffset);
+    const records = batches.flatMap((bytes) => decodeRecords(new BatchView(bytes)));
+    return new Map(records.map((record) => [record.offset, record]));
   }
 
   verifyKeys(present: ReadonlyMap<number, DecodedRecord>): void {
@@ -322,9 +413,9 @@ Deno.test("compaction: whatever is appended, a log folds to the same map, and al
       const log = new Compacted();
       for (const one of steps) log.run(one);
       log.run({ kind: "roll" });
-      log.run({ kind: "compact", mapKeys: 1000, budget: 1e6, appendsMeanwhile: false });
+      log.run({ kind: "compact", mapKeys: 1000, budget: 1e6, meanwhile: "nothing" });
       log.run({ kind: "wait", ms: 2 * RETENTION_MS });
-      log.run({ kind: "compact", mapKeys: 1000, budget: 1e6, appendsMeanwhile: false });
+      log.run({ kind: "compact", mapKeys: 1000, budget: 1e6, meanwhile: "nothing" });
       log.verify();
       log.run({ kind: "forget" });
       log.verify();

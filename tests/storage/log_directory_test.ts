@@ -1,5 +1,6 @@
 import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { MalformedFileError, replaceSmallFile } from "../../storage/checkpoint.ts";
+import { DiskError } from "../../storage/disk.ts";
 import { LogDirectory, WrongNodeError } from "../../storage/log_directory.ts";
 import { MemoryDisk } from "../../storage/memory_disk.ts";
 import { readMetaProperties } from "../../storage/meta_properties.ts";
@@ -81,4 +82,34 @@ Deno.test("log directory: a mark that an earlier version left is clean, and says
   const directory = open(disk);
   assertEquals([directory.clean, directory.previousBrokerEpoch], [true, -1]);
   directory.release();
+});
+
+Deno.test("log directory: a cut lowers what is compacted, at once and durably, or not at all", () => {
+  const failing = { now: false };
+  const disk = new MemoryDisk({
+    faults: {
+      befall: () => {
+        if (failing.now) throw new DiskError("no-space", "Cannot write: there is no space");
+        return undefined;
+      },
+    },
+  });
+  const directory = open(disk);
+  directory.noteCompacted("orders-0", 100);
+  directory.noteCompacted("orders-1", 70);
+  directory.writeCheckpoints();
+  failing.now = true;
+  directory.noteCut("orders-0", 100);
+  assertThrows(() => directory.noteCut("orders-0", 50), DiskError);
+  assertEquals(directory.compactedTo("orders-0"), 100);
+  failing.now = false;
+  directory.noteCut("orders-0", 50);
+  disk.killProcess();
+  const again = open(disk);
+  assertEquals([again.compactedTo("orders-0"), again.compactedTo("orders-1")], [50, 70]);
+  // A topic of the same name begins with nothing, after a crash too.
+  again.beginAnew("orders-0");
+  disk.killProcess();
+  const third = open(disk);
+  assertEquals([third.compactedTo("orders-0"), third.compactedTo("orders-1")], [0, 70]);
 });

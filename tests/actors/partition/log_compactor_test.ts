@@ -6,6 +6,7 @@ import type {
 } from "../../../actors/partition/compaction_messages.ts";
 import type { AppendReply, ReadReply } from "../../../actors/partition/messages.ts";
 import { ErrorCode } from "../../../net/messages/errors.ts";
+import { CLEANER_CHECKPOINT, readOffsetCheckpoint } from "../../../storage/checkpoint.ts";
 import { BatchView } from "../../../storage/record_batch.ts";
 import { decodeRecords } from "../../../storage/record.ts";
 import { fold, keyedBatch, type Pairs } from "../../storage/compaction_fixture.ts";
@@ -90,6 +91,42 @@ Deno.test("compactor: a follower takes what is left, jumps over gaps, and compac
   assertEquals(late.member(2).log.logEndOffset, late.member(1).log.logEndOffset);
   assertEquals([...fold(late.member(2).log)].sort(), [...fold(late.member(1).log)].sort());
   assertEquals(late.member(2).log.sizeInBytes, late.member(1).log.sizeInBytes);
+});
+
+Deno.test("compactor: where a log is cut, it counts as compacted to there at most, durably", () => {
+  const stage = new PartitionStage(2, { ...COMPACTED, "unclean.leader.election.enable": "true" });
+  const [leader, other] = [stage.member(1), stage.member(2)];
+  fill(leader, 10);
+  stage.replicate();
+  stage.assign({ isr: [1] });
+  fill(leader, 40);
+  need(leader);
+  assertEquals(compact(leader)?.done, true);
+  leader.directory.writeCheckpoints();
+  const { disk } = leader.environment;
+  const noted = () => readOffsetCheckpoint(disk, CLEANER_CHECKPOINT).get(FOLDER) ?? 0;
+  const end = other.log.logEndOffset;
+  assert(noted() > end);
+  // It leads, who lacks what was compacted.
+  stage.assign({ leader: 2, isr: [2] });
+  fill(other, 40);
+  stage.replicate();
+  assertEquals(leader.log.logEndOffset, other.log.logEndOffset);
+  assert(noted() <= end, `${noted()} is no place of the log that ended at ${end}`);
+  assert(leader.directory.compactedTo(FOLDER) <= end);
+});
+
+Deno.test("compactor: a log that opens with less than was compacted is compacted anew from its end", () => {
+  const stage = new PartitionStage(1, COMPACTED);
+  const member = stage.member(1);
+  fill(member);
+  member.directory.noteCompacted(FOLDER, member.log.logEndOffset + 7);
+  member.directory.writeCheckpoints();
+  member.ask((replyTo) => ({ kind: "close", replyTo }));
+  member.start(stage.assignment, stage.config);
+  const { disk } = member.environment;
+  const noted = readOffsetCheckpoint(disk, CLEANER_CHECKPOINT).get(FOLDER);
+  assertEquals(noted, member.log.logEndOffset);
 });
 
 Deno.test("compactor: nothing at or above the high watermark is compacted", () => {
