@@ -137,6 +137,7 @@ class AttackedNode {
     assertEquals([errorCode, baseOffset], [0, this.#sent++]);
     world.pass(5);
     assertEquals(world.linesWith("actor failed"), []);
+    world.logged.length = 0;
     assertEquals(world.failure, undefined);
     assertEquals(world.booted.usage, {
       lentBytes: this.#lentBytes,
