@@ -3,7 +3,7 @@
  *
  * Owns starting and stopping them as the metadata tell of leaders and leader epochs. A coordinator
  * lives in one leader epoch: what another leader may have written meanwhile is loaded. One that
- * failed is started anew after a while.
+ * failed is started anew after a while, which is the longer the more often that was of no use.
  *
  * @module
  */
@@ -109,10 +109,25 @@ interface Running {
   readonly leaderEpoch: Epoch;
   readonly log: Ref<PartitionRequest>;
   readonly ref: Ref<CoordinatorRequest<unknown>>;
+  /** Monotonic. */
+  readonly startedAt: number;
 }
 
-/** Before what could not be started, or has failed, is started again. */
+/** One that has failed. */
+interface Failed {
+  /** In another it begins anew. */
+  readonly leaderEpoch: Epoch;
+  readonly times: number;
+  /** It is started again then; monotonic. */
+  readonly dueAt: number;
+}
+
+/** Before what could not be started, or has failed, is started again: at first. */
 const AGAIN_MS = 200;
+/** What its log holds may be what ends it, and reading that takes the broker's time. */
+const AGAIN_MS_MAX = 30_000;
+/** Who has lived for so long was of use. */
+const OF_USE_MS = 60_000;
 
 /** The actor. */
 export function coordinatorsActor(options: CoordinatorsOptions): Behaviour<CoordinatorsRequest> {
@@ -123,7 +138,10 @@ class CoordinatorsActor implements Actor<Message> {
   readonly #context: ActorContext<Message>;
   readonly #options: CoordinatorsOptions;
   readonly #running = new Map<string, Running>();
+  readonly #failed = new Map<string, Failed>();
   #number = 0;
+  /** When it is looked again. */
+  #againAt = Infinity;
 
   constructor(context: ActorContext<Message>, options: CoordinatorsOptions) {
     this.#context = context;
@@ -139,6 +157,7 @@ class CoordinatorsActor implements Actor<Message> {
       case "ended":
         return this.#ended(message.place, message.ref);
       case "again":
+        this.#againAt = Infinity;
         return this.#follow();
     }
   }
@@ -163,12 +182,24 @@ class CoordinatorsActor implements Actor<Message> {
       const isSame = running?.leaderEpoch === leaderEpoch && running.log === log;
       if (running !== undefined && !isSame) this.#stop(place, running);
       if (leader !== this.#options.nodeId || running !== undefined && isSame) return;
-      if (log === undefined) return this.#again();
+      if (log === undefined) return this.#again(AGAIN_MS);
+      const waitMs = (this.#failure(place, leaderEpoch)?.dueAt ?? 0) - this.#now();
+      if (waitMs > 0) return this.#again(waitMs);
       this.#start({ kind, topicId: topic.id, partition, leaderEpoch, log });
     });
   }
 
-  #start(wanted: Omit<Running, "ref">): void {
+  /** How it failed before, in this leader epoch. */
+  #failure(place: string, leaderEpoch: Epoch): Failed | undefined {
+    const failed = this.#failed.get(place);
+    return failed?.leaderEpoch === leaderEpoch ? failed : undefined;
+  }
+
+  #now(): number {
+    return this.#context.environment.clock.monotonic();
+  }
+
+  #start(wanted: Omit<Running, "ref" | "startedAt">): void {
     const { kind, partition, leaderEpoch, log } = wanted;
     const { image, config, directory } = this.#options;
     const place = placeOf(kind.topic, partition);
@@ -179,12 +210,13 @@ class CoordinatorsActor implements Actor<Message> {
       { mailboxLimit: Number.MAX_SAFE_INTEGER },
     );
     this.#context.watch(ref, { kind: "ended", place, ref });
-    this.#running.set(place, { ...wanted, ref });
+    this.#running.set(place, { ...wanted, ref, startedAt: this.#now() });
     directory.set(kind.topic, partition, ref);
   }
 
   #stop(place: string, { kind, partition, ref }: Running): void {
     this.#running.delete(place);
+    this.#failed.delete(place);
     this.#options.directory.set(kind.topic, partition, undefined);
     this.#context.unwatch(ref);
     this.#context.stopChild(ref);
@@ -195,10 +227,20 @@ class CoordinatorsActor implements Actor<Message> {
     if (running === undefined || running.ref !== ref) return;
     this.#running.delete(place);
     this.#options.directory.set(running.kind.topic, running.partition, undefined);
-    this.#again();
+    const now = this.#now();
+    const wasOfUse = now - running.startedAt >= OF_USE_MS;
+    const { leaderEpoch } = running;
+    const times = wasOfUse ? 0 : this.#failure(place, leaderEpoch)?.times ?? 0;
+    const waitMs = Math.min(AGAIN_MS_MAX, AGAIN_MS * 2 ** times);
+    this.#failed.set(place, { leaderEpoch, times: times + 1, dueAt: now + waitMs });
+    this.#again(waitMs);
   }
 
-  #again(): void {
-    this.#context.startTimer("again", AGAIN_MS, { kind: "again" });
+  /** Looks again: each timer is the one that is due first. */
+  #again(delayMs: number): void {
+    const dueAt = this.#now() + delayMs;
+    if (this.#againAt <= dueAt) return;
+    this.#againAt = dueAt;
+    this.#context.startTimer("again", delayMs, { kind: "again" });
   }
 }
