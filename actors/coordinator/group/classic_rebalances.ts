@@ -138,8 +138,7 @@ export class ClassicRebalances {
     if (group.pendingSync.size === 0) return;
     for (const memberId of [...group.pendingSync]) {
       const member = group.members.get(memberId);
-      if (member !== undefined) this.forget(group, member);
-      group.remove(memberId);
+      if (member !== undefined) this.removeMember(group, member);
     }
     this.prepareRebalance(group);
   }

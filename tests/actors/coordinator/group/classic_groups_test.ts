@@ -280,3 +280,26 @@ Deno.test("classic: a leader that gives twice is held to what it gave first", ()
   stage.reload();
   assertEquals(text(stage.sync(id, 1).value.assignment), "first");
 });
+
+Deno.test("classic: who takes a static member's place and does not sync in time is told so", () => {
+  const stage = new Members();
+  const joins = ["i", "j"].map((groupInstanceId) => stage.join("", { groupInstanceId }));
+  stage.pass(1);
+  const [first, second] = joins.map(({ value }) => value.memberId) as [string, string];
+  stage.sync(first, 1, { [first]: "1", [second]: "2" });
+  assertEquals(stage.state, "Stable");
+  const beat = (memberId: string, groupInstanceId: string) =>
+    stage.ask("heartbeat", HEARTBEAT, { groupId: "g", memberId, groupInstanceId, generationId: 1 });
+  for (let seconds = 0; seconds < 59; seconds++) {
+    stage.pass(1000);
+    beat(first, "i");
+    beat(second, "j");
+  }
+  // It has never asked for its assignment, and its place is not written when time is out.
+  stage.commitsAtOnce = false;
+  const again = stage.join("", { groupInstanceId: "j" });
+  stage.pass(2000);
+  assertEquals(again.value.errorCode, ErrorCode.UNKNOWN_MEMBER_ID);
+  stage.commit();
+  assertEquals(stage.state, "PreparingRebalance");
+});
