@@ -117,7 +117,7 @@ export class ClassicGroups {
     const known = this.#groups.get(groupId);
     if (known === undefined && memberId !== "") return refuse(ErrorCode.UNKNOWN_MEMBER_ID);
     const group = known ?? new ClassicGroup(groupId, this.#context.now());
-    if (!this.#hasRoom(group, memberId)) {
+    if (!this.#hasRoom(group, request)) {
       group.remove(memberId);
       return refuse(ErrorCode.GROUP_MAX_SIZE_REACHED, "");
     }
@@ -130,9 +130,11 @@ export class ClassicGroups {
     else this.#joinAgain(group, joining);
   }
 
-  #hasRoom(group: ClassicGroup, memberId: string): boolean {
+  #hasRoom(group: ClassicGroup, { memberId, groupInstanceId }: JoinGroupRequest): boolean {
     const { groupMaxSize } = this.#context.config;
-    const member = group.members.get(memberId);
+    // A static member that comes back takes nobody else's place.
+    const ownId = groupInstanceId === null ? undefined : group.staticMemberId(groupInstanceId);
+    const member = group.members.get(memberId === "" ? ownId ?? "" : memberId);
     switch (group.state) {
       case "PreparingRebalance":
         return member?.awaitingJoin !== undefined || group.awaitingJoin < groupMaxSize;

@@ -130,7 +130,9 @@ export class ConsumerGroups {
     if (memberEpoch < 0) return this.#leave(group, request, respond);
     const memberId = request.memberId === "" ? this.#drawId() : request.memberId;
     const { groupConsumerMaxSize } = this.#context.config;
-    if (group.members.size >= groupConsumerMaxSize && !group.members.has(memberId)) {
+    const isKnown = group.members.has(memberId) ||
+      request.instanceId !== null && group.staticMember(request.instanceId) !== undefined;
+    if (group.members.size >= groupConsumerMaxSize && !isKnown) {
       const reason = `The group has ${groupConsumerMaxSize} members`;
       return refuse(new HeartbeatRefused(ErrorCode.GROUP_MAX_SIZE_REACHED, reason));
     }

@@ -409,6 +409,26 @@ Deno.test("consumer: a topic that goes is taken from its members, one of its nam
   assertEquals(given(beat(2, [])), [3, [[other, 3]]]);
 });
 
+// Groups that are full.
+
+Deno.test("bounds: there is room in a full group for a static member that comes back", () => {
+  const stage = new Stage({ "group.max.size": "1", "group.consumer.max.size": "1" });
+  const first = stage.join("", { groupInstanceId: "i" });
+  stage.pass(1);
+  stage.sync(first.value.memberId, 1);
+  assertEquals(stage.join("", { groupInstanceId: "i" }).value.errorCode, 0);
+  assertEquals(
+    stage.join("", { groupInstanceId: "j" }).value.errorCode,
+    ErrorCode.GROUP_MAX_SIZE_REACHED,
+  );
+  const beat = (memberId: string, instanceId: string, memberEpoch = 0) =>
+    stage.heartbeat({ groupId: "h", memberId, instanceId, memberEpoch }).errorCode;
+  assertEquals(beat("m", "i"), 0);
+  assertEquals(beat("m", "i", -2), 0);
+  assertEquals(beat("n", "j"), ErrorCode.GROUP_MAX_SIZE_REACHED);
+  assertEquals(beat("n", "i"), 0);
+});
+
 // Time-outs of members that have something to give up.
 
 Deno.test("revocation: who does not give up in time is out, though its end failed once", () => {
