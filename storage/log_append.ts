@@ -218,6 +218,9 @@ export class LogAppender {
       if (refused !== undefined) return refused;
       offset += batch.lastOffsetDelta + 1;
     }
+    if (!Number.isSafeInteger(offset)) {
+      return refuse("INVALID_RECORD", `there is no offset left behind ${this.#firstOffset}`);
+    }
     this.#lastOffset = offset - 1;
     return undefined;
   }

@@ -105,7 +105,7 @@ function checkFraming(bytes: Uint8Array, position: number, to: number): BatchFau
   return null;
 }
 
-/** Checksum, and numbers that fit a number. */
+/** Checksum, numbers that fit a number, and an end that lies after the start. */
 function checkContent(bytes: Uint8Array, position: number): BatchFault | null {
   const batch = new BatchView(bytes, position);
   const crc = batch.computeCrc();
@@ -116,7 +116,12 @@ function checkContent(bytes: Uint8Array, position: number): BatchFault | null {
     isSafeInt64(bytes, position + BATCH_FIELD.baseTimestamp) &&
     isSafeInt64(bytes, position + BATCH_FIELD.maxTimestamp) &&
     isSafeInt64(bytes, position + BATCH_FIELD.producerId);
-  return safe ? null : fault("INVALID_RECORD", "offset, timestamp or producer id above 2^53");
+  if (!safe) return fault("INVALID_RECORD", "offset, timestamp or producer id above 2^53");
+  const { baseOffset, lastOffsetDelta } = batch;
+  if (lastOffsetDelta < 0 || !Number.isSafeInteger(baseOffset + lastOffsetDelta + 1)) {
+    return fault("INVALID_RECORD", `last offset delta ${lastOffsetDelta} at offset ${baseOffset}`);
+  }
+  return null;
 }
 
 function checkAttributes(batch: BatchView, allowControl: boolean): BatchFault | null {

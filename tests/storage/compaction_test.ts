@@ -5,7 +5,6 @@ import {
   assertFolds,
   COMPACTED,
   expectDone,
-  fold,
   listed,
   runCompaction,
   seal,

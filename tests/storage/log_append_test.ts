@@ -2,7 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import { buildTransactionMarker } from "../../storage/control_record.ts";
 import type { AppendContext } from "../../storage/log_append.ts";
 import { MemoryDisk } from "../../storage/memory_disk.ts";
-import { BatchView } from "../../storage/record_batch.ts";
+import { BatchView, sealBatch } from "../../storage/record_batch.ts";
 import { checkBatch } from "../../storage/record_batch_validation.ts";
 import {
   append,
@@ -352,4 +352,32 @@ Deno.test("append: with version 2 a marker that comes again writes nothing, and 
   write(2);
   assertEquals(expectAppended(mark(2, COORDINATOR)).duplicate, false);
   assertEquals(log.producers(NOW).hasOpenTransaction(1), false);
+});
+
+Deno.test("append: nothing is taken whose end would be no safe integer, of whoever it comes", () => {
+  const disk = new MemoryDisk();
+  const log = openLog(disk, { config: { cleanupCompact: true } });
+  const last = Number.MAX_SAFE_INTEGER;
+  const values = ["a", "b", "c"];
+  const beyond = replicatedBatch(last - 2, 0, { values });
+  assertEquals(errorOf(log.append(beyond, follower())), "INVALID_RECORD");
+  assertEquals(errorOf(log.append(replicatedBatch(last - 4, 0, { values }), follower())), "none");
+  assertEquals(log.logEndOffset, last - 1);
+  for (const context of [leader(), COORDINATOR]) {
+    assertEquals(errorOf(log.append(makeBatch({ values }), context)), "INVALID_RECORD");
+  }
+  append(log);
+  assertEquals(log.logEndOffset, last);
+  assertEquals(errorOf(log.append(makeBatch(), leader())), "INVALID_RECORD");
+  assertEquals(readRecords(log).at(-1)?.offset, last - 1);
+});
+
+Deno.test("append: a follower takes no batch that ends before it begins", () => {
+  const log = openLog(new MemoryDisk());
+  append(log, { values: ["a", "b", "c"] });
+  const bytes = replicatedBatch(3, 0);
+  new DataView(bytes.buffer).setInt32(23, -3);
+  sealBatch(bytes, 0);
+  assertEquals(errorOf(log.append(bytes, follower())), "INVALID_RECORD");
+  assertEquals(log.logEndOffset, 3);
 });

@@ -129,3 +129,23 @@ Deno.test("produced records: what cannot be read, or becomes too large, is refus
     assertEquals(tooLarge.error, "MESSAGE_TOO_LARGE");
   }
 });
+
+Deno.test("produced records: no batch takes more offsets than it has bytes, or than it has records", () => {
+  const many = Array.from({ length: 2000 }, () => "");
+  for (const compression of CODECS) {
+    // Honest, and so alike that most records take less than a byte.
+    const honest = makeBatch({ values: many, compression });
+    assertEquals(prepareProducedBatch(honest, RULES, NOW), { kind: "untouched" });
+    // A few bytes that speak for 2^31 - 1 records.
+    const bytes = makeBatch({ values: ["a"], compression });
+    const view = new DataView(bytes.buffer);
+    view.setInt32(23, 0x7ffffffe);
+    view.setInt32(57, 0x7fffffff);
+    sealBatch(bytes, 0);
+    const fault = validateProducedBatch(bytes, 0, bytes.length, { batchBytesMax: 1 << 20 });
+    const prepared = prepareProducedBatch(bytes, RULES, NOW);
+    assertEquals(fault === null, compression !== "none");
+    assert(prepared.kind === "refused");
+    assertEquals([prepared.error, prepared.recordErrors], ["INVALID_RECORD", []]);
+  }
+});
