@@ -156,8 +156,10 @@ export class ClassicGroups {
       return this.#add(group, memberId, joining);
     }
     if (client.version < REQUIRES_MEMBER_ID) return this.#add(group, memberId, joining);
-    this.#rebalances.awaitJoin(group, memberId, sessionTimeoutMs);
-    respond(failedJoin(ErrorCode.MEMBER_ID_REQUIRED, memberId));
+    const isGiven = this.#rebalances.awaitJoin(group, memberId, sessionTimeoutMs);
+    if (isGiven) return respond(failedJoin(ErrorCode.MEMBER_ID_REQUIRED, memberId));
+    this.#rebalances.forgetPending(group, memberId);
+    respond(failedJoin(ErrorCode.COORDINATOR_NOT_AVAILABLE, ""));
   }
 
   /** A new id, which tells people whose it is. */

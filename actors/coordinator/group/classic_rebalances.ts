@@ -14,17 +14,25 @@ import { type ClassicMember, failedJoin, NO_BYTES } from "./classic_member.ts";
 import { groupMetadataRecord, type GroupRecord } from "./records.ts";
 import { Sessions } from "./sessions.ts";
 
+/** Ids that are given out by one coordinator and wait for a member to join with them. */
+const PENDING_IDS_MAX = 100_000;
+
 /** Moves groups from one generation to the next. */
 export class ClassicRebalances {
   readonly #context: CoordinatorContext<GroupRecord>;
   readonly #sessions: Sessions;
   readonly #abandoned: (group: ClassicGroup) => void;
+  /** The timers of ids that were given out. */
+  readonly #pending = new Set<string>();
+  readonly #pendingIdsMax: number;
 
   /** @param abandoned told of a group without members that nobody comes to any more */
   constructor(
     context: CoordinatorContext<GroupRecord>,
     abandoned: (group: ClassicGroup) => void,
+    pendingIdsMax = PENDING_IDS_MAX,
   ) {
+    this.#pendingIdsMax = pendingIdsMax;
     this.#context = context;
     this.#abandoned = abandoned;
     this.#sessions = new Sessions(context);
@@ -34,25 +42,29 @@ export class ClassicRebalances {
   end(group: ClassicGroup): void {
     this.#context.cancelTimer(joinKey(group));
     this.#context.cancelTimer(syncKey(group));
-    for (const memberId of group.pendingJoin) {
-      this.#context.cancelTimer(pendingKey(group, memberId));
-    }
+    for (const memberId of group.pendingJoin) this.joined(group, memberId);
     group.pendingJoin.clear();
   }
 
-  /** An id was given out: it is for a member that comes soon. */
-  awaitJoin(group: ClassicGroup, memberId: string, forMs: number): void {
+  /** Gives out an id: it is for a member that comes soon. False where there is no room for more. */
+  awaitJoin(group: ClassicGroup, memberId: string, forMs: number): boolean {
+    if (this.#pending.size >= this.#pendingIdsMax) return false;
+    const key = pendingKey(group, memberId);
+    this.#pending.add(key);
     group.pendingJoin.add(memberId);
-    this.#context.startTimer(pendingKey(group, memberId), forMs, () => {
+    this.#context.startTimer(key, forMs, () => {
+      this.#pending.delete(key);
       if (!group.pendingJoin.has(memberId)) return;
       this.forgetPending(group, memberId);
       if (group.state === "PreparingRebalance" && group.allJoined) this.#completeJoin(group);
     });
+    return true;
   }
 
   /** It has come. */
   joined(group: ClassicGroup, memberId: string): void {
-    this.#context.cancelTimer(pendingKey(group, memberId));
+    const key = pendingKey(group, memberId);
+    if (this.#pending.delete(key)) this.#context.cancelTimer(key);
   }
 
   /** A member has asked for its assignment. */
@@ -178,7 +190,7 @@ export class ClassicRebalances {
 
   /** Takes back an id that nobody has joined with. */
   forgetPending(group: ClassicGroup, memberId: string): void {
-    this.#context.cancelTimer(pendingKey(group, memberId));
+    this.joined(group, memberId);
     group.remove(memberId);
     if (group.state === "Empty" && group.isUnused) this.#abandoned(group);
   }
