@@ -16,7 +16,13 @@ import { backoffMs } from "../link/backoff.ts";
 import type { NodeLink } from "../link/node_link.ts";
 import type { Cluster } from "./cluster.ts";
 import { type CoordinatorKind, CoordinatorLink } from "./coordinator_link.ts";
-import { BrokerNotAvailableError, ClientError, errorForCode, TimeoutError } from "./errors.ts";
+import {
+  BrokerNotAvailableError,
+  ClientError,
+  ClosedError,
+  errorForCode,
+  TimeoutError,
+} from "./errors.ts";
 import { losesCoordinator } from "./membership/membership.ts";
 import { lookUpOffsets, type OffsetAnswer, type OffsetQuery } from "./offset_lookup.ts";
 
@@ -235,6 +241,7 @@ export class AdminCalls {
     let last: ClientError | undefined;
     for (let failures = 0;;) {
       const leftMs = deadline - environment.clock.monotonic();
+      this.#checkOpen(api);
       if (leftMs <= 0) {
         throw last ?? new TimeoutError(`Cannot ask ${api.name}: not within ${this.#timeoutMs} ms`);
       }
@@ -262,10 +269,13 @@ export class AdminCalls {
     return new Promise((resolve) => link.send(api, request, timeoutMs, resolve));
   }
 
+  #checkOpen({ name }: Api): void {
+    if (this.#cluster.isClosed) throw new ClosedError(`Cannot ask ${name}: the client is closed`);
+  }
+
   #pause(delayMs: number): Promise<void> {
-    const { timers } = this.#cluster.environment;
     return new Promise((resolve) => {
-      timers.schedule(delayMs, resolve);
+      this.#cluster.later(delayMs, resolve);
     });
   }
 }

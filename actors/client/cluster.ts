@@ -76,6 +76,8 @@ export class Cluster {
   #lostAt: number | undefined;
   #lookout: Timer | undefined;
   #hasAskedForMetadata = false;
+  /** What waits for a time to come, and need not any more when the client is closed. */
+  readonly #pauses = new Set<() => void>();
   #isClosed = false;
 
   constructor(options: ClusterOptions) {
@@ -177,6 +179,28 @@ export class Cluster {
     return ready[this.#random.integer(ready.length)];
   }
 
+  /** Whether nothing can be asked any more. */
+  get isClosed(): boolean {
+    return this.#isClosed;
+  }
+
+  /** Runs `run` after so long, or when the client is closed, whichever is first. */
+  later(delayMs: number, run: () => void): Timer {
+    const end = () => {
+      pause.cancel();
+      run();
+    };
+    const timer = this.environment.timers.schedule(this.#isClosed ? 0 : delayMs, end);
+    const pause: Timer = {
+      cancel: () => {
+        timer.cancel();
+        this.#pauses.delete(end);
+      },
+    };
+    this.#pauses.add(end);
+    return pause;
+  }
+
   /** Ends all connections, after what was written has left. */
   async close(): Promise<void> {
     const closing = this.#allConnections();
@@ -190,6 +214,7 @@ export class Cluster {
     this.#lookout?.cancel();
     this.metadata.close();
     for (const connection of this.#allConnections()) connection.close();
+    for (const end of [...this.#pauses]) end();
   }
 
   #allConnections(): NodeConnection[] {

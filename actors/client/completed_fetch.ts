@@ -53,7 +53,9 @@ export class CompletedFetch {
     this.bytes = bytes;
     this.nextOffset = nextOffset;
     this.leaderEpoch = leaderEpoch;
-    this.abortedTransactions = abortedTransactions;
+    // Kafka tells of them in the order in which they ended.
+    this.abortedTransactions =
+      abortedTransactions?.toSorted((a, b) => a.firstOffset - b.firstOffset) ?? null;
     this.#hold = hold;
     hold.retain();
   }

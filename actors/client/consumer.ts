@@ -113,6 +113,8 @@ export class Consumer<K = Uint8Array | null, V = Uint8Array | null>
     const { clock } = this.#cluster.environment;
     const deadline = clock.monotonic() + timeoutMs;
     this.#engine.comeBack();
+    // One who never waits is there nevertheless.
+    this.#engine.group?.waits(false);
     for (;;) {
       this.#checkOpen();
       await this.#attend();

@@ -51,7 +51,7 @@ export class ConsumerEngine<K, V> {
   readonly #unknownSince = new Map<string, number>();
   /** Topics whose partitions were there at the first look: later ones are read from their start. */
   readonly #seenTopics = new Set<string>();
-  #waiters: (() => void)[] = [];
+  readonly #waiters = new Set<() => void>();
   #started: (() => void) | undefined;
   #startTimer: Timer | undefined;
   #isClosed = false;
@@ -223,18 +223,23 @@ export class ConsumerEngine<K, V> {
     this.#changed();
   }
 
+  /** How many wait for something to take. */
+  get waiting(): number {
+    return this.#waiters.size;
+  }
+
   /** Resolves when there may be something to take, or after a while. */
   changed(timeoutMs = Infinity): Promise<void> {
+    if (this.#isClosed) return Promise.resolve();
     return new Promise((resolve) => {
-      if (timeoutMs === Infinity) {
-        this.#waiters.push(resolve);
-        return;
-      }
-      const timer = this.#cluster.environment.timers.schedule(timeoutMs, resolve);
-      this.#waiters.push(() => {
-        timer.cancel();
+      const end = () => {
+        timer?.cancel();
+        this.#waiters.delete(end);
         resolve();
-      });
+      };
+      const { timers } = this.#cluster.environment;
+      const timer = timeoutMs === Infinity ? undefined : timers.schedule(timeoutMs, end);
+      this.#waiters.add(end);
     });
   }
 
@@ -308,10 +313,8 @@ export class ConsumerEngine<K, V> {
   }
 
   #changed(): void {
-    if (this.#waiters.length === 0) return;
-    const waiters = this.#waiters;
-    this.#waiters = [];
-    for (const waiter of waiters) waiter();
+    if (this.#waiters.size === 0) return;
+    for (const waiter of [...this.#waiters]) waiter();
   }
 
   #metadataUpdated(): void {

@@ -76,7 +76,7 @@ export class CoordinatorLink {
     timeoutMs: number,
     done: (result: Response | ClientError) => void,
   ): void {
-    if (this.#isClosed) {
+    if (this.#hasEnded) {
       return this.#cluster.environment.dispatcher.atEndOfTurn(() => done(closedError()));
     }
     const deadline = this.#now() + timeoutMs;
@@ -108,8 +108,11 @@ export class CoordinatorLink {
   close(): void {
     this.#isClosed = true;
     this.#timer?.cancel();
-    this.#expiry?.cancel();
     this.#failAll(closedError());
+  }
+
+  get #hasEnded(): boolean {
+    return this.#isClosed || this.#cluster.isClosed;
   }
 
   #now(): number {
@@ -121,14 +124,14 @@ export class CoordinatorLink {
   }
 
   #search(): void {
-    if (this.#isSearching || this.#isClosed) return;
+    if (this.#isSearching) return;
     this.#isSearching = true;
     // Whoever asks first may be inside of something.
     this.#cluster.environment.dispatcher.atEndOfTurn(() => this.#find());
   }
 
   #find(): void {
-    if (this.#isClosed) return;
+    if (this.#hasEnded) return this.#failAll(closedError());
     if (this.#waiting.length === 0) {
       this.#isSearching = false;
       return;
@@ -144,7 +147,7 @@ export class CoordinatorLink {
   }
 
   #found(result: FindCoordinatorResponse | ClientError): void {
-    if (this.#isClosed) return;
+    if (this.#hasEnded) return this.#failAll(closedError());
     const answer = result instanceof ClientError ? result : result.coordinators[0];
     if (answer === undefined) return this.#findLater();
     if (!(answer instanceof ClientError) && answer.errorCode === ErrorCode.NONE) {
@@ -155,7 +158,7 @@ export class CoordinatorLink {
       this.#failures = 0;
       this.#isSearching = false;
       const now = this.#now();
-      for (const question of this.#waiting.splice(0)) {
+      for (const question of this.#takeWaiting()) {
         question.send(link, Math.max(1, question.deadline - now));
       }
       return;
@@ -170,10 +173,10 @@ export class CoordinatorLink {
   }
 
   #findLater(): void {
-    const { environment, settings, metadata } = this.#cluster;
+    const { settings, metadata } = this.#cluster;
     metadata.requestUpdate();
     const waitMs = backoffMs(settings.retryBackoff, ++this.#failures, this.#random);
-    this.#timer = environment.timers.schedule(waitMs, () => this.#find());
+    this.#timer = this.#cluster.later(waitMs, () => this.#find());
   }
 
   #armExpiry(deadline: number): void {
@@ -181,11 +184,11 @@ export class CoordinatorLink {
     this.#expiry?.cancel();
     this.#expiryAt = deadline;
     const delayMs = Math.max(0, deadline - this.#now());
-    this.#expiry = this.#cluster.environment.timers.schedule(delayMs, () => this.#expire());
+    this.#expiry = this.#cluster.later(delayMs, () => this.#expire());
   }
 
   #expire(): void {
-    if (this.#isClosed) return;
+    if (this.#hasEnded) return this.#failAll(closedError());
     const now = this.#now();
     const late = this.#waiting.filter(({ deadline }) => deadline <= now);
     this.#waiting = this.#waiting.filter(({ deadline }) => deadline > now);
@@ -200,8 +203,14 @@ export class CoordinatorLink {
     }
   }
 
+  #takeWaiting(): Question[] {
+    this.#expiry?.cancel();
+    this.#expiryAt = Infinity;
+    return this.#waiting.splice(0);
+  }
+
   #failAll(error: ClientError): void {
-    for (const { fail } of this.#waiting.splice(0)) fail(error);
+    for (const { fail } of this.#takeWaiting()) fail(error);
   }
 }
 

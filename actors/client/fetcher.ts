@@ -133,7 +133,8 @@ export class Fetcher {
     this.#bufferedBytes = 0;
     let next = Infinity;
     for (const state of this.#options.subscription.partitions) {
-      this.#bufferedBytes += state.fetchedBytes;
+      // What waits of those that are paused may wait for ever: it is bounded by itself.
+      if (!state.isPaused) this.#bufferedBytes += state.fetchedBytes;
       if (!this.#mayFetch(state)) continue;
       if (state.notBefore > now) {
         next = Math.min(next, state.notBefore);

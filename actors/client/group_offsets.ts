@@ -192,7 +192,7 @@ export class GroupOffsets {
       const waitMs = backoffMs(settings.retryBackoff, failures + 1, random);
       const isLate = environment.clock.monotonic() + waitMs >= deadline;
       if (!answer.retriable || isLate || this.#isClosed) return done(answer);
-      environment.timers.schedule(waitMs, () => {
+      cluster.later(waitMs, () => {
         this.#fetch(partitions, deadline, failures + 1, done);
       });
     });

@@ -26,7 +26,13 @@ import { make } from "../../net/schema/make.ts";
 import type { Timer } from "../runtime/environment.ts";
 import { backoffMs } from "../link/backoff.ts";
 import type { Cluster } from "./cluster.ts";
-import { type ClientError, errorForCode, TimeoutError, UnknownTopicError } from "./errors.ts";
+import {
+  type ClientError,
+  ClosedError,
+  errorForCode,
+  TimeoutError,
+  UnknownTopicError,
+} from "./errors.ts";
 
 /** Named positions, in the place of a time. */
 export const LATEST = -1;
@@ -128,6 +134,9 @@ class RunningLookup implements OffsetLookup {
 
   #ask(): void {
     if (this.#isEnded) return;
+    if (this.#options.cluster.isClosed) {
+      return this.#end(new ClosedError("Cannot look up offsets: the client is closed"));
+    }
     const byLeader = new Map<NodeId, OffsetQuery[]>();
     for (const query of this.#open) {
       const leader = this.#leaderOf(query)?.leader ?? NONE;
@@ -214,7 +223,7 @@ class RunningLookup implements OffsetLookup {
     const random = cluster.environment.random.stream("client");
     const waitMs = backoffMs(cluster.settings.retryBackoff, this.#failures, random);
     const delayMs = Math.min(waitMs, this.#deadline - now);
-    this.#timer = cluster.environment.timers.schedule(delayMs, () => this.#ask());
+    this.#timer = cluster.later(delayMs, () => this.#ask());
   }
 
   #unfinished(timeoutMs: number): ClientError {

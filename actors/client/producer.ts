@@ -235,6 +235,7 @@ export class Producer<K = Data, V = Data> implements AsyncDisposable {
       const { failure } = transaction;
       if (failure !== undefined) throw notCommitted(failure.error);
       if (transactions.current === undefined) throw notCommitted(undefined);
+      if (!transactions.isOpen) throw notCommitted(this.#closedError());
       await transactions.end(true);
       return result;
     } catch (error) {
@@ -249,8 +250,8 @@ export class Producer<K = Data, V = Data> implements AsyncDisposable {
   }
 
   /**
-   * Takes no more records, waits until those sent have settled, or for `timeoutMs`, then closes the
-   * connections. What is left then fails.
+   * Takes no more records, waits until those sent have settled and the transaction that is open is
+   * aborted, or for `timeoutMs`, then closes the connections. What is left then fails.
    */
   close(options: { readonly timeoutMs?: number } = {}): Promise<void> {
     return this.#closing ??= this.#close(options.timeoutMs);
@@ -263,7 +264,7 @@ export class Producer<K = Data, V = Data> implements AsyncDisposable {
 
   async #close(timeoutMs: number | undefined): Promise<void> {
     this.#path.close();
-    const flushed = this.flush();
+    const flushed = this.flush().then(() => this.#transactions?.finish());
     if (timeoutMs === undefined) {
       await flushed;
     } else {

@@ -103,6 +103,8 @@ export class TransactionManager implements Identity {
   /** The coordinator may know of the transaction. */
   #isBegun = false;
   #failure: ClientError | undefined;
+  /** Resolves when the end that is under way has come. */
+  #ending: PromiseWithResolvers<void> | undefined;
   #isClosed = false;
 
   constructor(options: TransactionManagerOptions) {
@@ -260,7 +262,11 @@ export class TransactionManager implements Identity {
     const { transactionalId } = this.#options;
     const action = `Cannot ${isCommitted ? "commit" : "abort"} the transaction`;
     if (this.#failure !== undefined) throw this.#failure;
+    if (this.#state !== "open") {
+      throw errorForCode(ErrorCode.INVALID_TXN_STATE, action, "No transaction is open");
+    }
     this.#state = "ending";
+    this.#ending = Promise.withResolvers();
     const isLost = this.#current === undefined;
     const isNothing = !this.#isBegun && !this.#partitions.mayBeBegun;
     try {
@@ -283,7 +289,19 @@ export class TransactionManager implements Identity {
       if (this.#failure === undefined) this.#state = "ready";
       this.#isBegun = false;
       this.#partitions.clear();
+      this.#ending.resolve();
     }
+  }
+
+  /** Aborts the transaction that is open; resolves once none is, or its end is not known. */
+  async finish(): Promise<void> {
+    if (this.#state === "open") {
+      await this.end(false).catch((error) => {
+        const { logger } = this.#options.cluster.environment;
+        logger.log("warn", "transaction not aborted", { error: String(error) });
+      });
+    }
+    if (this.#state === "ending") await this.#ending?.promise;
   }
 
   close(): void {
@@ -361,7 +379,8 @@ export class TransactionManager implements Identity {
     action: string,
     ask: () => Promise<Answer | ClientError>,
   ): Promise<Answer> {
-    const { cluster: { environment, settings }, maxBlockMs } = this.#options;
+    const { cluster, maxBlockMs } = this.#options;
+    const { environment, settings } = cluster;
     const random = environment.random.stream("transactions");
     const deadline = environment.clock.monotonic() + maxBlockMs;
     for (let failures = 1;; failures++) {
@@ -384,7 +403,7 @@ export class TransactionManager implements Identity {
         );
       }
       await new Promise<void>((resolve) => {
-        environment.timers.schedule(waitMs, resolve);
+        cluster.later(waitMs, resolve);
       });
     }
   }

@@ -125,3 +125,24 @@ for (const { name, config } of [...PROTOCOLS, { name: "consumer", config: {} }])
     await world.close();
   });
 }
+
+for (const { name, config } of [...PROTOCOLS, { name: "consumer", config: {} }]) {
+  Deno.test(`group: one that was away is a member again though it never waits (${name})`, async () => {
+    const world = new GroupWorld();
+    await world.createTopic("t", 1);
+    const join = { ...config, group: "g", topics: ["t"] };
+    const other = await world.reader(join);
+    other.read();
+    await world.shared([other], "t", 1);
+    // There is nothing for it, so that it has nothing to lose.
+    const reader = await world.reader({ ...join, maxPollIntervalMs: 5000 });
+    await world.pass(20_000);
+    await world.settled(other.close());
+    for (let i = 0; i < 200 && reader.owned.length === 0; i++) {
+      await world.settled(reader.consumer.poll(0));
+      await world.pass(100);
+    }
+    assertEquals(reader.owned, ["t-0"]);
+    await world.close();
+  });
+}

@@ -1,6 +1,6 @@
 /** Transactions of producers, on a simulated node: what users see of them. */
 
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertInstanceOf } from "@std/assert";
 import type { ProducerConfig } from "../../../actors/client/configs.ts";
 import { Consumer } from "../../../actors/client/consumer.ts";
 import {
@@ -29,6 +29,12 @@ class TransactionWorld extends GroupWorld {
     }));
     this.#producers.push(producer);
     return producer;
+  }
+
+  /** Partitions and groups are added before, from now on. */
+  async downgrade(): Promise<void> {
+    const admin = await this.admin();
+    await this.settled(admin.updateFeatures({ "transaction.version": 1 }, { downgrade: true }));
   }
 
   /** All values that a new reader sees of a topic. */
@@ -271,7 +277,7 @@ Deno.test("transaction: without transaction.version 2 partitions and groups are 
   const world = new TransactionWorld();
   await world.createTopic("t", 3);
   const admin = await world.admin();
-  await world.settled(admin.updateFeatures({ "transaction.version": 1 }, { downgrade: true }));
+  await world.downgrade();
   const producer = await world.producer();
   const { consumer } = await world.reader({ group: "g", topics: ["t"], groupProtocol: "classic" });
   await world.settled(consumer.poll(5000));
@@ -295,3 +301,28 @@ Deno.test("transaction: without transaction.version 2 partitions and groups are 
   assertEquals(described!.producerEpoch, 0);
   await world.close();
 });
+
+for (const version of [1, 2]) {
+  Deno.test(`transaction: one that is open when its producer closes is aborted (version ${version})`, async () => {
+    const world = new TransactionWorld();
+    if (version === 1) await world.downgrade();
+    await world.createTopic("t", 1);
+    const producer = await world.producer({ transactionTimeoutMs: 600_000 });
+    const holder: { goOn?: () => void } = {};
+    const open = failure(
+      world,
+      producer.transaction(async (tx) => {
+        await tx.send({ topic: "t", value: "not committed" });
+        await new Promise<void>((resolve) => holder.goOn = resolve);
+      }),
+    );
+    await world.until(() => holder.goOn !== undefined);
+    await world.settled(producer.close());
+    // Nothing keeps readers of what is committed from what comes after it.
+    await world.produce("t", 1, ["after"]);
+    assertEquals(await world.read("t", "read_committed"), ["after"]);
+    holder.goOn!();
+    assertInstanceOf(await open, TransactionAbortedError);
+    await world.close();
+  });
+}

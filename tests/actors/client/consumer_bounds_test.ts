@@ -1,0 +1,90 @@
+/** What a consumer keeps within bounds, and what does not depend on an order that nobody promises. */
+
+import { assertEquals } from "@std/assert";
+import { Cluster } from "../../../actors/client/cluster.ts";
+import { consumerSettings } from "../../../actors/client/configs.ts";
+import { ConsumerEngine } from "../../../actors/client/consumer_engine.ts";
+import { FETCH } from "../../../net/messages/fetch.ts";
+import { buildTransactionMarker } from "../../../storage/control_record.ts";
+import { setUp, store, take, texts } from "./consumer_setup.ts";
+import { ClientWorld } from "./client_world.ts";
+
+Deno.test("consumer: aborted transactions are left out in whatever order the broker tells of them", async () => {
+  const config = { topics: ["t"], from: "earliest", isolationLevel: "read_committed" } as const;
+  const of = (producerId: number) => ({
+    producerId,
+    producerEpoch: 0,
+    baseSequence: 0,
+    isTransactional: true,
+  });
+  const abort = (producerId: number) =>
+    buildTransactionMarker({
+      kind: "ABORT",
+      producerId,
+      producerEpoch: 0,
+      coordinatorEpoch: 0,
+      timestamp: 1,
+    });
+  const setup = await setUp(config, (world) => {
+    const partition = world.cluster.partition("t", 0)!;
+    store(world, 0, ["long"], of(7)); // 0
+    store(world, 0, ["short"], of(8)); // 1
+    partition.append(abort(8)); // 2
+    store(world, 0, ["long, too"], of(7)); // 3
+    partition.append(abort(7)); // 4
+    store(world, 0, ["plain"]); // 5
+    world.cluster.intercept = (api, request) => {
+      if (api !== FETCH) return undefined;
+      const { topics } = request as {
+        topics: { topicId: string; partitions: { fetchOffset: number }[] }[];
+      };
+      if (topics[0]!.partitions[0]!.fetchOffset > 0) return { kind: "silence" };
+      // Kafka tells of them in the order of their ends.
+      const abortedTransactions = [
+        { producerId: 8, firstOffset: 1 },
+        { producerId: 7, firstOffset: 0 },
+      ];
+      const records = Uint8Array.from(partition.batches.flatMap((batch) => [...batch]));
+      const data = { partitionIndex: 0, highWatermark: 6, abortedTransactions, records };
+      const { topicId } = topics[0]!;
+      return { kind: "reply", response: { responses: [{ topicId, partitions: [data] }] } };
+    };
+  });
+  assertEquals(texts(await take(setup, 1)), ["plain"]);
+  await setup.world.settled(setup.consumer.close());
+});
+
+Deno.test("consumer: what waits of paused partitions keeps nothing from the others", async () => {
+  const long = "x".repeat(10_000);
+  const setup = await setUp(
+    { topics: ["t"], from: "earliest", fetchMaxBytes: 8_000, maxPartitionFetchBytes: 5_000 },
+    (world) => store(world, 0, [long, long, long]),
+    { partitions: 2 },
+  );
+  const { world, consumer } = setup;
+  await world.pass(1000);
+  consumer.pause([{ topic: "t", partition: 0 }]);
+  store(world, 1, ["short"]);
+  assertEquals(texts(await take(setup, 1)), ["short"]);
+  await world.settled(consumer.close());
+});
+
+Deno.test("consumer: of a wait that nothing came of nothing is left", async () => {
+  const world = new ClientWorld();
+  const { environment } = world;
+  const config = { topics: ["t"], environment };
+  const settings = consumerSettings(config);
+  const cluster = new Cluster({
+    environment,
+    settings,
+    bootstrap: [{ host: "broker-1", port: 9192 }],
+    allowAutoTopicCreation: false,
+  });
+  const engine = new ConsumerEngine(cluster, config, settings);
+  for (let i = 0; i < 10; i++) await world.settled(engine.changed(100));
+  assertEquals(engine.waiting, 0);
+  const endless = engine.changed();
+  assertEquals(engine.waiting, 1);
+  engine.close();
+  await world.settled(endless);
+});
