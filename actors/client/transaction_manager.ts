@@ -100,6 +100,8 @@ export class TransactionManager implements Identity {
   /** The last that there was. */
   #last: ProducerIdAndEpoch | undefined;
   #usesEpochs = true;
+  /** A transaction is to be opened as soon as there is an id. */
+  #isBeginning = false;
   /** The coordinator may know of the transaction. */
   #isBegun = false;
   #failure: ClientError | undefined;
@@ -199,11 +201,16 @@ export class TransactionManager implements Identity {
   async begin(): Promise<void> {
     const action = "Cannot begin a transaction";
     if (this.#failure !== undefined) throw this.#failure;
-    if (this.#state === "open" || this.#state === "ending") {
+    if (this.#isBeginning || this.#state === "open" || this.#state === "ending") {
       throw errorForCode(ErrorCode.INVALID_TXN_STATE, action, "Another is open");
     }
-    if (this.#state === "new" || this.#current === undefined) await this.init();
-    this.#state = "open";
+    this.#isBeginning = true;
+    try {
+      if (this.#state === "new" || this.#current === undefined) await this.init();
+      this.#state = "open";
+    } finally {
+      this.#isBeginning = false;
+    }
   }
 
   /**

@@ -7,6 +7,7 @@ import {
   type ClientError,
   CommitFailedError,
   ProducerFencedError,
+  TimeoutError,
   TransactionAbortedError,
 } from "../../../actors/client/errors.ts";
 import { Producer } from "../../../actors/client/producer.ts";
@@ -326,3 +327,36 @@ for (const version of [1, 2]) {
     await world.close();
   });
 }
+
+Deno.test("transaction: two are not open at a time, though the id is to be taken anew first", async () => {
+  const world = new TransactionWorld();
+  await world.createTopic("t", 1);
+  const producer = await world.producer({ maxBlockMs: 2_000, requestTimeoutMs: 1_000 });
+  const { links } = world.simulation;
+  const cut = failure(
+    world,
+    producer.transaction((tx) => {
+      links.partition("node", "client2");
+      return tx.sendOffsets([{ topic: "t", partition: 0, offset: 1 }], {
+        groupId: "g",
+        generationId: -1,
+        memberId: "",
+        groupInstanceId: null,
+      });
+    }),
+  );
+  assertInstanceOf(await cut, TimeoutError);
+  links.healAll();
+  await world.pass(5_000);
+  const ends = await world.settled(
+    Promise.allSettled([1, 2].map((number) =>
+      producer.transaction(async (tx) => {
+        await tx.send({ topic: "t", value: `${number}` });
+        await tx.send({ topic: "t", value: `${number}` });
+      })
+    )),
+  );
+  assertEquals(ends.map(({ status }) => status), ["fulfilled", "rejected"]);
+  assertEquals(await world.read("t", "read_committed"), ["1", "1"]);
+  await world.close();
+});
