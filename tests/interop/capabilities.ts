@@ -23,5 +23,30 @@ export const CAPABILITIES = [
   "transactions",
 ] as const;
 
+/** Shown by processes of each client, on both clusters. */
+export const KILLED_MEMBER = "killed member";
+
 /** Shown by one client after the other, as it takes nodes away; on the larger cluster only. */
 export const FAILOVER = "failover";
+
+/** Shown by our own client besides, at Strom and at Apache Kafka. */
+export const OWN_CAPABILITIES = [
+  "cluster",
+  "configs of all kinds",
+  "errors",
+  "quotas",
+  "groups' offsets",
+  "members",
+  "assignors",
+  "patterns",
+  "transactions looked after",
+  "transactions by version",
+  "many records",
+  "command line",
+] as const;
+
+/** Those that ask for what our Kafka listener leaves out. */
+export const NOT_AT_STROM: Readonly<Record<string, string>> = {
+  "cluster": "DescribeQuorum is served by the native listener only",
+  "transactions by version": "UpdateFeatures is served by the native listener only",
+};

@@ -5,6 +5,7 @@
  */
 
 import { fromFileUrl } from "@std/path";
+import type { ApacheLibraries } from "./apache_kafka.ts";
 
 /** A client: a script of trials. */
 export interface Client {
@@ -16,29 +17,89 @@ export interface Client {
   readonly probe: { readonly command: string; readonly args: readonly string[] };
   /** How to have it. */
   readonly source: string;
+  /** How members of groups are run, by each protocol that it speaks. */
+  readonly members: readonly MemberProcess[];
+}
+
+/**
+ * Reads a topic as part of a group, from its start where the group has committed nothing, and
+ * prints `=[partition,offset]` of each record; leaves at SIGTERM. It asks for a session of 6 s.
+ */
+export interface MemberProcess {
+  readonly command: string;
+  args(bootstrap: string, topic: string, group: string): string[];
 }
 
 const at = (name: string) => fromFileUrl(new URL(name, import.meta.url));
 const CONFIG = ["--config", at("clients/deno.json")];
 
+/** What a script is told that is to be a member of a group. */
+const MEMBER = "--member";
+
 /** Debian's own Python is the one that Debian's packages are for. */
 const PYTHON = "/usr/bin/python3";
 
 export const CLIENTS: readonly Client[] = [
-  {
-    ...script("strom", "strom_client.ts", []),
-    source: "this repository",
-  },
+  strom(),
   {
     ...script("kcat", "clients/kcat.ts"),
     probe: { command: "kcat", args: ["-V"] },
     source: "apt-get install kcat",
+    members: [{
+      command: "kcat",
+      args: (bootstrap, topic, group) => [
+        ...["-b", bootstrap, "-G", group, topic, "-q", "-u", "-f", "=[%p,%o]\\n"],
+        ...["-X", "auto.offset.reset=earliest", "-X", "session.timeout.ms=6000"],
+        ...["-X", "heartbeat.interval.ms=200", "-X", "auto.commit.interval.ms=100"],
+      ],
+    }],
   },
   { ...script("kafkajs", "clients/kafkajs.ts"), source: "npm" },
   { ...script("platformatic", "clients/platformatic.ts"), source: "npm" },
   python("confluent-kafka", "clients/librdkafka.py", "confluent_kafka"),
   python("kafka-python", "clients/kafka_python.py", "kafka"),
 ];
+
+/** What our own client can do besides: strom_admin.ts. */
+export const OWN_SCRIPT: Pick<Client, "command" | "args"> = script("strom", "strom_admin.ts", []);
+
+/** Clients that cannot be had where trials of them could be written. */
+export const UNTRIED: readonly Pick<Client, "name" | "source" | "probe">[] = [{
+  name: "@confluentinc/kafka-javascript",
+  source: "npm, and a binary that its install step downloads",
+  probe: {
+    command: "bash",
+    args: [
+      "-c",
+      `folder=$(mktemp -d) && trap 'rm -rf "$folder"' EXIT && cd "$folder" &&
+       npm install --silent --no-audit --ignore-scripts --prefix . "$0" >&2 &&
+       cd "node_modules/$0" && ../../.bin/node-pre-gyp install >&2 && node -e 'require(".")'`,
+      "@confluentinc/kafka-javascript",
+    ],
+  },
+}];
+
+/** Apache Kafka's client for Java, compiled into a folder; a text is why it cannot be had. */
+export async function javaClient(
+  libraries: ApacheLibraries,
+  folder: string,
+): Promise<Client | string> {
+  const why = await libraries.compile(at("clients/JavaClient.java"), folder);
+  if (why !== undefined) return why;
+  const command = "java";
+  const args = libraries.args("JavaClient", folder);
+  return {
+    name: "java",
+    command,
+    args,
+    probe: { command, args: ["-version"] },
+    source: "mvn, javac",
+    members: ["classic", "consumer"].map((protocol) => ({
+      command,
+      args: (...place) => [...args, MEMBER, ...place, protocol],
+    })),
+  };
+}
 
 /** A script for Deno; whatever it imports is there or can be had, or it cannot be loaded. */
 function script(
@@ -47,12 +108,26 @@ function script(
   config: readonly string[] = CONFIG,
 ): Omit<Client, "source"> {
   const command = Deno.execPath();
+  const args = ["run", "-qA", "--no-check", ...config, at(path)];
   return {
     name,
     command,
-    args: ["run", "-qA", "--no-check", ...config, at(path)],
+    args,
+    members: [{ command, args: (...place) => [...args, MEMBER, ...place] }],
     probe: { command, args: ["cache", "-q", ...config, at(path)] },
   };
+}
+
+/** Its members speak either protocol of groups. */
+function strom(): Client {
+  const client = script("strom", "strom_client.ts", []);
+  const members = client.members.flatMap(({ command, args }) =>
+    ["classic", "consumer"].map((protocol) => ({
+      command,
+      args: (...place: Parameters<typeof args>) => [...args(...place), protocol],
+    }))
+  );
+  return { ...client, members, source: "this repository" };
 }
 
 function python(name: string, path: string, module: string): Client {
@@ -60,13 +135,14 @@ function python(name: string, path: string, module: string): Client {
     name,
     command: PYTHON,
     args: [at(path)],
+    members: [{ command: PYTHON, args: (...place) => [at(path), MEMBER, ...place] }],
     probe: { command: PYTHON, args: ["-c", `import ${module}`] },
     source: `apt-get install python3-${name === "kafka-python" ? "kafka" : name}`,
   };
 }
 
 /** Whether a client is installed; undefined means that it is, a text is why not. */
-export async function whyAbsent({ probe }: Client): Promise<string | undefined> {
+export async function whyAbsent({ probe }: Pick<Client, "probe">): Promise<string | undefined> {
   try {
     const { command, args } = probe;
     const { code, stderr } = await new Deno.Command(command, {

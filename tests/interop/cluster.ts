@@ -16,6 +16,8 @@ const PROPERTIES = {
   "replica.fetch.max.bytes": "12000000",
   // Nobody has time to wait for members that might come.
   "group.initial.rebalance.delay.ms": "300",
+  "group.consumer.session.timeout.ms": "6000",
+  "group.consumer.heartbeat.interval.ms": "500",
   // A machine that is busy with clients must not look as if a node had died.
   "broker.session.timeout.ms": "6000",
   "broker.heartbeat.interval.ms": "500",

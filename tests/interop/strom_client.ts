@@ -1,7 +1,15 @@
 /** Our own client, by Kafka's protocol. */
 
 import { Admin, type Compression, Consumer, type ConsumerRecord, Producer } from "../../mod.ts";
-import { type Place, run, same, texts, type Trials, until } from "./clients/trial.ts";
+import {
+  type JoinGroup,
+  type Place,
+  run,
+  same,
+  texts,
+  type Trials,
+  until,
+} from "./clients/trial.ts";
 
 const START = Date.now() - 3_600_000;
 const kafka = ({ bootstrap }: Place) => `kafka://${bootstrap}`;
@@ -108,10 +116,13 @@ const trials: Trials = {
     await using admin = await Admin.connect(kafka(place));
     await admin.createTopics([{ name: topic, partitions: 1 }]);
     await admin.alterConfigs([{ type: "topic", name: topic, set: { "retention.ms": "123456" } }]);
-    const [described] = await admin.describeConfigs([
-      { type: "topic", name: topic, keys: ["retention.ms"] },
-    ]);
-    same(described!.configs.map(({ value }) => value), ["123456"]);
+    // The broker that is asked hears of it a little later, at Apache Kafka even of the topic.
+    await until("the value is there", async () => {
+      const [described] = await admin.describeConfigs([
+        { type: "topic", name: topic, keys: ["retention.ms"] },
+      ]).catch(() => []);
+      return described?.configs[0]?.value === "123456";
+    });
   },
   "offsets by time": async (place) => {
     const topic = place.fresh("times");
@@ -251,10 +262,12 @@ class Member {
   readonly found: string[] = [];
   readonly #consumer: Consumer;
   readonly #polling: Promise<void>;
+  readonly #read: (record: ConsumerRecord) => void;
   #isStopping = false;
 
-  constructor(consumer: Consumer) {
+  constructor(consumer: Consumer, read: (record: ConsumerRecord) => void = () => {}) {
     this.#consumer = consumer;
+    this.#read = read;
     this.#polling = this.#poll();
   }
 
@@ -269,8 +282,26 @@ class Member {
   }
 
   async #poll(): Promise<void> {
-    while (!this.#isStopping) this.found.push(...valuesOf(await this.#consumer.poll(50)));
+    while (!this.#isStopping) {
+      const records = await this.#consumer.poll(50);
+      records.forEach(this.#read);
+      this.found.push(...valuesOf(records));
+    }
   }
 }
 
-if (import.meta.main) await run(trials);
+const member: JoinGroup = async (place, topic, group, read, protocol) => {
+  const consumer = await Consumer.connect(kafka(place), {
+    group,
+    topics: [topic],
+    from: "earliest",
+    groupProtocol: protocol as Protocol,
+    sessionTimeoutMs: 6000,
+    heartbeatIntervalMs: 200,
+    autoCommitIntervalMs: 100,
+  });
+  const reading = new Member(consumer, ({ partition, offset }) => read(partition, offset));
+  return () => reading.stop();
+};
+
+if (import.meta.main) await run(trials, member);

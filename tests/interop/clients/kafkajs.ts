@@ -11,7 +11,7 @@ import kafkajs, {
 } from "kafkajs";
 import lz4 from "lz4-napi";
 import snappy from "snappy";
-import { type Place, run, same, texts, type Trials, until } from "./trial.ts";
+import { type JoinGroup, type Place, run, same, texts, type Trials, until } from "./trial.ts";
 
 const { CompressionCodecs, CompressionTypes, Kafka, logLevel } = kafkajs;
 
@@ -325,4 +325,24 @@ async function join(place: Place, topic: string, groupId: string): Promise<Membe
   return { consumer, found, owned: () => owned };
 }
 
-if (import.meta.main) await run(trials);
+const member: JoinGroup = async (place, topic, groupId, read) => {
+  const consumer = kafka(place).consumer({
+    groupId,
+    maxWaitTimeInMs: 100,
+    heartbeatInterval: 200,
+    sessionTimeout: 6000,
+    rebalanceTimeout: 5000,
+  });
+  await consumer.connect();
+  await consumer.subscribe({ topic, fromBeginning: true });
+  await consumer.run({
+    autoCommitInterval: 100,
+    eachMessage: ({ partition, message }) => {
+      read(partition, Number(message.offset));
+      return Promise.resolve();
+    },
+  });
+  return () => consumer.disconnect();
+};
+
+if (import.meta.main) await run(trials, member);

@@ -192,6 +192,20 @@ def rebalance(place):
         member.stop()
 
 
+def join(place, topic, group, told):
+    """Reads until it is told to leave; yields the partition and the offset of each record."""
+    options = {"group_id": group, "auto_offset_reset": "earliest", "session_timeout_ms": 6000}
+    options.update(heartbeat_interval_ms=200, auto_commit_interval_ms=100)
+    consumer = Consumer(config(place, enable_auto_offset_store=False, **options))
+    consumer.subscribe([topic])
+    while not told.is_set():
+        message = consumer.poll(0.05)
+        if message is not None and not message.error():
+            yield message.partition(), message.offset()
+            consumer.store_offsets(message)
+    consumer.close()
+
+
 class Member:
     """A consumer in a thread of its own."""
 
@@ -293,4 +307,4 @@ run({
     "rebalance": rebalance,
     "transactions": transactions,
     "failover": failover,
-})
+}, join)

@@ -1,6 +1,7 @@
 """What a client's script is made of: as trial.ts, for clients in Python."""
 
 import json
+import signal
 import sys
 import threading
 import time
@@ -42,8 +43,14 @@ def say(line):
     print("@" + json.dumps(line), flush=True)
 
 
-def run(trials):
-    """Runs the trials named on the command line, or all; one line of JSON for each."""
+def run(trials, member):
+    """Runs the trials named on the command line, or all; one line of JSON for each.
+
+    With --member, the addresses, a topic and a group it is a member of that group instead.
+    """
+    if sys.argv[1:2] == ["--member"]:
+        be_member(member, *sys.argv[2:])
+        return
     bootstrap, nodes, *names = sys.argv[1:] or ["127.0.0.1:9092", "1"]
     place = Place(bootstrap, int(nodes))
     for capability, trial in trials.items():
@@ -57,6 +64,14 @@ def run(trials):
     import os
 
     os._exit(0)
+
+
+def be_member(join, bootstrap, topic, group):
+    """Reads as part of the group until it is told to leave."""
+    told = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: told.set())
+    for partition, offset in join(Place(bootstrap, 1), topic, group, told):
+        print(f"=[{partition},{offset}]", flush=True)
 
 
 def outcome_of(capability, trial, place):

@@ -31,13 +31,27 @@ export type Cannot = { readonly cannot: string };
 
 export type Trials = Readonly<Record<string, Trial | Cannot>>;
 
+/**
+ * Reads a topic as part of a group, from its start where nothing is committed, in a session of 6 s,
+ * and tells of each record before that can be committed. Resolves with what has it leave.
+ */
+export type JoinGroup = (
+  place: Place,
+  topic: string,
+  group: string,
+  read: (partition: number, offset: number) => void,
+  protocol: string,
+) => Promise<() => Promise<void>>;
+
 const TRIAL_MS = 45_000;
 
 /**
  * Runs the trials named on the command line, or all, one after the other. Arguments: the bootstrap
- * addresses, the number of nodes, and names. Failures are printed, not thrown.
+ * addresses, the number of nodes, and names. Failures are printed, not thrown. With `--member`, the
+ * addresses, a topic and a group it is a member of that group instead.
  */
-export async function run(trials: Trials): Promise<void> {
+export async function run(trials: Trials, member?: JoinGroup): Promise<void> {
+  if (member && Deno.args[0] === "--member") return await beMember(member, Deno.args.slice(1));
   const [bootstrap = "127.0.0.1:9092", nodes = "1", ...names] = Deno.args;
   const place = placeAt(bootstrap, Number(nodes));
   for (const [capability, trial] of Object.entries(trials)) {
@@ -56,6 +70,17 @@ export async function run(trials: Trials): Promise<void> {
     }
   }
   // Whatever a client left running.
+  Deno.exit(0);
+}
+
+/** Joins until it is told to leave. */
+async function beMember(join: JoinGroup, args: readonly string[]): Promise<void> {
+  const [bootstrap = "", topic = "", group = "", protocol = "classic"] = args;
+  const told = new Promise<void>((resolve) => Deno.addSignalListener("SIGTERM", resolve));
+  const read = (partition: number, offset: number) => console.log(`=[${partition},${offset}]`);
+  const leave = await join(placeAt(bootstrap, 1), topic, group, read, protocol);
+  await told;
+  await leave();
   Deno.exit(0);
 }
 
