@@ -17,6 +17,7 @@ import type {
   CompactionNeedReply,
 } from "../partition/compaction_messages.ts";
 import type { Actor, ActorContext, AskResult, Behaviour } from "../runtime/actor.ts";
+import type { Gauge } from "../runtime/metrics.ts";
 import type { Ref } from "../runtime/ref.ts";
 
 export interface LogCleanerOptions {
@@ -60,10 +61,16 @@ class LogCleaner implements Actor<CleanerMessage> {
   /** Those that a run did nothing for since the last rest. */
   readonly #tried = new Set<string>();
   #resting = false;
+  /** Those that cannot be compacted as they are. */
+  readonly #uncleanable = new Set<string>();
+  readonly #uncleanablePartitionsCount: Gauge;
 
   constructor(context: ActorContext<CleanerMessage>, options: LogCleanerOptions) {
     this.#context = context;
     this.#options = options;
+    const { metrics } = context.environment;
+    this.#uncleanablePartitionsCount = metrics.gauge("uncleanable-partitions-count");
+    this.#uncleanablePartitionsCount.set(0);
   }
 
   receive(message: CleanerMessage): void {
@@ -76,9 +83,7 @@ class LogCleaner implements Actor<CleanerMessage> {
         return this.#look();
       case "looked":
         this.#looking--;
-        if (message.result.kind === "reply" && message.result.reply.isDue) {
-          this.#due.set(message.folder, message.result.reply);
-        }
+        if (message.result.kind === "reply") this.#looked(message.folder, message.result.reply);
         return this.#looking === 0 ? this.#compact() : undefined;
       case "compacted": {
         const { folder, result } = message;
@@ -89,9 +94,23 @@ class LogCleaner implements Actor<CleanerMessage> {
     }
   }
 
+  #looked(folder: string, need: CompactionNeedReply): void {
+    if (!this.#partitions.has(folder)) return;
+    if (need.isDue) this.#due.set(folder, need);
+    this.#noteUncleanable(folder, need.isUncleanable);
+  }
+
+  #noteUncleanable(folder: string, isUncleanable: boolean): void {
+    if (isUncleanable) this.#uncleanable.add(folder);
+    else this.#uncleanable.delete(folder);
+    this.#uncleanablePartitionsCount.set(this.#uncleanable.size);
+  }
+
   #register({ folder, partition }: Compactable): void {
-    if (partition === undefined) this.#partitions.delete(folder);
-    else this.#partitions.set(folder, partition);
+    if (partition === undefined) {
+      this.#partitions.delete(folder);
+      this.#noteUncleanable(folder, false);
+    } else this.#partitions.set(folder, partition);
     this.#rest();
   }
 

@@ -18,6 +18,8 @@ export interface CompactionNeedReply {
   readonly dirtyRatio: number;
   /** For how long a record waits beyond `max.compaction.lag.ms`; 0 where none does. */
   readonly overdueMs: number;
+  /** Whether it cannot be compacted as it is: a run found that it cannot be read somewhere. */
+  readonly isUncleanable: boolean;
 }
 
 /** Asked of a partition: that it compact its log now, within these limits. Answered at the end. */

@@ -38,7 +38,13 @@ const REST_MS = 3;
 
 const TROUBLE = "compaction fails";
 
-const NOT_DUE: CompactionNeedReply = { isDue: false, dirtyRatio: 0, overdueMs: 0 };
+const NOT_DUE: CompactionNeedReply = {
+  isDue: false,
+  dirtyRatio: 0,
+  overdueMs: 0,
+  isUncleanable: false,
+};
+const UNCLEANABLE: CompactionNeedReply = { ...NOT_DUE, isUncleanable: true };
 
 export interface LogCompactorOptions {
   readonly folder: string;
@@ -62,6 +68,12 @@ export interface LogCompactorOptions {
   ended(log: Log): void;
 }
 
+/** What a log was like when a run found that it cannot be read somewhere. */
+interface Uncleanable {
+  readonly logStartOffset: Offset;
+  readonly truncations: number;
+}
+
 interface Run {
   readonly compaction: Compaction;
   readonly message: Compact;
@@ -76,8 +88,8 @@ export class LogCompactor {
   #run: Run | undefined;
   /** Whether the cleaner was told of this partition. */
   #isTold = false;
-  /** Its log cannot be read somewhere: no run would get farther. */
-  #isUncleanable = false;
+  /** No run would get farther, unless what cannot be read was taken away. */
+  #uncleanable: Uncleanable | undefined;
 
   constructor(options: LogCompactorOptions) {
     this.#options = options;
@@ -89,6 +101,7 @@ export class LogCompactor {
     const wanted = log.config.cleanupCompact;
     if (cleaner === undefined || wanted === this.#isTold) return;
     this.#isTold = wanted;
+    this.#uncleanable = undefined;
     cleaner.tell({ kind: "compactable", folder, partition: wanted ? self : undefined });
   }
 
@@ -100,9 +113,8 @@ export class LogCompactor {
   #need(log: Log): CompactionNeedReply {
     const { directory, folder, environment, lastStableOffset, checkpoint, troubles } =
       this.#options;
-    if (this.#isUncleanable || this.#run !== undefined || !log.config.cleanupCompact) {
-      return NOT_DUE;
-    }
+    if (this.#run !== undefined || !log.config.cleanupCompact) return NOT_DUE;
+    if (this.#isUncleanable(log)) return UNCLEANABLE;
     try {
       const now = environment.clock.wall();
       const from = directory.compactedTo(folder);
@@ -110,7 +122,7 @@ export class LogCompactor {
       if (need.firstDirtyOffset !== from) directory.noteCompacted(folder, need.firstDirtyOffset);
       if (log.checkpointDue) checkpoint(log);
       const { isDue, dirtyRatio, overdueMs } = need;
-      return { isDue, dirtyRatio, overdueMs };
+      return { isDue, dirtyRatio, overdueMs, isUncleanable: false };
     } catch (error) {
       if (!(error instanceof DiskError || error instanceof CorruptLogError)) throw error;
       troubles.begin(TROUBLE, error.message);
@@ -118,11 +130,16 @@ export class LogCompactor {
     }
   }
 
+  #isUncleanable({ logStartOffset, truncations }: Log): boolean {
+    const since = this.#uncleanable;
+    return since?.logStartOffset === logStartOffset && since.truncations === truncations;
+  }
+
   /** Begins to compact. */
   start(message: Compact, log: Log): void {
     const { directory, folder, environment, lastStableOffset, later, troubles } = this.#options;
     const refuse = () => void message.replyTo.tell({ done: false, bytesRead: 0 });
-    if (this.#run !== undefined || this.#isUncleanable || !log.config.cleanupCompact) {
+    if (this.#run !== undefined || this.#isUncleanable(log) || !log.config.cleanupCompact) {
       return refuse();
     }
     try {
@@ -218,10 +235,18 @@ export class LogCompactor {
       case "done": {
         directory.noteCompacted(folder, step.endOffset);
         troubles.end(TROUBLE);
-        const { sizeBefore, sizeAfter, keys, unreadableBatches } = step;
+        const { sizeBefore, sizeAfter, keys, mapFull, unreadableBatches } = step;
         const ms = Math.round(environment.clock.monotonic() - run.startedAt);
-        const fields = { partition: folder, sizeBefore, sizeAfter, keys, unreadableBatches, ms };
-        environment.logger.log("info", "log compacted", fields);
+        environment.logger.log("info", "log compacted", {
+          partition: folder,
+          sizeBefore,
+          sizeAfter,
+          keys,
+          // With more of log.cleaner.dedupe.buffer.size it would have come farther.
+          mapFull,
+          unreadableBatches,
+          ms,
+        });
         return reply({ done: true, bytesRead: step.bytesRead });
       }
       case "stopped":
@@ -234,10 +259,12 @@ export class LogCompactor {
         troubles.begin(TROUBLE, step.failure.message);
         reply({ done: false, bytesRead });
         return ended(run.log);
-      case "corrupt":
-        this.#isUncleanable = true;
+      case "corrupt": {
+        const { logStartOffset, truncations } = run.log;
+        this.#uncleanable = { logStartOffset, truncations };
         troubles.warn("log cannot be compacted", step.reason);
         return reply({ done: false, bytesRead });
+      }
     }
   }
 }

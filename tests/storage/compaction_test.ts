@@ -5,6 +5,7 @@ import {
   assertFolds,
   COMPACTED,
   expectDone,
+  fold,
   listed,
   runCompaction,
   seal,
@@ -53,4 +54,78 @@ Deno.test("compaction: a run ends undone when a segment of the group that it cop
   }
   assert(!listed(log).some((line) => line.includes("gone")), "value and tombstone are gone");
   assertEquals(step.kind, "stopped");
+});
+
+Deno.test("compaction: a batch with more keys than memory holds is compacted in several runs", () => {
+  const disk = new MemoryDisk();
+  const log = openLog(disk, WIDE);
+  const keys = Array.from({ length: 20 }, (_, index) => `key-${index}`);
+  for (const value of ["old", "new"]) {
+    appendPairs(log, keys.map((key) => [key, value] as const));
+    seal(log);
+  }
+  const size = log.sizeInBytes;
+  const wanted = new Map(keys.map((key) => [key, "new"] as const));
+  let from = 0;
+  let runs = 0;
+  // Room for four keys: each run goes on where the one before found no more.
+  for (; from < log.logEndOffset; runs++) {
+    const step = expectDone(runCompaction(log, disk, { from, mapBytesMax: 144 }));
+    assert(step.endOffset > from, `it goes on from ${from}`);
+    assertEquals(step.mapFull, step.endOffset < log.logEndOffset);
+    from = step.endOffset;
+    assertFolds(log, wanted);
+  }
+  assertEquals(runs, 10);
+  assertEquals(listed(log).length, keys.length);
+  assert(log.sizeInBytes < size);
+});
+
+Deno.test("compaction: a tombstone stays while there is a batch before it that cannot be read", () => {
+  const disk = new MemoryDisk();
+  const log = openLog(disk, WIDE);
+  const long = "x".repeat(3000);
+  // Readers may read more than the cleaner may.
+  appendPairs(log, [["gone", long]], { compression: "gzip" });
+  appendPairs(log, [["gone", null], ["other", null]]);
+  seal(log);
+  const decompressedBytesMax = 1000;
+  let from = 0;
+  for (let run = 0; run < 4; run++) {
+    appendPairs(log, [[`more-${run}`, "1"]]);
+    seal(log);
+    const options = { from, decompressedBytesMax, now: NOW + run * 2000 };
+    const step = expectDone(runCompaction(log, disk, options));
+    assertEquals(step.unreadableBatches, 1);
+    from = step.endOffset;
+    assert(!fold(log).has("gone"));
+  }
+  // With more memory the value goes, and then they may.
+  expectDone(runCompaction(log, disk, { now: NOW + 10_000 }));
+  expectDone(runCompaction(log, disk, { now: NOW + 20_000 }));
+  assert(!listed(log).some((line) => line.includes("gone") || line.includes("other")));
+});
+
+Deno.test("compaction: a tombstone's time begins when what is before it goes, not before", () => {
+  const disk = new MemoryDisk();
+  const log = openLog(disk, WIDE);
+  appendPairs(log, [["a", "1"], ["b", "1"], ["c", "1"], ["d", "1"], ["gone", "1"]]);
+  appendPairs(log, [["gone", null]]);
+  seal(log);
+  // The map is full before the tombstone, which the run copies all the same.
+  const first = expectDone(runCompaction(log, disk, { mapBytesMax: 144 }));
+  assert(first.mapFull);
+  const from = first.endOffset;
+  const tombstone = "5 gone=null";
+  // It was met by now, however long ago that run was.
+  const second = expectDone(runCompaction(log, disk, { from, now: NOW + 5000 }));
+  assert(!second.mapFull);
+  assertEquals(listed(log).at(-1), tombstone);
+  appendPairs(log, [["more", "1"]]);
+  seal(log);
+  const third = { from: second.endOffset, now: NOW + 5999 };
+  expectDone(runCompaction(log, disk, third));
+  assert(listed(log).includes(tombstone));
+  expectDone(runCompaction(log, disk, { now: NOW + 6000 }));
+  assert(!listed(log).includes(tombstone));
 });

@@ -13,6 +13,13 @@ import { ManualEnvironment } from "../runtime/manual_environment.ts";
 
 const BACKOFF_MS = 1000;
 
+const NOT_DUE: CompactionNeedReply = {
+  isDue: false,
+  dirtyRatio: 0,
+  overdueMs: 0,
+  isUncleanable: false,
+};
+
 /** A cleaner with partitions that only say what they are asked. */
 class Stage {
   readonly environment = new ManualEnvironment();
@@ -32,7 +39,8 @@ class Stage {
   }
 
   add(name: string, dirtyRatio: number, overdueMs = 0): Ref<AskCompactionNeed | Compact> {
-    this.needs.set(name, { isDue: dirtyRatio > 0.5 || overdueMs > 0, dirtyRatio, overdueMs });
+    const isDue = dirtyRatio > 0.5 || overdueMs > 0;
+    this.needs.set(name, { isDue, dirtyRatio, overdueMs, isUncleanable: false });
     const partition = this.system.spawn<AskCompactionNeed | Compact>(name, () => ({
       receive: (message) => {
         if (message.kind === "compaction-need") {
@@ -51,7 +59,7 @@ class Stage {
   /** Ends the run that was begun first. */
   end(done = true): void {
     const { name, message } = this.running.shift()!;
-    if (done) this.needs.set(name, { isDue: false, dirtyRatio: 0, overdueMs: 0 });
+    if (done) this.needs.set(name, NOT_DUE);
     message.replyTo.tell({ done, bytesRead: 1 });
     this.environment.run();
   }
@@ -129,4 +137,33 @@ Deno.test("cleaner: with log.cleaner.enable=false it looks at nothing", () => {
   stage.add("a", 0.9);
   stage.advance(10 * BACKOFF_MS);
   assertEquals(stage.looks, 0);
+});
+
+Deno.test("cleaner: those that cannot be compacted are counted, and hinder no other", () => {
+  const stage = new Stage();
+  const count = () =>
+    stage.environment.metrics.read().find(({ name }) => name === "uncleanable-partitions-count")
+      ?.value;
+  stage.add("damaged", 0.9);
+  stage.add("well", 0.6);
+  assertEquals(count(), 0);
+  stage.advance(BACKOFF_MS);
+  assertEquals(stage.started, ["damaged"]);
+  stage.needs.set("damaged", { ...NOT_DUE, isUncleanable: true });
+  stage.end(false);
+  assertEquals(stage.started, ["damaged", "well"]);
+  stage.end();
+  stage.advance(BACKOFF_MS);
+  assertEquals([stage.started.length, count()], [2, 1]);
+  // What could not be read was taken away.
+  stage.needs.set("damaged", { ...NOT_DUE, isDue: true, dirtyRatio: 0.9 });
+  stage.advance(BACKOFF_MS);
+  assertEquals([stage.started.length, count()], [3, 0]);
+  stage.needs.set("damaged", { ...NOT_DUE, isUncleanable: true });
+  stage.end(false);
+  stage.advance(BACKOFF_MS);
+  assertEquals(count(), 1);
+  stage.cleaner.tell({ kind: "compactable", folder: "damaged", partition: undefined });
+  stage.environment.run();
+  assertEquals(count(), 0);
 });

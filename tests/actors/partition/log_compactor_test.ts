@@ -129,6 +129,39 @@ Deno.test("compactor: a log that opens with less than was compacted is compacted
   assertEquals(noted, member.log.logEndOffset);
 });
 
+Deno.test("compactor: a log that cannot be read is left alone until that is taken away", () => {
+  const stage = new PartitionStage(1, { ...COMPACTED, "cleanup.policy": "compact,delete" });
+  const member = stage.member(1);
+  fill(member);
+  need(member);
+  const { disk } = member.environment;
+  const names = disk.list(FOLDER).map(({ name }) => name);
+  const segments = names.filter((name) => name.endsWith(".log")).sort();
+  const damaged = disk.open(`${FOLDER}/${segments[0]}`);
+  damaged.write(Uint8Array.of(0xff, 0xff, 0xff), 70);
+  damaged.close();
+  const before = member.log.sizeInBytes;
+  assertEquals(compact(member)?.done, false);
+  const warnings = () =>
+    member.environment.lines.filter(({ event }) => event === "log cannot be compacted");
+  assertEquals(warnings().length, 1);
+  assertEquals(warnings()[0]!.fields?.["partition"], FOLDER);
+  for (let time = 0; time < 3; time++) {
+    append(member, [["more", `${time}`]]);
+    assertEquals([need(member).isDue, need(member).isUncleanable], [false, true]);
+    assertEquals(compact(member)?.done, false);
+  }
+  assert(member.log.sizeInBytes > before);
+  assertEquals(warnings().length, 1, "it is not tried again");
+  // Records are deleted, and the segment goes with them.
+  const second = Number(segments[1]!.slice(0, 20));
+  member.ask((replyTo) => ({ kind: "delete-records", before: second, replyTo }));
+  member.tell({ kind: "maintain" });
+  const { isDue, isUncleanable } = need(member);
+  assertEquals([isDue, isUncleanable], [true, false]);
+  assertEquals(compact(member)?.done, true);
+});
+
 Deno.test("compactor: nothing at or above the high watermark is compacted", () => {
   const stage = new PartitionStage(2, COMPACTED);
   const leader = stage.member(1);
