@@ -86,6 +86,14 @@ export class ClassicGroups {
     return group;
   }
 
+  /** Sends the members of a group away: it is none of theirs. */
+  dissolve(groupId: string): void {
+    const group = this.#groups.get(groupId);
+    if (group === undefined || group.members.size === 0) return;
+    for (const member of [...group.members.values()]) this.#rebalances.removeMember(group, member);
+    this.remove(groupId);
+  }
+
   /** Puts back what could not be removed. */
   restore(group: ClassicGroup): void {
     if (!this.#groups.has(group.groupId)) this.#groups.set(group.groupId, group);

@@ -54,6 +54,7 @@ import {
   type OffsetCommit,
   type OffsetFetch,
   refuseGroupRequest,
+  type SyncGroup,
   type TxnOffsetCommit,
 } from "./requests.ts";
 
@@ -144,7 +145,7 @@ export class GroupCoordinator implements CoordinatorMachine<GroupRequest, GroupR
       case "join-group":
         return this.#join(request);
       case "sync-group":
-        return this.classic.sync(request.request, responder(request.replyTo));
+        return this.#sync(request);
       case "heartbeat": {
         const errorCode = this.classic.heartbeat(request.request);
         return responder(request.replyTo)({ throttleTimeMs: 0, errorCode });
@@ -185,6 +186,20 @@ export class GroupCoordinator implements CoordinatorMachine<GroupRequest, GroupR
     this.#context.write({ records: other.tombstones(), done: () => {} });
   }
 
+  #sync({ request, replyTo }: SyncGroup): void {
+    this.#settleProtocol(request.groupId);
+    this.classic.sync(request, responder(replyTo));
+  }
+
+  /**
+   * Members of the classic protocol may have come when the last of the other had gone: where that
+   * could not be written the group is not theirs, and nothing of it was assigned to them yet.
+   */
+  #settleProtocol(groupId: string): void {
+    const isConsumers = (this.consumer.get(groupId)?.members.size ?? 0) > 0;
+    if (isConsumers) this.classic.dissolve(groupId);
+  }
+
   /** The group where it is one of the consumer protocol: an empty one gives way to a classic one. */
   #consumerGroup(groupId: string): ConsumerGroup | undefined {
     const group = this.consumer.get(groupId);
@@ -195,6 +210,7 @@ export class GroupCoordinator implements CoordinatorMachine<GroupRequest, GroupR
   #consumerHeartbeat({ request, client, replyTo }: ConsumerGroupHeartbeat): void {
     const { groupId } = request;
     const respond = responder(replyTo);
+    this.#settleProtocol(groupId);
     const other = this.classic.get(groupId);
     if (other !== undefined && other.state !== "Empty") {
       const reason = `Group ${groupId} has members of the classic protocol`;

@@ -369,6 +369,27 @@ Deno.test("protocols: members of a classic group commit where the end of the oth
   assertEquals(stage.commitOf(memberId, 1), 0);
 });
 
+Deno.test("protocols: nobody is assigned what a member of the other protocol turns out to have", () => {
+  const stage = new Stage();
+  stage.heartbeat();
+  stage.commitsAtOnce = false;
+  stage.beatLater({ memberEpoch: -1 });
+  const joined = ["a", "b"].map(() => stage.join("", {}, 3));
+  stage.pass(1);
+  const [leader, other] = joined.map(({ value }) => value.memberId) as [string, string];
+  const waiting = stage.sync(other, 1);
+  stage.fail();
+  stage.commitsAtOnce = true;
+  // The one that left is a member still.
+  assertEquals(stage.heartbeat({ memberEpoch: 1 }).errorCode, 0);
+  assertEquals(
+    stage.sync(leader, 1, { [leader]: "all" }).value.errorCode,
+    ErrorCode.UNKNOWN_MEMBER_ID,
+  );
+  assertEquals(waiting.value.errorCode, ErrorCode.UNKNOWN_MEMBER_ID);
+  assertEquals(stage.kinds(), ["consumer"]);
+});
+
 // Who may commit in a transaction.
 
 Deno.test("commits: a producer that names no member commits for a group that has some", () => {
