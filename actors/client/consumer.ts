@@ -221,7 +221,7 @@ export class Consumer<K = Uint8Array | null, V = Uint8Array | null>
     if (!Number.isSafeInteger(offset) || offset < 0) {
       throw new InvalidConfigError(`Cannot seek to ${offset}: it is no offset`);
     }
-    state.seek(offset);
+    this.#engine.seek(state, offset);
     this.#engine.wake();
   }
 
@@ -369,7 +369,9 @@ export class Consumer<K = Uint8Array | null, V = Uint8Array | null>
   }
 
   #reset(partitions: readonly TopicPartition[], start: "earliest" | "latest"): void {
-    for (const partition of partitions) this.#state(partition, "seek in").reset(start);
+    for (const partition of partitions) {
+      this.#engine.seek(this.#state(partition, "seek in"), start);
+    }
     this.#engine.wake();
   }
 

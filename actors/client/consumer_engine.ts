@@ -25,7 +25,7 @@ import type { TopicInfo } from "./metadata.ts";
 import { PositionLookup } from "./position_lookup.ts";
 import { PositionValidation } from "./position_validation.ts";
 import { RecordFeed } from "./record_feed.ts";
-import { Subscription } from "./subscription.ts";
+import { type AssignedState, Subscription } from "./subscription.ts";
 
 /** The engine of one consumer. */
 export class ConsumerEngine<K, V> {
@@ -46,6 +46,8 @@ export class ConsumerEngine<K, V> {
   readonly #interceptors: ConsumerInterceptors<K, V> | undefined;
   /** What interceptors let through and nobody took yet. */
   #intercepted: ConsumerRecord<K, V>[] = [];
+  /** What came after them. */
+  #interceptFailure: ClientError | undefined;
   readonly #errors: ClientError[] = [];
   #recordsCounted = 0;
   readonly #unknownSince = new Map<string, number>();
@@ -171,6 +173,7 @@ export class ConsumerEngine<K, V> {
     this.#topics = new Set();
     this.#assigned = partitions;
     this.#intercepted = [];
+    this.#interceptFailure = undefined;
     this.#errors.length = 0;
     this.subscription.clear();
     this.#addAssigned();
@@ -184,10 +187,11 @@ export class ConsumerEngine<K, V> {
     if (this.#errors.length > 0) throw this.#errors.shift();
     if (this.#interceptors === undefined) return this.#feed.take();
     for (;;) {
-      if (this.#intercepted.length === 0) this.#intercept(this.#settings.maxPollRecords);
       const record = this.#intercepted.shift();
-      // What a rebalance has taken away meanwhile is somebody else's.
-      if (record === undefined || this.subscription.get(record.topic, record.partition)) {
+      if (record === undefined) {
+        if (!this.#intercept(this.#settings.maxPollRecords)) return undefined;
+      } else if (this.subscription.get(record.topic, record.partition) !== undefined) {
+        // What a rebalance has taken away meanwhile is somebody else's.
         return record;
       }
     }
@@ -214,6 +218,16 @@ export class ConsumerEngine<K, V> {
   takeBatch(): FetchedBatch<K, V> | undefined {
     if (this.#errors.length > 0) throw this.#errors.shift();
     return this.#feed.takeBatch();
+  }
+
+  /** Goes on from an offset, or from one that is to be looked up. */
+  seek(state: AssignedState, to: Offset | "earliest" | "latest"): void {
+    if (typeof to === "number") state.seek(to);
+    else state.reset(to);
+    this.#intercepted = this.#intercepted.filter(({ topic, partition }) =>
+      topic !== state.topic || partition !== state.partition
+    );
+    this.#interceptFailure = undefined;
   }
 
   /** To be called when the subscription was changed. */
@@ -302,14 +316,24 @@ export class ConsumerEngine<K, V> {
     }
   }
 
-  #intercept(count: number): void {
+  /** False when no record has come. @throws {ClientError} when there is an error before the first */
+  #intercept(count: number): boolean {
+    const error = this.#interceptFailure;
+    this.#interceptFailure = undefined;
+    if (error !== undefined) throw error;
     const records: ConsumerRecord<K, V>[] = [];
-    while (records.length < count) {
-      const record = this.#feed.take();
-      if (record === undefined) break;
-      records.push(record);
+    try {
+      while (records.length < count) {
+        const record = this.#feed.take();
+        if (record === undefined) break;
+        records.push(record);
+      }
+    } catch (error) {
+      if (records.length === 0) throw error;
+      this.#interceptFailure = error as ClientError;
     }
     if (records.length > 0) this.#intercepted = [...this.#interceptors!.onConsume(records)];
+    return records.length > 0;
   }
 
   #changed(): void {

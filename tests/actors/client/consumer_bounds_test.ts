@@ -2,11 +2,13 @@
 
 import { assertEquals } from "@std/assert";
 import { Cluster } from "../../../actors/client/cluster.ts";
-import { consumerSettings } from "../../../actors/client/configs.ts";
+import { type ConsumerConfig, consumerSettings } from "../../../actors/client/configs.ts";
+import type { Consumer } from "../../../actors/client/consumer.ts";
+import type { ConsumerRecord } from "../../../actors/client/consumer_record.ts";
 import { ConsumerEngine } from "../../../actors/client/consumer_engine.ts";
 import { FETCH } from "../../../net/messages/fetch.ts";
 import { buildTransactionMarker } from "../../../storage/control_record.ts";
-import { setUp, store, take, texts } from "./consumer_setup.ts";
+import { failure, numbers, setUp, store, take, texts } from "./consumer_setup.ts";
 import { ClientWorld } from "./client_world.ts";
 
 Deno.test("consumer: aborted transactions are left out in whatever order the broker tells of them", async () => {
@@ -87,4 +89,57 @@ Deno.test("consumer: of a wait that nothing came of nothing is left", async () =
   assertEquals(engine.waiting, 1);
   engine.close();
   await world.settled(endless);
+});
+
+Deno.test("consumer: an interceptor that lets few records through does not make it wait", async () => {
+  const config = {
+    topics: ["t"],
+    from: "earliest",
+    maxPollRecords: 10,
+    interceptors: [{
+      onConsume: (records: readonly ConsumerRecord[]) =>
+        records.filter((record) => Number(record.text()) % 100 === 99),
+    }],
+  } as const;
+  const setup = await setUp(config, (world) => store(world, 0, numbers(0, 500)));
+  assertEquals(texts(await take(setup, 5)), ["99", "199", "299", "399", "499"]);
+  await setup.world.settled(setup.consumer.close());
+});
+
+Deno.test("consumer: with an interceptor no record is passed over for one that cannot be read", async () => {
+  const config = {
+    topics: ["t"],
+    from: "earliest",
+    interceptors: [{}],
+    valueDeserializer: (_topic: string, bytes: Uint8Array) => {
+      const text = new TextDecoder().decode(bytes);
+      if (text === "bad") throw new Error("poison");
+      return text;
+    },
+  } as const;
+  const setup = await setUp(
+    config as unknown as ConsumerConfig,
+    (world) => store(world, 0, ["a", "b", "bad", "c"]),
+  );
+  const { world } = setup;
+  const consumer = setup.consumer as unknown as Consumer<unknown, string>;
+  await world.pass(1000);
+  const first = await world.settled(consumer.poll(10_000));
+  assertEquals(first.map(({ value }) => value), ["a", "b"]);
+  await failure(world, consumer.poll(10_000));
+  consumer.seek({ topic: "t", partition: 0 }, 3);
+  const last = await world.settled(consumer.poll(10_000));
+  assertEquals(last.map(({ value }) => value), ["c"]);
+  await world.settled(consumer.close());
+});
+
+Deno.test("consumer: after a seek nothing is given out that an interceptor saw before", async () => {
+  const config = { topics: ["t"], from: "earliest", interceptors: [{}] } as const;
+  const setup = await setUp(config, (world) => store(world, 0, numbers(0, 100)));
+  assertEquals(texts(await take(setup, 2)), ["0", "1"]);
+  setup.consumer.seek({ topic: "t", partition: 0 }, 90);
+  assertEquals(texts(await take(setup, 2)), ["90", "91"]);
+  setup.consumer.seekToBeginning();
+  assertEquals(texts(await take(setup, 2)), ["0", "1"]);
+  await setup.world.settled(setup.consumer.close());
 });
