@@ -25,6 +25,8 @@ export type CommitEnd = (error: ClientError | undefined) => void;
 
 /** Somebody who asked for a commit. */
 interface Asker {
+  /** Later ones have larger numbers. */
+  readonly number: number;
   readonly deadline: number;
   readonly done: CommitEnd;
 }
@@ -43,6 +45,13 @@ export interface Commit {
   isAsked: boolean;
 }
 
+/** Somebody who waits for all that was asked for before. */
+interface Successor {
+  readonly lastNumber: number;
+  left: number;
+  readonly run: () => void;
+}
+
 interface QueuedCommit extends Commit {
   readonly askers: Asker[];
 }
@@ -56,9 +65,10 @@ export class CommitQueue {
   #current: QueuedCommit | undefined;
   /** Asked for and not ended yet. */
   #asked = 0;
+  #lastNumber = 0;
+  readonly #successors = new Set<Successor>();
   #timer: Timer | undefined;
   #timerAt = Infinity;
-  #flushed: (() => void) | undefined;
   #isClosed = false;
 
   /** @param begin is to send the commit, and to call `end` some time */
@@ -87,7 +97,7 @@ export class CommitQueue {
     const key = keyOf(offsets, identity);
     const older = this.#waiting.get(key);
     const askers = older?.askers ?? [];
-    askers.push({ deadline, done });
+    askers.push({ number: ++this.#lastNumber, deadline, done });
     // At the end, for those between may say something else of these partitions.
     this.#waiting.delete(key);
     this.#waiting.set(key, {
@@ -109,13 +119,13 @@ export class CommitQueue {
     const commit = this.#current;
     this.#current = undefined;
     this.#next();
-    for (const { done } of commit?.askers ?? []) this.#tell(done, error);
+    for (const asker of commit?.askers ?? []) this.#tell(asker, error);
   }
 
-  /** Calls back once nothing waits any more; at once if that is so. */
-  flush(flushed: () => void): void {
-    this.#flushed = flushed;
-    this.#maybeFlushed();
+  /** Runs `run` once all that was asked for so far has ended; at once if that is so. */
+  afterwards(run: () => void): void {
+    if (this.#asked === 0) return run();
+    this.#successors.add({ lastNumber: this.#lastNumber, left: this.#asked, run });
   }
 
   /** Ends it: who waits is told. */
@@ -128,7 +138,7 @@ export class CommitQueue {
     this.#current = undefined;
     this.#waiting.clear();
     const error = closedError();
-    for (const { askers } of commits) for (const { done } of askers) this.#tell(done, error);
+    for (const { askers } of commits) for (const asker of askers) this.#tell(asker, error);
   }
 
   #refusal(): ClientError | undefined {
@@ -146,17 +156,14 @@ export class CommitQueue {
     }
   }
 
-  #tell(done: CommitEnd, error: ClientError | undefined): void {
+  #tell({ number, done }: Asker, error: ClientError | undefined): void {
     this.#asked--;
     done(error);
-    this.#maybeFlushed();
-  }
-
-  #maybeFlushed(): void {
-    if (this.#asked > 0) return;
-    const flushed = this.#flushed;
-    this.#flushed = undefined;
-    flushed?.();
+    for (const successor of [...this.#successors]) {
+      if (number > successor.lastNumber || --successor.left > 0) continue;
+      this.#successors.delete(successor);
+      successor.run();
+    }
   }
 
   #arm(deadline: number): void {
@@ -187,7 +194,7 @@ export class CommitQueue {
     if (earliest < Infinity) this.#arm(earliest);
     this.#next();
     const error = new TimeoutError("Cannot commit: the coordinator has not answered in time");
-    for (const { done } of late) this.#tell(done, error);
+    for (const asker of late) this.#tell(asker, error);
   }
 }
 

@@ -216,13 +216,15 @@ export class GroupMember {
     });
   }
 
-  /** What the group has committed of the partitions. */
+  /** What the group has committed of the partitions: all that was asked for before, too. */
   committed(partitions: readonly TopicPartition[]): Promise<CommittedOffset[]> {
-    const timeoutMs = this.#options.settings.defaultApiTimeoutMs;
+    const deadline = this.#now() + this.#options.settings.defaultApiTimeoutMs;
     return new Promise((resolve, reject) => {
-      this.#offsets.fetch(partitions, timeoutMs, (result) => {
-        if (result instanceof ClientError) reject(result);
-        else resolve([...result]);
+      this.#offsets.afterCommits(() => {
+        this.#offsets.fetch(partitions, Math.max(1, deadline - this.#now()), (result) => {
+          if (result instanceof ClientError) reject(result);
+          else resolve([...result]);
+        });
       });
     });
   }
@@ -464,7 +466,7 @@ export class GroupMember {
         this.#log("warn", "closed before all was committed");
         resolve();
       });
-      this.#offsets.flush(() => {
+      this.#offsets.afterCommits(() => {
         timer.cancel();
         resolve();
       });

@@ -88,9 +88,9 @@ export class GroupOffsets {
     this.#commits.add(offsets, options, this.#options.identity(), done);
   }
 
-  /** Calls back once no commit waits any more. */
-  flush(flushed: () => void): void {
-    this.#commits.flush(flushed);
+  /** Runs `run` once all commits that were asked for so far have ended. */
+  afterCommits(run: () => void): void {
+    this.#commits.afterwards(run);
   }
 
   /** What was committed of these partitions, in their order; of all that there are when null. */

@@ -4,6 +4,8 @@ import { assert, assertEquals, assertInstanceOf } from "@std/assert";
 import type { Consumer } from "../../../actors/client/consumer.ts";
 import type { ConsumerConfig } from "../../../actors/client/configs.ts";
 import { ClosedError, TimeoutError } from "../../../actors/client/errors.ts";
+import { CONSUMER_GROUP_HEARTBEAT } from "../../../net/messages/consumer_group_heartbeat.ts";
+import { ErrorCode } from "../../../net/messages/errors.ts";
 import { FIND_COORDINATOR } from "../../../net/messages/find_coordinator.ts";
 import { OFFSET_COMMIT, type OffsetCommitRequest } from "../../../net/messages/offset_commit.ts";
 import { OFFSET_FETCH } from "../../../net/messages/offset_fetch.ts";
@@ -31,7 +33,11 @@ class Coordinator {
       }
     });
     handlers.set(OFFSET_FETCH, (_request, _broker, reply) => {
-      reply({ groups: [{ groupId: "g", topics: [] }] });
+      const partitions = Array.from(this.stored, ([partitionIndex, committedOffset]) => ({
+        partitionIndex,
+        committedOffset,
+      }));
+      reply({ groups: [{ groupId: "g", topics: [{ name: "t", partitions }] }] });
     });
     handlers.set(OFFSET_COMMIT, ({ topics }: OffsetCommitRequest, _broker, reply) => {
       const partitions = topics.flatMap(({ partitions }) => partitions);
@@ -158,6 +164,19 @@ Deno.test("commits: there are never more than so many, and one too many is told 
   await world.settled(consumer.close());
 });
 
+Deno.test("commits: who asks what is committed sees all that was asked for before", async () => {
+  const { world, coordinator, consumer } = await committer();
+  coordinator.isHolding = true;
+  consumer.commitAsync(at(0, 1));
+  consumer.commitAsync(at(0, 2));
+  const committed = consumer.committed([{ topic: "t", partition: 0 }]);
+  consumer.commitAsync(at(1, 1));
+  await world.pass(100);
+  coordinator.letGo();
+  assertEquals((await world.settled(committed))[0]!.offset, 2);
+  await world.settled(consumer.close());
+});
+
 Deno.test("commits: those that wait are waited for at the end", async () => {
   const { world, coordinator, consumer } = await committer();
   coordinator.isHolding = true;
@@ -193,4 +212,35 @@ Deno.test("commits: what could not be made within the time of close has failed",
   assert(world.nowMs - start < 2_100, `it took ${world.nowMs - start} ms`);
   for (const error of await Promise.all(commits)) assertInstanceOf(error, ClosedError);
   assert(world.logged.some((line) => line.includes("closed before all was committed")));
+});
+
+Deno.test("commits: the last one bears the epoch that the group has come to meanwhile", async () => {
+  const group: { epoch: number; committed?: OffsetCommitRequest } = { epoch: 1 };
+  const setup = await setUp(
+    { topics: ["t"], group: "g", from: "earliest", autoCommitIntervalMs: 3_600_000 },
+    (world) => {
+      void new Coordinator(world);
+      store(world, 0, ["a", "b"]);
+      const { handlers, topics } = world.cluster;
+      handlers.set(CONSUMER_GROUP_HEARTBEAT, ({ memberEpoch }, _broker, reply) => {
+        const { topicId } = topics.get("t")!;
+        const assignment = memberEpoch === 0
+          ? { topicPartitions: [{ topicId, partitions: [0] }] }
+          : null;
+        reply({ memberEpoch: group.epoch, heartbeatIntervalMs: 60_000, assignment });
+      });
+      handlers.set(OFFSET_COMMIT, (request: OffsetCommitRequest, _broker, reply) => {
+        const isStale = request.generationIdOrMemberEpoch !== group.epoch;
+        const errorCode = isStale ? ErrorCode.STALE_MEMBER_EPOCH : ErrorCode.NONE;
+        if (!isStale) group.committed = request;
+        reply({ topics: [{ name: "t", partitions: [{ partitionIndex: 0, errorCode }] }] });
+      });
+    },
+  );
+  const { world, consumer } = setup;
+  assertEquals((await take(setup, 2)).length, 2);
+  await world.settled(consumer.poll(0));
+  group.epoch = 2;
+  await world.settled(consumer.close());
+  assertEquals(group.committed?.topics[0]!.partitions[0]!.committedOffset, 2);
 });
