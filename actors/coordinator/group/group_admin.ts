@@ -54,6 +54,12 @@ type AdminRequest =
 
 const MINUTE_MS = 60_000;
 
+/** Groups that are looked at in one turn for offsets to expire. */
+const LOOKED_AT_MAX = 10_000;
+/** To delete an offset takes as long as to look at so many groups. */
+const TOMBSTONE_WEIGHT = 5;
+const EXPIRE_ON_MS = 50;
+
 /** Before offsets of a topic that is gone are deleted again, where that has failed. */
 const FORGET_AGAIN_MS = 1000;
 
@@ -289,19 +295,35 @@ export class GroupAdmin {
     const groupIds = new Set(offsets.groups());
     for (const { groupId } of classic.all) groupIds.add(groupId);
     for (const { groupId } of consumer.all) groupIds.add(groupId);
-    for (const groupId of groupIds) {
-      const records = this.#expired(groupId);
-      this.#options.metrics.offsetExpirations.add(records.length);
-      const kept = offsetsIn(offsets, groupId) - records.length;
-      const group = classic.get(groupId);
-      const isUnused = (group === undefined || group.state === "Empty" && group.isUnused) &&
-        (consumer.get(groupId)?.members.size ?? 0) === 0;
-      if (isUnused && kept === 0 && !offsets.hasPending(groupId)) {
-        this.#deleteGroup(groupId, records, () => {});
-      } else {
-        this.#writeAll(chunked(records));
-      }
+    this.#expireSome(groupIds.values());
+  }
+
+  /** Goes on in a while where there are many: others wait meanwhile. */
+  #expireSome(groupIds: Iterator<string>): void {
+    let left = LOOKED_AT_MAX;
+    while (left > 0) {
+      const next = groupIds.next();
+      if (next.done === true) return;
+      left -= 1 + TOMBSTONE_WEIGHT * this.#expireGroup(next.value);
     }
+    this.#options.context.startTimer("expire on", EXPIRE_ON_MS, () => this.#expireSome(groupIds));
+  }
+
+  /** Returns how many offsets it has deleted. */
+  #expireGroup(groupId: string): number {
+    const { offsets, classic, consumer, metrics } = this.#options;
+    const records = this.#expired(groupId);
+    metrics.offsetExpirations.add(records.length);
+    const kept = offsetsIn(offsets, groupId) - records.length;
+    const group = classic.get(groupId);
+    const isUnused = (group === undefined || group.state === "Empty" && group.isUnused) &&
+      (consumer.get(groupId)?.members.size ?? 0) === 0;
+    if (isUnused && kept === 0 && !offsets.hasPending(groupId)) {
+      this.#deleteGroup(groupId, records, () => {});
+    } else {
+      this.#writeAll(chunked(records));
+    }
+    return records.length;
   }
 
   #expired(groupId: string): OffsetCommitRecord[] {

@@ -269,6 +269,18 @@ Deno.test("expiry: who says how long its offset is to be kept is heard", () => {
   assertEquals(stage.offset(), undefined);
 });
 
+Deno.test("expiry: many offsets expire one part after the other, not all in one turn", () => {
+  const stage = new Stage({ "offsets.retention.minutes": "10" });
+  const groups = Array.from({ length: 5000 }, (_, index) => `g${index}`);
+  for (const groupId of groups) stage.commitOffset({ groupId });
+  const left = () => stage.list().length;
+  stage.pass(599_999);
+  assertEquals(left(), 5000);
+  const counts = [];
+  for (stage.pass(1); left() > 0 && counts.length < 10; stage.pass(50)) counts.push(left());
+  assertEquals(counts, [3333, 1666]);
+});
+
 // Groups that are there, and those that are not.
 
 Deno.test("admin: only a group without members is deleted", () => {
