@@ -39,6 +39,7 @@ export interface CompactionOptions {
   /** The first offset that was not compacted, and the first that must not be: a segment's base. */
   readonly from: Offset;
   readonly to: Offset;
+  /** When it begins. */
   readonly now: Timestamp;
   /** Bytes of memory for the map of keys (`log.cleaner.dedupe.buffer.size`), at least for one. */
   readonly mapBytesMax: number;
@@ -119,6 +120,7 @@ export class Compaction {
   #syncing = false;
   #syncFailure: DiskError | undefined;
   #end: CompactionStep | undefined;
+  #now: Timestamp;
   #bytesRead = 0;
   #bytesWritten = 0;
   #sizeBefore = 0;
@@ -136,6 +138,7 @@ export class Compaction {
     this.#truncations = state.truncations;
     this.#cursor = from;
     this.#mapEnd = to;
+    this.#now = options.now;
   }
 
   /** Bytes read and written so far, for whoever keeps it from taking all of the disk. */
@@ -143,9 +146,13 @@ export class Compaction {
     return this.#bytesRead + this.#bytesWritten + (this.#output?.sizeInBytes ?? 0);
   }
 
-  /** Goes on for about so many bytes of batches. */
-  step(bytesBudget = Infinity): CompactionStep {
+  /**
+   * Goes on for about so many bytes of batches. A run may take hours: what goes now and how long
+   * the rest may stay is counted from `now`.
+   */
+  step(bytesBudget = Infinity, now = this.#now): CompactionStep {
     if (this.#end !== undefined) return this.#end;
+    this.#now = now;
     try {
       const { config, truncations, failure } = this.#state;
       if (failure !== undefined) return this.#finish({ kind: "failed", failure });
@@ -263,13 +270,12 @@ export class Compaction {
   }
 
   #mapped(): CompactionStep {
-    const { now, decompressedBytesMax = DECOMPRESSED_BATCH_BYTES_MAX } = this.#options;
+    const { decompressedBytesMax = DECOMPRESSED_BATCH_BYTES_MAX } = this.#options;
     const { deleteRetentionMs } = this.#state.config;
     this.#filter = new CompactionFilter({
       map: this.#map,
       latest: this.#latest,
       mapEnd: this.#mapEnd,
-      now,
       deleteRetentionMs,
       decompressedBytesMax,
     });
@@ -351,11 +357,10 @@ export class Compaction {
   #copy(batch: BatchView, group: Group, endsSegment: boolean): void {
     const output = this.#output as CompactionOutput;
     const verdict = this.#judge(batch, endsSegment && this.#member === group.last, output);
-    (this.#filter as CompactionFilter).apply(batch, verdict, output);
+    (this.#filter as CompactionFilter).apply(batch, verdict, output, this.#now);
   }
 
   #judge(batch: BatchView, isLast: boolean, output: CompactionOutput): BatchVerdict {
-    const { now } = this.#options;
     const speaksForProducer = this.#isLastOfProducer(batch);
     // Without it nobody could tell where the segment's offsets end, and a reader would wait there.
     const keepEmpty = isLast || speaksForProducer;
@@ -366,7 +371,7 @@ export class Compaction {
       batch,
       (aborted) => output.segment.transactions.append(aborted),
     );
-    const hasExpired = batch.hasDeleteHorizon && batch.baseTimestamp <= now;
+    const hasExpired = batch.hasDeleteHorizon && batch.baseTimestamp <= this.#now;
     // An empty marker would not tell its producer's epoch.
     const discard = expires && !speaksForProducer && (hasExpired || batch.recordsCount === 0);
     return { discard, keepEmpty, expires };
@@ -376,7 +381,7 @@ export class Compaction {
   #isLastOfProducer(batch: BatchView): boolean {
     const { producerId } = batch;
     if (producerId < 0) return false;
-    const entry = this.#state.producers(this.#options.now).get(producerId);
+    const entry = this.#state.producers(this.#now).get(producerId);
     if (entry === undefined) return false;
     const last = entry.batches[entry.batches.length - 1];
     if (last !== undefined) return batch.lastOffset === last.lastOffset;
@@ -419,7 +424,7 @@ export class Compaction {
     // the others: were it said to be compacted, it would come back once they have gone.
     if (!isThere) return this.#stop("segments were removed");
     const { sizeInBytes } = output;
-    swapIn(this.#state, index, count, output.segment, this.#options.now);
+    swapIn(this.#state, index, count, output.segment, this.#now);
     return this.#groupDone(group, sizeInBytes);
   }
 

@@ -34,7 +34,6 @@ export interface FilterOptions {
   readonly latest: LatestRecords | undefined;
   /** The map knows of no record at this offset or after it. */
   readonly mapEnd: Offset;
-  readonly now: Timestamp;
   readonly deleteRetentionMs: number;
   readonly decompressedBytesMax: number;
 }
@@ -63,6 +62,7 @@ export class CompactionFilter {
   #kept = 0;
   #tombstones = false;
   #maxDelta = 0;
+  #now: Timestamp = 0;
   /** Batches that could not be read. */
   unreadable = 0;
 
@@ -71,7 +71,8 @@ export class CompactionFilter {
   }
 
   /** @throws {DiskError} when the output cannot be written */
-  apply(batch: BatchView, verdict: BatchVerdict, output: CompactionOutput): void {
+  apply(batch: BatchView, verdict: BatchVerdict, output: CompactionOutput, now: Timestamp): void {
+    this.#now = now;
     if (verdict.discard || this.#holdsNoLatest(batch)) {
       if (verdict.keepEmpty) this.#writeEmpty(batch, output);
       return;
@@ -122,11 +123,12 @@ export class CompactionFilter {
 
   /** Finds out which records stay. @throws {RangeError} */
   #choose(batch: BatchView, body: Uint8Array, from: number, to: number): void {
-    const { mapEnd, now } = this.#options;
+    const { mapEnd } = this.#options;
     const walk = this.#walk;
     const { baseOffset, isControl, recordsCount, lastOffsetDelta } = batch;
     // What could not be read before may hold what a tombstone is there to hide.
-    const mayGo = batch.hasDeleteHorizon && now >= batch.baseTimestamp && this.unreadable === 0;
+    const mayGo = batch.hasDeleteHorizon && this.#now >= batch.baseTimestamp &&
+      this.unreadable === 0;
     // Past the map's end nothing was compacted yet: the time of what is there begins with that.
     const isMapped = batch.lastOffset < mapEnd;
     const runs = this.#runs;
@@ -189,8 +191,8 @@ export class CompactionFilter {
   }
 
   get #horizon(): Timestamp {
-    const { now, deleteRetentionMs } = this.#options;
-    return Math.min(now + deleteRetentionMs, HORIZON_MAX);
+    const { deleteRetentionMs } = this.#options;
+    return Math.min(this.#now + deleteRetentionMs, HORIZON_MAX);
   }
 
   /** The records that stay, end to end. */

@@ -207,13 +207,14 @@ export class LogCompactor {
     if (run === undefined) return;
     const { environment: { clock }, after } = this.#options;
     const now = clock.monotonic();
+    const wall = clock.wall();
     const delayMs = this.#aheadMs(run, now);
     // What is less than a timer can tell is made up for with the next slice.
     if (delayMs >= 1) return after(delayMs, () => this.#goOn());
     const until = now + SLICE_MS;
     let steps = 0;
     let step: CompactionStep;
-    do step = run.compaction.step(STEP_BYTES); while (
+    do step = run.compaction.step(STEP_BYTES, wall); while (
       step.kind === "more" && ++steps < STEPS_MAX && clock.monotonic() < until
     );
     if (step.kind === "waiting") run.isWaiting = true;

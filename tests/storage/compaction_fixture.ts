@@ -48,6 +48,8 @@ export interface RunOptions extends Partial<CompactionOptions> {
   readonly lastStableOffset?: number;
   /** What a slice may do. */
   readonly budget?: number;
+  /** The time of each slice; that of the start if absent. */
+  readonly clock?: () => number;
   /** Called between slices. */
   readonly meanwhile?: () => void;
 }
@@ -72,7 +74,7 @@ export function runCompaction(
     now,
   });
   for (let steps = 0; steps < 100_000; steps++) {
-    const step = run.step(options.budget ?? 200);
+    const step = run.step(options.budget ?? 200, options.clock?.() ?? now);
     if (step.kind === "waiting") disk.drain();
     else if (step.kind !== "more") return step;
     options.meanwhile?.();

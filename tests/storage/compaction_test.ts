@@ -129,3 +129,32 @@ Deno.test("compaction: a tombstone's time begins when what is before it goes, no
   expectDone(runCompaction(log, disk, { now: NOW + 6000 }));
   assert(!listed(log).includes(tombstone));
 });
+
+Deno.test("compaction: in a run that takes long, times are counted from when something is done", () => {
+  const disk = new MemoryDisk();
+  const log = openLog(disk, { config: { ...WIDE.config, fileDeleteDelayMs: 60_000 } });
+  appendPairs(log, [["gone", "1"]]);
+  seal(log);
+  appendPairs(log, [["gone", null]]);
+  seal(log);
+  const hour = 3_600_000;
+  // Hours pass before anything is copied.
+  let slices = 0;
+  const clock = () => NOW + Math.min(slices++, 3) * hour;
+  const { endOffset: from } = expectDone(runCompaction(log, disk, { clock }));
+  const now = NOW + 3 * hour;
+  const isDoomed = () => disk.list("topic-0").some(({ name }) => name.endsWith(".deleted"));
+  assert(isDoomed());
+  // Whoever reads the old files may go on for as long as they are told to stay.
+  log.applyRetention(log.logEndOffset, now + 59_999);
+  assert(isDoomed());
+  log.applyRetention(log.logEndOffset, now + 60_000);
+  assert(!isDoomed());
+  // So may who has read the value before it went, until the tombstone goes.
+  appendPairs(log, [["more", "1"]]);
+  seal(log);
+  expectDone(runCompaction(log, disk, { from, now: now + 999 }));
+  assert(listed(log).includes("1 gone=null"));
+  expectDone(runCompaction(log, disk, { now: now + 1000 }));
+  assert(!listed(log).includes("1 gone=null"));
+});
