@@ -230,27 +230,30 @@ export class Admin implements AsyncDisposable {
   async deleteRecords(
     partitions: readonly RecordsToDelete[],
   ): Promise<{ topic: string; partition: number; lowWatermark: Offset }[]> {
-    const groups = await this.#calls.byLeader(partitions);
-    const answered = await Promise.all(groups.map(async ({ node, items }) => {
-      const byTopic = Map.groupBy(items, ({ topic }) => topic);
-      const request = make(DELETE_RECORDS.request, {
-        topics: Array.from(byTopic, ([name, items]) => ({
-          name,
-          partitions: items.map(({ partition, beforeOffset }) => ({
-            partitionIndex: partition,
-            offset: beforeOffset,
+    const results = await this.#calls.leaders({
+      api: DELETE_RECORDS,
+      items: partitions,
+      request: (items) =>
+        make(DELETE_RECORDS.request, {
+          topics: Array.from(Map.groupBy(items, ({ topic }) => topic), ([name, items]) => ({
+            name,
+            partitions: items.map(({ partition, beforeOffset }) => ({
+              partitionIndex: partition,
+              offset: beforeOffset,
+            })),
           })),
-        })),
-        timeoutMs: this.#brokerTimeoutMs,
-      });
-      return (await this.#calls.broker(node, DELETE_RECORDS, request)).topics;
-    }));
-    return answered.flat().flatMap(({ name, partitions }) =>
-      partitions.map(({ partitionIndex, lowWatermark, errorCode }) => {
-        check({ errorCode }, `Cannot delete records of ${name}-${partitionIndex}`);
-        return { topic: name, partition: partitionIndex, lowWatermark };
-      })
-    );
+          timeoutMs: this.#brokerTimeoutMs,
+        }),
+      results: ({ topics }) =>
+        topics.flatMap(({ name: topic, partitions }) =>
+          partitions.map((result) => ({ topic, partition: result.partitionIndex, result }))
+        ),
+    });
+    return partitions.map(({ topic, partition }, index) => {
+      const { errorCode, lowWatermark } = results[index]!;
+      check({ errorCode }, `Cannot delete records of ${topic}-${partition}`);
+      return { topic, partition, lowWatermark };
+    });
   }
 
   /** The first, the last, or a time's offsets of partitions, in the order given. */

@@ -25,6 +25,7 @@ import {
 } from "./errors.ts";
 import { losesCoordinator } from "./membership/membership.ts";
 import { lookUpOffsets, type OffsetAnswer, type OffsetQuery } from "./offset_lookup.ts";
+import type { TopicPartition } from "./topic_partition.ts";
 
 /** Items that go to the same broker; to any when its id is undefined. */
 export interface BrokerGroup<T> {
@@ -40,6 +41,16 @@ export interface ControllerChange<Item extends { readonly name: string }, Reques
   readonly results: (response: Response) => readonly NamedResult[];
   /** The error of an item to which it was done before. */
   readonly doneBefore: ErrorCode;
+}
+
+/** Something that is asked of the leaders of partitions. */
+export interface LeaderQuestion<Item extends TopicPartition, Request, Response, Result> {
+  readonly api: Api<Request, Response>;
+  readonly items: readonly Item[];
+  readonly request: (items: readonly Item[]) => Request;
+  readonly results: (
+    response: Response,
+  ) => readonly (TopicPartition & { readonly result: Result })[];
 }
 
 /** What is taken for the result of an item that a response leaves out. */
@@ -225,6 +236,47 @@ export class AdminCalls {
     );
   }
 
+  /**
+   * Asks the leaders of partitions, and the leaders there are then of those whose error may pass,
+   * until the time is up. Returns the last result of each, in their order.
+   */
+  async leaders<Item extends TopicPartition, Request, Response, Result extends ItemResult>(
+    { api, items, request, results }: LeaderQuestion<Item, Request, Response, Result>,
+  ): Promise<Result[]> {
+    const { environment, settings } = this.#cluster;
+    const random = environment.random.stream("client");
+    const deadline = environment.clock.monotonic() + this.#timeoutMs;
+    const found = new Map<Item, Result | ClientError>();
+    let left = items;
+    for (let failures = 1;; failures++) {
+      const groups = await this.byLeader(left);
+      await Promise.all(groups.map(async ({ node, items }) => {
+        const leftMs = Math.max(1, deadline - environment.clock.monotonic());
+        const timeoutMs = Math.min(leftMs, settings.requestTimeoutMs);
+        const link = this.#cluster.link(node ?? NONE);
+        const response = await this.#once(api, request(items), timeoutMs, link);
+        const answered = response instanceof ClientError ? [] : results(response);
+        for (const item of items) {
+          const own = answered.find(({ topic, partition }) =>
+            topic === item.topic && partition === item.partition
+          );
+          const unanswered = response instanceof ClientError ? response : unansweredBy(api, item);
+          found.set(item, own?.result ?? unanswered);
+        }
+      }));
+      left = left.filter((item) => mayPass(found.get(item)!));
+      const pauseMs = backoffMs(settings.retryBackoff, failures, random);
+      if (left.length === 0 || environment.clock.monotonic() + pauseMs >= deadline) break;
+      await this.#pause(pauseMs);
+      this.#checkOpen(api as Api);
+    }
+    return items.map((item) => {
+      const result = found.get(item)!;
+      if (result instanceof ClientError) throw result;
+      return result;
+    });
+  }
+
   #controllerLink(): NodeLink | undefined {
     return this.#cluster.link(this.#cluster.metadata.controllerId) ?? this.#cluster.anyLink();
   }
@@ -278,6 +330,15 @@ export class AdminCalls {
       this.#cluster.later(delayMs, resolve);
     });
   }
+}
+
+function mayPass(result: ItemResult | ClientError): boolean {
+  return result instanceof ClientError ? result.retriable : isRetriable(result.errorCode);
+}
+
+function unansweredBy({ name }: { readonly name: string }, item: TopicPartition): ClientError {
+  const action = `Cannot ask ${name} of ${item.topic}-${item.partition}`;
+  return errorForCode(ErrorCode.UNKNOWN_SERVER_ERROR, action, "The broker left it out");
 }
 
 /** What a broker answers of one item. */

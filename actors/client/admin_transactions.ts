@@ -144,26 +144,25 @@ export async function describeProducers(
   calls: AdminCalls,
   partitions: readonly TopicPartition[],
 ): Promise<PartitionProducers[]> {
-  const groups = await calls.byLeader(partitions);
-  const answered = await Promise.all(groups.map(async ({ node, items }) => {
-    const byTopic = Map.groupBy(items, ({ topic }) => topic);
-    const request = make(DESCRIBE_PRODUCERS.request, {
-      topics: Array.from(byTopic, ([name, items]) => ({
-        name,
-        partitionIndexes: items.map(({ partition }) => partition),
-      })),
-    });
-    return (await calls.broker(node, DESCRIBE_PRODUCERS, request)).topics;
-  }));
-  const found = new Map(
-    answered.flat().flatMap(({ name, partitions }) =>
-      partitions.map((one) => [`${name}-${one.partitionIndex}`, one] as const)
-    ),
-  );
-  return partitions.map(({ topic, partition }) => {
-    const one = found.get(`${topic}-${partition}`);
-    check(one ?? UNANSWERED, `Cannot describe the producers of ${topic}-${partition}`);
-    const producers = one!.activeProducers.map(({ currentTxnStartOffset, ...producer }) => ({
+  const results = await calls.leaders({
+    api: DESCRIBE_PRODUCERS,
+    items: partitions,
+    request: (items) =>
+      make(DESCRIBE_PRODUCERS.request, {
+        topics: Array.from(Map.groupBy(items, ({ topic }) => topic), ([name, items]) => ({
+          name,
+          partitionIndexes: items.map(({ partition }) => partition),
+        })),
+      }),
+    results: ({ topics }) =>
+      topics.flatMap(({ name: topic, partitions }) =>
+        partitions.map((result) => ({ topic, partition: result.partitionIndex, result }))
+      ),
+  });
+  return partitions.map(({ topic, partition }, index) => {
+    const one = results[index]!;
+    check(one, `Cannot describe the producers of ${topic}-${partition}`);
+    const producers = one.activeProducers.map(({ currentTxnStartOffset, ...producer }) => ({
       ...producer,
       currentTransactionStartOffset: currentTxnStartOffset < 0 ? null : currentTxnStartOffset,
     }));

@@ -242,5 +242,5 @@ Deno.test("commits: the last one bears the epoch that the group has come to mean
   await world.settled(consumer.poll(0));
   group.epoch = 2;
   await world.settled(consumer.close());
-  assertEquals(group.committed?.topics[0]!.partitions[0]!.committedOffset, 2);
+  assertEquals(group.committed!.topics[0]!.partitions[0]!.committedOffset, 2);
 });
