@@ -20,6 +20,8 @@ import {
 } from "../../../net/messages/fetch.ts";
 import type { Offset } from "../../../storage/bytes/ids.ts";
 import type { BrokerConfig } from "../../config/broker_config.ts";
+import { withTopicConfigs } from "../../config/topic_config.ts";
+import { CONFIG_RESOURCE } from "../../controller/cluster_image.ts";
 import type { ReadReply } from "../../partition/messages.ts";
 import { topicAccess } from "../access.ts";
 import type { ApiHandler, Call } from "../call.ts";
@@ -28,7 +30,7 @@ import type { FetchSession, SessionPartition } from "../fetch_session.ts";
 import type { FetchContext } from "../fetch_sessions.ts";
 import { CLUSTER_ACTION } from "../quorum_questions.ts";
 import { endPointOf, OFFLINE } from "../services.ts";
-import { readable } from "../zstd_versions.ts";
+import { mayRead } from "../zstd_versions.ts";
 import { fetchMetadataLog, isMetadataFetch } from "./fetch_metadata_log.ts";
 
 /** The first version that names topics by id (KIP-516). */
@@ -246,10 +248,11 @@ function partitionData(
   reply: ReadReply,
   endpoints: Map<number, NodeEndpoint>,
 ): PartitionData {
-  const { records, error } = readable(reply.records, call.version);
+  const isReadable = mayRead(call.version, () => compressionOf(call, partition));
+  const records = isReadable ? reply.records : null;
   return {
     partitionIndex: partition.partition,
-    errorCode: error === ErrorCode.NONE ? reply.error : error,
+    errorCode: isReadable ? reply.error : ErrorCode.UNSUPPORTED_COMPRESSION_TYPE,
     highWatermark: reply.highWatermark,
     lastStableOffset: reply.lastStableOffset,
     logStartOffset: reply.logStartOffset,
@@ -260,6 +263,12 @@ function partitionData(
     preferredReadReplica: reply.preferredReadReplica ?? -1,
     records: records ?? noRecords(call),
   };
+}
+
+/** How a topic's batches are stored, as it is configured. */
+function compressionOf({ broker }: FetchCall, { topic }: SessionPartition) {
+  const own = broker.image.configs(CONFIG_RESOURCE.topic, topic);
+  return withTopicConfigs(broker.config.topicDefaults, own).compressionType;
 }
 
 /** Clients of Kafka take null for a broken response. */
