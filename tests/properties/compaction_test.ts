@@ -109,6 +109,8 @@ class Compacted {
   readonly open = new Map<number, number[]>();
   directory: LogDirectory;
   epoch = 0;
+  /** Producers whose last batch was compacted for the sake of one that was cut. */
+  readonly forgotten = new Set<number>();
   /** Up to where runs have gone, and may have. */
   mapped = 0;
   reached = 0;
@@ -207,7 +209,17 @@ class Compacted {
       if (kept.length === 0) this.open.delete(producer);
       else this.open.set(producer, kept);
     }
+    const ends = new Set(this.#batchEnds());
+    for (const { producerId, batches } of log.producers(this.now).entries()) {
+      const last = batches.at(-1)?.lastOffset;
+      if (last !== undefined && !ends.has(last)) this.forgotten.add(producerId);
+    }
     this.#endAgain();
+  }
+
+  #batchEnds(): number[] {
+    const batches = readBatches(this.log, this.log.logStartOffset);
+    return batches.map((bytes) => new BatchView(bytes).lastOffset);
   }
 
   /** Transactions whose markers were cut off end as they did. */
@@ -217,6 +229,12 @@ class Compacted {
       if (producer < 2) continue;
       if (isControl || fate === "open") ends.delete(producer);
       else ends.set(producer, fate);
+    }
+    // Of an aborted one perhaps only the producers' snapshot knows that it began.
+    for (const entry of this.log.producers(this.now).entries()) {
+      const { producerId, currentTransactionFirstOffset } = entry;
+      if (currentTransactionFirstOffset < 0 || this.open.has(producerId)) continue;
+      if (!ends.has(producerId)) ends.set(producerId, "aborted");
     }
     for (const [producer, fate] of ends) this.#mark(producer, fate === "committed");
   }
@@ -236,6 +254,7 @@ class Compacted {
     );
     const result = this.log.append(bytes, leader(this.epoch, this.now));
     assertEquals(result.kind, "appended");
+    this.forgotten.delete(producer);
     const offsets = this.#take(bytes, producer, isTransactional ? "open" : "committed");
     if (isTransactional) this.open.set(producer, [...this.open.get(producer) ?? [], ...offsets]);
   }
@@ -337,6 +356,7 @@ class Compacted {
     for (const producer of log.producers(this.now).entries()) {
       // Of what was deleted nothing need be known.
       if (log.logStartOffset > (producer.batches.at(-1)?.lastOffset ?? 0)) continue;
+      if (this.forgotten.has(producer.producerId)) continue;
       const replayed = found.get(producer.producerId);
       assertEquals(replayed?.batches.at(-1), producer.batches.at(-1), "last batch of a producer");
       assertEquals(replayed?.producerEpoch, producer.producerEpoch);
