@@ -237,7 +237,7 @@ export class Consumer<K = Uint8Array | null, V = Uint8Array | null>
 
   /** Gives out nothing of these partitions until `resume`; of all when none are named. */
   pause(partitions: readonly TopicPartition[] = this.assignment()): void {
-    for (const partition of partitions) this.#state(partition, "pause").isPaused = true;
+    for (const partition of partitions) this.#engine.pause(this.#state(partition, "pause"));
   }
 
   /** Gives out records of these partitions again. */

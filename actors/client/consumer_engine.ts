@@ -224,10 +224,24 @@ export class ConsumerEngine<K, V> {
   seek(state: AssignedState, to: Offset | "earliest" | "latest"): void {
     if (typeof to === "number") state.seek(to);
     else state.reset(to);
-    this.#intercepted = this.#intercepted.filter(({ topic, partition }) =>
-      topic !== state.topic || partition !== state.partition
-    );
+    this.#takeBack(state);
+  }
+
+  /** Gives out nothing of the partition until it is resumed; then interceptors see it again. */
+  pause(state: AssignedState): void {
+    state.isPaused = true;
+    const first = this.#takeBack(state);
+    if (first !== undefined) state.goBackTo(first.offset);
+  }
+
+  /** Drops what interceptors let through of a partition. Returns the first of that. */
+  #takeBack(state: AssignedState): ConsumerRecord<K, V> | undefined {
+    const isOf = ({ topic, partition }: ConsumerRecord<K, V>) =>
+      topic === state.topic && partition === state.partition;
+    const first = this.#intercepted.find(isOf);
+    this.#intercepted = this.#intercepted.filter((record) => !isOf(record));
     this.#interceptFailure = undefined;
+    return first;
   }
 
   /** To be called when the subscription was changed. */

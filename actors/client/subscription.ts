@@ -105,8 +105,13 @@ export class AssignedState {
 
   /** Goes back to where the user stands; what waits is forgotten. */
   rewind(): void {
+    this.goBackTo(this.position);
+  }
+
+  /** Goes back to what the user has not got; what it has in hand stays so. */
+  goBackTo(offset: Offset): void {
     const { heldFrom, committed } = this;
-    this.seek(this.position, this.positionEpoch);
+    this.seek(offset, this.positionEpoch);
     this.heldFrom = heldFrom;
     this.committed = committed;
   }

@@ -143,3 +143,15 @@ Deno.test("consumer: after a seek nothing is given out that an interceptor saw b
   assertEquals(texts(await take(setup, 2)), ["0", "1"]);
   await setup.world.settled(setup.consumer.close());
 });
+
+Deno.test("consumer: a pause holds back what an interceptor saw, and nothing is passed over", async () => {
+  const config = { topics: ["t"], from: "earliest", interceptors: [{}] } as const;
+  const setup = await setUp(config, (world) => store(world, 0, numbers(0, 100)));
+  const { world, consumer } = setup;
+  assertEquals(texts(await take(setup, 2)), ["0", "1"]);
+  consumer.pause();
+  assertEquals(texts(await world.settled(consumer.poll(1_000))), []);
+  consumer.resume();
+  assertEquals(texts(await take(setup, 98)), numbers(2, 98));
+  await world.settled(consumer.close());
+});
