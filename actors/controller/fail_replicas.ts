@@ -3,7 +3,9 @@
  *
  * What a replica still has when it comes back is not known: it is in no ISR until it has caught up,
  * and not eligible. The last one that has what is committed stays: it leads again, in a new leader
- * epoch, in which it is well.
+ * epoch, in which it is well. One that was elected although it may lack records, and has not come to
+ * lead before it failed, has no claim to that: nobody leads until an unclean election, which others
+ * may win.
  *
  * @module
  */
@@ -19,7 +21,13 @@ import type { TopicImage } from "./cluster_image.ts";
 import { type Decision, type DecisionContext, orRefuse } from "./decision.ts";
 import { electionTerms, partitionChange } from "./leaderships.ts";
 import type { MetadataRecord } from "./metadata_record.ts";
-import { changedPartition, hasLeader, noChange, type PartitionImage } from "./partition_image.ts";
+import {
+  changedPartition,
+  hasLeader,
+  LEADER_RECOVERY_STATE,
+  noChange,
+  type PartitionImage,
+} from "./partition_image.ts";
 
 /** FailReplicas: what is gone, or has another leader epoch by now, is passed over. */
 export function failReplicas(
@@ -65,6 +73,15 @@ function failReplica(
     ? changedPartition(before, record.value)
     : before;
   if (hasLeader(after)) return records;
+  if (before.leaderRecoveryState === LEADER_RECOVERY_STATE.recovering) {
+    return records.map(withoutLastKnown);
+  }
   const value = { ...noChange(topic.id, partitionId), leader: before.leader };
   return [{ kind: "PartitionChangeRecord", value }];
+}
+
+/** Whoever led last is not to be elected for that. */
+function withoutLastKnown(record: MetadataRecord): MetadataRecord {
+  if (record.kind !== "PartitionChangeRecord") return record;
+  return { ...record, value: { ...record.value, lastKnownElr: null } };
 }

@@ -160,8 +160,17 @@ function electLeader(
   ) {
     return { leader: last, isClean: false };
   }
-  const any = election === "unclean" ? replicas.find(isActive) : undefined;
+  const any = election === "unclean" ? anyOf(before, replicas.filter(isActive)) : undefined;
   return any === undefined ? { leader: NONE, isClean: true } : { leader: any, isClean: false };
+}
+
+/** The first, or where those that were elected so have failed another each time. */
+function anyOf(before: PartitionImage, active: readonly NodeId[]): NodeId | undefined {
+  const { isr, lastKnownElr, leaderRecoveryState, leaderEpoch } = before;
+  const hasFailed = isr.length === 0 && lastKnownElr.length === 0 &&
+    leaderRecoveryState === LEADER_RECOVERY_STATE.recovering;
+  // Each attempt takes two epochs: to lead, and to lead no more.
+  return active[hasFailed ? Math.floor(leaderEpoch / 2) % active.length : 0];
 }
 
 /** Who led last, where nobody does any more. */

@@ -46,6 +46,8 @@ export interface AdminEngineOptions {
   /** The mean time between two actions. */
   readonly everyMs: number;
   isStopped(): boolean;
+  /** Partitions that wait for a decision of people: nobody may lead them by himself. */
+  abandoned(): readonly { readonly topic: string; readonly partition: number }[];
   /** Told of each thing that is asked for. */
   asked(what: string): void;
 }
@@ -56,6 +58,7 @@ const TIMEOUT_MS = 5000;
 const TOPIC_RESOURCE = 2;
 const SET = 0;
 const PREFERRED = 0;
+const UNCLEAN = 1;
 
 export class AdminEngine {
   readonly #options: AdminEngineOptions;
@@ -139,8 +142,20 @@ export class AdminEngine {
       for (const topic of this.#options.topics) {
         if (this.#link.topic(topic.name) === undefined) this.#create(topic);
       }
+      if (this.#options.isStopped()) this.#electAny();
       this.#keepTopics();
     });
+  }
+
+  /** What an operator does once all nodes are back, and only then. */
+  #electAny(): void {
+    for (const { topic, partition } of this.#options.abandoned()) {
+      this.#ask("elect-unclean", ELECT_LEADERS, {
+        electionType: UNCLEAN,
+        topicPartitions: [{ topic, partitions: [partition] }],
+        timeoutMs: TIMEOUT_MS,
+      });
+    }
   }
 
   #remake(topic: TopicPlan): void {

@@ -1,5 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { ErrorCode } from "../../../net/messages/errors.ts";
+import { ELECT_LEADERS } from "../../../net/messages/elect_leaders.ts";
 import { FAIL_REPLICAS } from "../../../net/messages/fail_replicas.ts";
 import { DecisionWorld, standing } from "./decision_world.ts";
 
@@ -78,4 +79,39 @@ Deno.test("fail replicas: of an earlier leader epoch, or registration, nothing i
   assertEquals(fail(cluster, 3), ErrorCode.NONE);
   assertEquals(fail(cluster, 1, { broker: 0 }), ErrorCode.STALE_BROKER_EPOCH);
   assertEquals(cluster.partition("a"), before);
+});
+
+/** The last known leader of partition 0 of `a` is to lead it again, and may lack records. */
+function withLastKnownLeader(): DecisionWorld {
+  const cluster = world([1, 2, 3], 1);
+  for (const id of [2, 3, 1]) {
+    cluster.fence(id);
+    cluster.start(id);
+    if (id !== 1) assertEquals(standing(cluster.partition("a")).slice(0, 1), "1");
+  }
+  assertEquals(standing(cluster.partition("a")), "1 [1] ()");
+  assertEquals(cluster.partition("a").leaderRecoveryState, 1);
+  return cluster;
+}
+
+Deno.test("fail replicas: a last known leader that fails before it leads has no claim to lead", () => {
+  const cluster = withLastKnownLeader();
+  fail(cluster, 1);
+  assertEquals(standing(cluster.partition("a")), "-1 [] ()");
+  assertEquals(cluster.partition("a").lastKnownElr, []);
+  cluster.fence(1);
+  cluster.start(1);
+  assertEquals(standing(cluster.partition("a")), "-1 [] ()");
+});
+
+Deno.test("fail replicas: unclean elections try another each time one fails before it leads", () => {
+  const cluster = withLastKnownLeader();
+  const leaders: number[] = [];
+  for (let i = 0; i < 3; i++) {
+    fail(cluster, cluster.partition("a").leader);
+    const topicPartitions = [{ topic: "a", partitions: [0] }];
+    cluster.ask(ELECT_LEADERS, { electionType: 1, topicPartitions });
+    leaders.push(cluster.partition("a").leader);
+  }
+  assertEquals(leaders.toSorted(), [1, 2, 3]);
 });
