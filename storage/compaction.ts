@@ -81,6 +81,9 @@ export type CompactionStep =
   /** What was durable cannot be read: no other run would get farther. */
   | { readonly kind: "corrupt"; readonly reason: string };
 
+/** Bits of which records are latest may take so much memory besides the map, a share of its. */
+const LATEST_SHARE = 0.25;
+
 const MORE: CompactionStep = { kind: "more" };
 const WAITING: CompactionStep = { kind: "waiting" };
 
@@ -132,7 +135,7 @@ export class Compaction {
     this.#options = options;
     const { from, to, mapBytesMax, bufferBytes, seed } = options;
     this.#map = new CompactionMap(mapBytesMax, from, seed);
-    this.#latest = LatestRecords.of(from, to);
+    this.#latest = LatestRecords.of(from, to, mapBytesMax * LATEST_SHARE);
     this.#inputBuffer = new Uint8Array(bufferBytes);
     this.#outputBuffer = new Uint8Array(bufferBytes);
     this.#truncations = state.truncations;

@@ -8,8 +8,8 @@
 
 import type { Offset } from "./bytes/ids.ts";
 
-/** Bits for as many offsets are kept; of a wider range the map is asked. */
-const OFFSETS_MAX = 2 ** 28;
+/** So many bits are told by 32 bits of their place. */
+const OFFSETS_MAX = 2 ** 30;
 
 export class LatestRecords {
   readonly #from: Offset;
@@ -21,9 +21,11 @@ export class LatestRecords {
     this.#bits = new Uint8Array(Math.ceil((to - from) / 8));
   }
 
-  /** Undefined for a range so wide that it would take too much memory. */
-  static of(from: Offset, to: Offset): LatestRecords | undefined {
-    return to - from > OFFSETS_MAX ? undefined : new LatestRecords(from, to);
+  /** Undefined for a range so wide that it would take more memory: then the map is asked. */
+  static of(from: Offset, to: Offset, bytesMax: number): LatestRecords | undefined {
+    return to - from > Math.min(bytesMax * 8, OFFSETS_MAX)
+      ? undefined
+      : new LatestRecords(from, to);
   }
 
   /** The first offset that it knows of. */

@@ -22,8 +22,9 @@ Deno.test("latest records: a range that is kept is kept whole, and nothing besid
 
 Deno.test("latest records: the widest range is kept as fast as memory is filled", () => {
   const to = 2 ** 28;
-  const latest = LatestRecords.of(0, to)!;
+  const latest = LatestRecords.of(0, to, 2 ** 25)!;
   latest.keep(3, to + 2 ** 31);
   assertEquals([latest.has(2), latest.has(3), latest.has(to - 1)], [false, true, true]);
-  assertEquals(LatestRecords.of(0, to + 1), undefined);
+  assertEquals(LatestRecords.of(0, to + 1, 2 ** 25), undefined);
+  assertEquals(LatestRecords.of(0, 2 ** 30 + 1, Infinity), undefined);
 });
