@@ -263,6 +263,7 @@ export class TransactionManager implements Identity {
 
   /**
    * Ends the transaction. All that was sent in it must have settled.
+   * @throws {TransactionAbortedError} where it can only be aborted, and is still open
    * @throws {ClientError} where nobody knows how it ended, or somebody else has the id now
    */
   async end(isCommitted: boolean): Promise<void> {
@@ -288,16 +289,26 @@ export class TransactionManager implements Identity {
         if (this.#usesEpochs && answer.producerId >= 0) this.#enter(answer);
       }
       if (isLost && !this.#usesEpochs) this.#current = undefined;
+      this.#ended();
     } catch (error) {
+      const { code, message } = error as ClientError;
+      if (isCommitted && code === ErrorCode.TRANSACTION_ABORTABLE) {
+        this.#state = "open";
+        throw new TransactionAbortedError(message, { cause: error });
+      }
       // How it ended, and with which epoch, is found out by taking the id anew.
       this.#current = undefined;
+      this.#ended();
       throw error;
     } finally {
-      if (this.#failure === undefined) this.#state = "ready";
-      this.#isBegun = false;
-      this.#partitions.clear();
       this.#ending.resolve();
     }
+  }
+
+  #ended(): void {
+    if (this.#failure === undefined) this.#state = "ready";
+    this.#isBegun = false;
+    this.#partitions.clear();
   }
 
   /** Aborts the transaction that is open; resolves once none is, or its end is not known. */

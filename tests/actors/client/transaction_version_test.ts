@@ -1,10 +1,12 @@
 /** How transactions are done, as the cluster has agreed: a client asks, and goes by the answer. */
 
-import { assertEquals, assertMatch } from "@std/assert";
+import { assertEquals, assertMatch, assertRejects } from "@std/assert";
+import { TransactionAbortedError } from "../../../actors/client/errors.ts";
 import { Producer } from "../../../actors/client/producer.ts";
 import { API_VERSIONS, type ApiVersionsRequest } from "../../../net/messages/api_versions.ts";
-import { END_TXN } from "../../../net/messages/end_txn.ts";
+import { END_TXN, type EndTxnRequest } from "../../../net/messages/end_txn.ts";
 import { ADD_PARTITIONS_TO_TXN } from "../../../net/messages/add_partitions_to_txn.ts";
+import { ErrorCode } from "../../../net/messages/errors.ts";
 import { FIND_COORDINATOR } from "../../../net/messages/find_coordinator.ts";
 import { PORT } from "./fake_broker.ts";
 import { ClientWorld } from "./client_world.ts";
@@ -80,3 +82,25 @@ Deno.test("transaction version: a broker that will not say it is not taken for a
   );
   assertMatch(reason, /INVALID_REQUEST/);
 });
+
+for (const level of [1, 2]) {
+  Deno.test(`transaction version: one that can only be aborted is aborted (version ${level})`, async () => {
+    const setup = world(level);
+    const ends: boolean[] = [];
+    setup.cluster.handlers.set(END_TXN, (request: EndTxnRequest, _broker, reply) => {
+      const { producerId, producerEpoch, committed } = request;
+      ends.push(committed);
+      const errorCode = ends.length === 1 ? ErrorCode.TRANSACTION_ABORTABLE : ErrorCode.NONE;
+      reply({ errorCode, producerId, producerEpoch: producerEpoch + 1 });
+    });
+    const { environment } = setup;
+    const config = { transactionalId: "x", environment };
+    const producer = await setup.settled(Producer.connect(setup.bootstrap, config));
+    const send = () => producer.transaction((tx) => void tx.send({ topic: "t", value: "v" }));
+    await assertRejects(() => setup.settled(send()), TransactionAbortedError);
+    assertEquals(ends, [true, false]);
+    await setup.settled(send());
+    assertEquals(ends, [true, false, true]);
+    await setup.settled(producer.close());
+  });
+}
