@@ -1,12 +1,13 @@
 /**
  * Which requests of one Kafka connection may be worked on at the same time.
  *
- * A broker of Kafka works on one request of a connection at a time, and clients may rely on it: they
- * see what they have written. To wait is needless for requests that take effect in the order in
- * which they begin, as they pass through the same partition or coordinator, and for small questions;
- * it would make produce requests wait for each other's replication, and heartbeats for a fetch. A
- * coordinator answers OffsetFetch with what it has begun to store, once that is stored. What only
- * shows once it is replicated, or when all members have come, is waited for by those who look.
+ * A broker of Kafka works on one request of a connection at a time, and clients may rely on it:
+ * they see what they have written. To wait is needless for requests that take effect in the order
+ * in which they begin, as they pass through the same partition or coordinator, and for small
+ * questions; it would make produce requests wait for each other's replication, and heartbeats for a
+ * fetch. A coordinator answers OffsetFetch with what it has begun to store, once that is stored.
+ * What only shows once it is replicated, or when all members have come, is waited for by those who
+ * look.
  *
  * In the native encoding there is no such order: answers come as they are ready, and a client that
  * wants one request to see another's effect awaits that, as this project's does.

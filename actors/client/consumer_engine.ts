@@ -330,7 +330,9 @@ export class ConsumerEngine<K, V> {
     }
   }
 
-  /** False when no record has come. @throws {ClientError} when there is an error before the first */
+  /**
+   * False when no record has come. @throws {ClientError} when there is an error before the first
+   */
   #intercept(count: number): boolean {
     const error = this.#interceptFailure;
     this.#interceptFailure = undefined;

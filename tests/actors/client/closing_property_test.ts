@@ -1,6 +1,6 @@
 /**
- * Clients that are closed at any moment, on a node that may be gone: every promise that a client has
- * given settles in its time, and at the latest with that of `close`.
+ * Clients that are closed at any moment, on a node that may be gone: every promise that a client
+ * has given settles in its time, and at the latest with that of `close`.
  */
 
 import { assertEquals } from "@std/assert";

@@ -1,4 +1,6 @@
-/** Commits that wait: their order, their time, their number, and what becomes of them at the end. */
+/**
+ * Commits that wait: their order, their time, their number, and what becomes of them at the end.
+ */
 
 import { assert, assertEquals, assertInstanceOf } from "@std/assert";
 import type { Consumer } from "../../../actors/client/consumer.ts";

@@ -1,4 +1,6 @@
-/** What a consumer keeps within bounds, and what does not depend on an order that nobody promises. */
+/**
+ * What a consumer keeps within bounds, and what does not depend on an order that nobody promises.
+ */
 
 import { assertEquals } from "@std/assert";
 import { Cluster } from "../../../actors/client/cluster.ts";
