@@ -345,6 +345,7 @@ class Compacted {
     for (const bytes of batches) {
       const view = new BatchView(bytes);
       assertEquals(view.computeCrc(), view.crc);
+      assertEquals(log.epochForOffset(view.lastOffset), view.partitionLeaderEpoch);
       for (const record of decodeRecords(view)) {
         present.set(record.offset, record);
         assertEquals(record, records.get(record.offset)?.record, "what is kept is as it was");
@@ -352,6 +353,7 @@ class Compacted {
     }
     this.verifyKeys(present);
     this.verifyTransactions(present, batches);
+    this.verifyTimes(present);
     const found = replayFromScratch(batches);
     for (const producer of log.producers(this.now).entries()) {
       // Of what was deleted nothing need be known.
@@ -364,6 +366,22 @@ class Compacted {
       if (log.logStartOffset > 0) continue;
       assertEquals(replayed?.currentTransactionFirstOffset, open, "open transactions");
     }
+  }
+
+  /** What is looked up by time is found among what is left. */
+  verifyTimes(present: ReadonlyMap<number, DecodedRecord>): void {
+    const { log } = this;
+    const left = [...present.values()].filter(({ offset }) => offset >= log.logStartOffset);
+    const times = new Set(left.map(({ timestamp }) => timestamp));
+    for (const time of [...times, this.now + 1]) {
+      const wanted = left.find(({ timestamp }) => timestamp >= time);
+      const found = log.offsetForTime(time);
+      assertEquals(found.kind === "found" ? found.offset : undefined, wanted?.offset);
+    }
+    const latest = Math.max(...times);
+    const found = log.offsetOfMaxTimestamp();
+    const wanted = left.find(({ timestamp }) => timestamp === latest);
+    assertEquals(found.kind === "found" ? found.offset : undefined, wanted?.offset, "latest");
   }
 
   #present(): Map<number, DecodedRecord> {
