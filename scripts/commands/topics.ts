@@ -7,6 +7,7 @@
 import { Admin } from "../../mod.ts";
 import { access, cluster, type ClusterOptions, json } from "./client_options.ts";
 import { command } from "./command.ts";
+import { createdTopic } from "./created_topic.ts";
 import { flag, integer, pairs, requiredText, texts, UsageError } from "./option.ts";
 import { counted, offsetsOf, printTopic, shapeJson, topicJson } from "./topic_description.ts";
 
@@ -39,12 +40,11 @@ const create = command({
       ...(replicationFactor === undefined ? {} : { replicationFactor }),
       configs: Object.fromEntries(config),
     }]);
-    const [created] = await admin.describeTopics([topic]);
-    const count = created?.partitions.length ?? 0;
+    const created = await createdTopic(admin, topic);
     terminal.output.writeLine(
       options.json
-        ? JSON.stringify(created && shapeJson(created))
-        : `Topic ${topic} was created with ${counted(count, "partition")}`,
+        ? JSON.stringify(shapeJson(created))
+        : `Topic ${topic} was created with ${counted(created.partitions.length, "partition")}`,
     );
   },
 });
