@@ -204,6 +204,7 @@ export {
   type ClusterSimulationResult,
   simulateCluster,
 } from "./actors/sim/cluster_simulation.ts";
+export { type ClientSimulationOptions, simulateClients } from "./actors/sim/client_simulation.ts";
 export {
   simulate,
   type SimulatedWorld,
@@ -227,7 +228,7 @@ export {
   type HistoryRules,
   type HistoryVerdict,
 } from "./actors/sim/history_checker.ts";
-export { shrinkList } from "./actors/sim/shrink.ts";
+export { shrinkList, shrinkListAsync } from "./actors/sim/shrink.ts";
 export { PROTOCOL, type Protocol } from "./actors/protocol.ts";
 export type { Violation } from "./actors/sim/record_checker.ts";
 export type { WorkloadCounts } from "./actors/sim/record_workload.ts";

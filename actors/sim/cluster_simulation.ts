@@ -55,6 +55,8 @@ export interface ClusterSimulationResult {
   readonly seed: number | string;
   /** What it was like. */
   readonly run: ClusterRunOptions;
+  /** What the real clients did, in a run whose workload is theirs (`simulateClients`). */
+  readonly clients?: "records" | "transactions";
   /** The world it took place in. */
   readonly world: WorldOptions;
   /** What befell it. */

@@ -71,6 +71,8 @@ export interface SimulateResult {
   readonly seed: number | string;
   /** What the cluster was like. */
   readonly run: ClusterRunOptions;
+  /** The world it took place in. */
+  readonly world: WorldOptions;
   /** What befell it. */
   readonly faults: readonly Fault[];
   /** How long it took in the simulated world. */
@@ -234,6 +236,7 @@ class WorkloadRun {
     return {
       seed: this.#options.seed,
       run: this.#run,
+      world: simulation.world,
       faults: this.#faults,
       virtualMs: simulation.nowMs,
       events: simulation.events,

@@ -10,10 +10,9 @@ import {
   type ClusterSimulationResult,
   type Fault,
   type FaultKind,
-  simulateCluster,
 } from "../../mod.ts";
 import type { Asked } from "../sim/replay.ts";
-import type { SeedJob } from "../sim/seed_job.ts";
+import { runSeed, type SeedJob } from "../sim/seed_job.ts";
 import { runSeeds } from "../sim/seed_pool.ts";
 import { shrinkRun, violationLines } from "../sim/sim_report.ts";
 import { SimTotals } from "../sim/sim_totals.ts";
@@ -31,7 +30,8 @@ export const sim = command({
     "Each seed is a cluster, its clients, and faults: crashes, power cuts, broken links, full",
     "disks, wrong clocks. After every event the state of all nodes is held against the rules; in",
     "the end what is left must converge, and what clients saw must be what a log may do.",
-    "The same seed gives the same run, to the last bit.",
+    "The same seed gives the same run, to the last bit. Every tenth has the real clients for its",
+    "workload: plain records, or transactions and exactly-once copies.",
     "",
     "Kinds of faults:",
     ...inLines(CLUSTER_KINDS),
@@ -69,7 +69,7 @@ export const sim = command({
     const asked = (seed: number): Asked => ({ seed, nodes, seconds, kinds, schedule });
     print(`commit ${await commit()}`);
     const runner = new SeedRunner(optionsOf, asked, terminal, print);
-    if (seed !== undefined) runner.runOne(seed, options.trace, options.logs);
+    if (seed !== undefined) await runner.runOne(seed, options.trace, options.logs);
     else {
       const { from = 1, seeds = DEFAULT_SEEDS, minutes } = options;
       const until = minutes === undefined ? { to: from + seeds } : { ms: minutes * MINUTE_MS };
@@ -110,13 +110,13 @@ class SeedRunner {
       return this.#show();
     });
     this.#end();
-    for (const result of broken) this.#tell(result);
+    for (const result of broken) await this.#tell(result);
   }
 
-  runOne(seed: number, trace: string | undefined, logs: boolean): void {
+  async runOne(seed: number, trace: string | undefined, logs: boolean): Promise<void> {
     const lines: string[] = [];
     const options = this.#optionsOf(seed);
-    const result = simulateCluster({
+    const result = await runSeed({
       ...options,
       ...(trace === undefined ? {} : { trace: (line: string) => lines.push(line) }),
       ...(logs ? { log: this.#print } : {}),
@@ -125,7 +125,7 @@ class SeedRunner {
     this.#print(JSON.stringify({ ...result, history: undefined }, undefined, 2));
     this.#totals.add(result);
     this.#end();
-    if (result.violations.length > 0) this.#tell(result);
+    if (result.violations.length > 0) await this.#tell(result);
   }
 
   /** Shows what was printed so far, one call after the other. */
@@ -134,11 +134,14 @@ class SeedRunner {
   }
   #shown = Promise.resolve();
 
-  #printLine({ seed, run, events, traceHash, virtualMs }: ClusterSimulationResult): void {
+  #printLine(result: ClusterSimulationResult): void {
+    const { seed, run, clients, events, traceHash, virtualMs } = result;
     this.#print(
       `seed ${seed}: ${run.nodes} nodes, ${run.voters} voters` +
-        `${run.combined ? "" : " apart"}, RF ${
-          run.topics.map(({ replicationFactor }) => replicationFactor)
+        `${run.combined ? "" : " apart"}, ${
+          clients === undefined
+            ? `RF ${run.topics.map(({ replicationFactor }) => replicationFactor)}`
+            : `real clients' ${clients}`
         }, min ISR ${run.minInsyncReplicas}` +
         `${run.flushBeforeAck ? ", flushed" : ""}; faults ${Object.keys(run.faults)}; ` +
         `${events} events, ${Math.round(virtualMs / 1000)} s, ${traceHash}`,
@@ -146,18 +149,18 @@ class SeedRunner {
   }
 
   /** Tells of a run that broke a rule, and of the little that suffices for that. */
-  #tell(result: ClusterSimulationResult): void {
+  async #tell(result: ClusterSimulationResult): Promise<void> {
     this.broken++;
     const seed = Number(result.seed);
     const options = this.#optionsOf(seed);
     this.#terminal.note("shrinking the faults…");
-    const again = simulateCluster(options);
+    const again = await runSeed(options);
     if (again.traceHash !== result.traceHash) {
       this.#print(
         `seed ${seed} is not the same each time: ${result.traceHash} and ${again.traceHash}`,
       );
     }
-    const shrunk = shrinkRun(options, again, SHRINK_RUNS);
+    const shrunk = await shrinkRun(options, again, SHRINK_RUNS);
     for (const line of violationLines(result, shrunk, this.#asked(seed))) this.#print(line);
   }
 

@@ -11,9 +11,10 @@ import {
   type ClusterSimulationResult,
   type Operation,
   shrinkList,
-  simulateCluster,
+  shrinkListAsync,
 } from "../../mod.ts";
 import { type Asked, replayCommand } from "./replay.ts";
+import { runSeed } from "./seed_job.ts";
 
 const VIOLATIONS_SHOWN = 5;
 const OPERATIONS_SHOWN = 25;
@@ -26,17 +27,17 @@ export interface ShrunkRun {
 }
 
 /** The faults that suffice to break the same rule, found within so many runs. */
-export function shrinkRun(
+export async function shrinkRun(
   options: ClusterSimulationOptions,
   result: ClusterSimulationResult,
   runsMax: number,
-): ShrunkRun {
+): Promise<ShrunkRun> {
   const rule = result.violations[0]?.rule;
   let smallest: ClusterSimulationResult | undefined;
   let runs = 0;
-  shrinkList(result.faults, (faults) => {
+  await shrinkListAsync(result.faults, async (faults) => {
     if (runs++ >= runsMax) return false;
-    const again = simulateCluster({ ...options, faults });
+    const again = await runSeed({ ...options, faults });
     const fails = again.violations[0]?.rule === rule;
     if (fails) smallest = again;
     return fails;
@@ -46,7 +47,7 @@ export function shrinkRun(
   const seconds = Math.ceil(((faults[faults.length - 1]?.at ?? 0) + 1) / 1000);
   if (seconds * 1000 < result.run.faultsForMs) {
     const run = { ...options.run, faultsForMs: seconds * 1000 };
-    const again = simulateCluster({ ...options, run, faults });
+    const again = await runSeed({ ...options, run, faults });
     if (again.violations[0]?.rule === rule) return { result: again, seconds };
   }
   return { result: smallest ?? result };

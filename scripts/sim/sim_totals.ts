@@ -14,6 +14,8 @@ export class SimTotals {
   events = 0;
   virtualMs = 0;
   violations = 0;
+  /** Runs with the real clients. */
+  ofClients = 0;
   /** Runs in which an unclean election gave something up. */
   lossy = 0;
   /** How often each kind of fault took effect. */
@@ -26,6 +28,10 @@ export class SimTotals {
     this.runs++;
     this.events += result.events;
     this.virtualMs += result.virtualMs;
+    if (result.clients !== undefined) {
+      this.ofClients++;
+      addTo(this.#operations, `clients' runs of ${result.clients}`, 1);
+    }
     this.violations += result.violations.length;
     if ((result.vacuity["unclean elections"] ?? 0) > 0) this.lossy++;
     const { sends, polls, recordsRead } = result.operations;
@@ -61,7 +67,8 @@ export class SimTotals {
     const faults = sumOf(this.faults);
     const operations = sumOf(this.#operations) - (this.#operations.get("records read") ?? 0);
     return [
-      `seeds        ${this.runs}, of them lossy by an unclean election ${this.lossy}`,
+      `seeds        ${this.runs}, of them with the real clients ${this.ofClients}, lossy by an ` +
+      `unclean election ${this.lossy}`,
       `events       ${this.events} (${Math.round(this.events / seconds)} a second)`,
       `time         ${Math.round(simulated)} s simulated (${
         Math.round(simulated / seconds)

@@ -2,6 +2,9 @@
 
 import { assert, assertEquals } from "@std/assert";
 import type { SeedJob } from "../../scripts/sim/seed_job.ts";
+import { replayCommand } from "../../scripts/sim/replay.ts";
+import { SimTotals } from "../../scripts/sim/sim_totals.ts";
+import { runSeed } from "../../scripts/sim/seed_job.ts";
 import { runSeeds } from "../../scripts/sim/seed_pool.ts";
 
 const JOB: SeedJob = {
@@ -47,4 +50,32 @@ Deno.test("seed pool: a process that dies is no run without violations", async (
     assert(error instanceof Error && /exited with/.test(error.message));
   }
   assert(failed);
+});
+
+/** A workload of the real clients each. */
+const OF_CLIENTS: SeedJob = { options: { run: { faultsForMs: 3000 } }, from: 10, step: 10, to: 60 };
+
+Deno.test("seed pool: each tenth seed has the real clients, breaks no rule, and is counted", async () => {
+  const totals = new SimTotals();
+  const workloads = new Set<string | undefined>();
+  await runSeeds({ ...OF_CLIENTS, from: 9, step: 1, to: 12 }, 1, ({ seed, clients }) => {
+    assertEquals(clients !== undefined, seed === 10);
+  });
+  await runSeeds(OF_CLIENTS, 1, (result) => {
+    assertEquals(result.violations, [], replayCommand({ seed: result.seed, seconds: 3 }));
+    workloads.add(result.clients);
+    totals.add(result);
+  });
+  assertEquals([...workloads].sort(), ["records", "transactions"]);
+  assertEquals(totals.ofClients, 5);
+});
+
+Deno.test("seed pool: a seed of the real clients runs again to the same trace, and with its faults given", async () => {
+  const options = { ...OF_CLIENTS.options, seed: 20 };
+  const first = await runSeed(options);
+  assertEquals(await runSeed(options), first);
+  const given = await runSeed({ ...options, faults: first.faults });
+  assertEquals(given.traceHash, first.traceHash);
+  const calm = await runSeed({ ...options, faults: [] });
+  assertEquals([calm.faults, calm.run], [[], first.run]);
 });

@@ -5,6 +5,7 @@ import { type ClusterSimulationOptions, type Operation, simulateCluster } from "
 import { LastingEligibility } from "../../scripts/canaries/broken_decisions.ts";
 import { OUTAGES } from "../../scripts/canaries/seeds.ts";
 import { replayCommand } from "../../scripts/sim/replay.ts";
+import { runSeed } from "../../scripts/sim/seed_job.ts";
 import { historyLines, shrinkRun, violationLines } from "../../scripts/sim/sim_report.ts";
 
 const SECONDS = 5;
@@ -15,19 +16,19 @@ function broken(seed: number): ClusterSimulationOptions {
   return { run, protocol: { ControllerDecisions: LastingEligibility }, seed };
 }
 
-Deno.test("sim report: few faults suffice, and the command that is printed runs with just them", () => {
+Deno.test("sim report: few faults suffice, and the command that is printed runs with just them", async () => {
   let seed = 1;
   let result = simulateCluster(broken(seed));
-  while (result.violations.length === 0) result = simulateCluster(broken(++seed));
+  while (result.violations.length === 0) result = await runSeed(broken(++seed));
   const options = broken(seed);
-  const shrunk = shrinkRun(options, result, RUNS_MAX);
+  const shrunk = await shrinkRun(options, result, RUNS_MAX);
   assertLess(shrunk.result.faults.length, result.faults.length);
   const lines = violationLines(result, shrunk, { seed, seconds: SECONDS });
   const command = lines.find((line) => line.startsWith("replay: "))!;
   const [, seconds, schedule] = /--seconds (\d+) --schedule '(.*)'$/.exec(command)!;
   const faults = JSON.parse(schedule!);
   const run = { ...options.run, faultsForMs: Number(seconds) * 1000 };
-  const again = simulateCluster({ ...options, run, faults });
+  const again = await runSeed({ ...options, run, faults });
   assertEquals(again.violations[0]?.rule, result.violations[0]?.rule);
   assert(lines.some((line) => line.includes(again.traceHash)), "the very same run");
 });
