@@ -14,7 +14,8 @@ import type { ClusterSimulationOptions, ClusterSimulationResult } from "./cluste
 import { History } from "./history.ts";
 import { libraryWorkload } from "./library_workload.ts";
 import { between, pick, SeededRandom } from "./random.ts";
-import { simulate, type SimulatedWorld } from "./simulate.ts";
+import type { Violation } from "./record_checker.ts";
+import { simulate, type SimulatedWorld, type SimulateResult } from "./simulate.ts";
 import { transferWorkload } from "./transfer_workload.ts";
 
 /** Of a cluster's options those that do not ask for its own workload, or its rigging. */
@@ -64,10 +65,17 @@ export async function simulateClients(
   return {
     ...result,
     clients,
+    violations: owed(result),
     operations: history.counts,
     requests: seen.requests,
     history: history.operations,
   };
+}
+
+/** An unclean election may give up whatever clients were promised; the rules of states hold still. */
+function owed({ violations, vacuity }: SimulateResult): readonly Violation[] {
+  if ((vacuity["unclean elections"] ?? 0) === 0) return violations;
+  return violations.filter(({ rule }) => rule === "crash" || /^P\d/.test(rule));
 }
 
 interface Workload {
