@@ -279,6 +279,8 @@ class TransferWorkload {
       sessionTimeoutMs: 6000,
       heartbeatIntervalMs: 1000,
       maxPollRecords: 20,
+      // So long, and a little more, one waits to join by a node that lost its power meanwhile.
+      maxPollIntervalMs: 30_000,
     });
     while (!this.#copied) {
       const records = await consumer.poll(POLL_MS);
