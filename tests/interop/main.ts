@@ -54,22 +54,33 @@ const tables = clusters.map((cluster) => ({
 const ownAtStrom = tables[0]!.columns[clients.findIndex(({ name }) => name === OWN)];
 const ownAtKafka = new Column("Apache Kafka");
 
-const jobs = tables.flatMap(({ cluster, columns }) =>
+/** The largest cluster's come first: nodes are taken away from it when they are over. */
+const jobs = tables.toReversed().flatMap(({ cluster, columns }) =>
   clients.map((client, index) => async () => {
     const column = columns[index]!;
     if (scripted.length > 0) await runScript(client, cluster, scripted, column, leftMs());
     if (isKilling) await killMembers(client, cluster, column, leftMs());
   })
 );
-if (ownAtStrom !== undefined) jobs.unshift(() => tryOwn(ownAtStrom));
-await Promise.all(Array.from({ length: CONCURRENT_JOBS_MAX }, async () => {
-  for (let job = jobs.shift(); job !== undefined; job = jobs.shift()) await job();
-}));
-// Each takes nodes away: one after the other.
 const { cluster: largest, columns: atLargest } = tables.at(-1)!;
-for (const [index, client] of capabilities.includes(FAILOVER) ? clients.entries() : []) {
-  await runScript(client, largest, [FAILOVER], atLargest[index]!, leftMs());
-}
+const untilFree = Promise.withResolvers<void>();
+let atLargestLeft = atLargest.length;
+const failovers = untilFree.promise.then(async () => {
+  // Each takes a node away: one after the other.
+  for (const [index, client] of capabilities.includes(FAILOVER) ? clients.entries() : []) {
+    await runScript(client, largest, [FAILOVER], atLargest[index]!, leftMs());
+  }
+});
+if (ownAtStrom !== undefined) jobs.splice(atLargest.length, 0, () => tryOwn(ownAtStrom));
+const numbered = jobs.entries();
+await Promise.all(Array.from({ length: CONCURRENT_JOBS_MAX }, async () => {
+  for (const [index, job] of numbered) {
+    await job();
+    if (index < atLargest.length && --atLargestLeft === 0) untilFree.resolve();
+  }
+}));
+untilFree.resolve();
+await failovers;
 
 for (const { cluster: { nodes }, columns } of tables) {
   const rows = [...scripted, ...(isKilling ? [KILLED_MEMBER] : [])];

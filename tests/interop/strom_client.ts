@@ -105,9 +105,12 @@ const trials: Trials = {
     await using admin = await Admin.connect(kafka(place));
     await admin.createTopics([{ name: topic, partitions: 2, replicationFactor: place.nodes }]);
     await admin.createPartitions([{ name: topic, count: 3 }]);
-    const [described] = await admin.describeTopics([topic]);
-    const replicas = described!.partitions.map(({ replicas }) => replicas.length);
-    same(replicas, [place.nodes, place.nodes, place.nodes], "The replicas");
+    const replicas = [place.nodes, place.nodes, place.nodes];
+    await until("three partitions with all replicas", async () => {
+      const [described] = await admin.describeTopics([topic]).catch(() => []);
+      return String(described?.partitions.map(({ replicas }) => replicas.length)) ===
+        String(replicas);
+    });
     await admin.deleteTopics([topic]);
     await until("the topic is gone", async () => !(await admin.listTopics()).includes(topic));
   },

@@ -11,7 +11,8 @@ from trial import START, run, same, texts, until
 
 
 def producer(place, **options):
-    return KafkaProducer(bootstrap_servers=place.brokers, **options)
+    # It tries nothing twice unless it is told to, not even where a new topic has no leader yet.
+    return KafkaProducer(bootstrap_servers=place.brokers, **{"retries": 20, **options})
 
 
 def admin(place):
@@ -20,9 +21,10 @@ def admin(place):
 
 def produce(place, topic, values, **options):
     sender = producer(place, **options)
-    for value in values:
-        sender.send(topic, value=value.encode())
+    sent = [sender.send(topic, value=value.encode()) for value in values]
     sender.flush()
+    for future in sent:
+        future.get(20)
     sender.close()
 
 
