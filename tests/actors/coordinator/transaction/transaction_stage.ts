@@ -15,6 +15,7 @@ import type {
 import { recordCodec } from "../../../../actors/coordinator/record_codec.ts";
 import type {
   MarkersRequest,
+  MarkersWritten,
   TransactionRequest,
   WriteMarkers,
 } from "../../../../actors/coordinator/transaction/requests.ts";
@@ -58,6 +59,8 @@ export class TransactionStage {
   readonly markers: WriteMarkers[] = [];
   /** Told of each request for markers when it is made. */
   onMarkers: (markers: WriteMarkers) => void = () => {};
+  /** Told of each that is taken back. */
+  onForget: (replyTo: Ref<MarkersWritten>) => void = () => {};
   machine!: TransactionCoordinator;
   nextProducerId = 100;
   /** Whether producer ids can be had. */
@@ -124,6 +127,14 @@ export class TransactionStage {
     this.log.push(...this.#appended.splice(0, count));
     this.#queue.committed();
     return true;
+  }
+
+  /** Commits one batch, of which the coordinator does not hear before another takes its place. */
+  commitUnheard(): void {
+    const [first] = this.#queue.peek();
+    const count = first === undefined ? 0 : first.endOffset - first.baseOffset;
+    this.log.push(...this.#appended.splice(0, count));
+    this.reload();
   }
 
   /** Commits everything that is appended, and what is appended because of that. */
@@ -196,6 +207,7 @@ export class TransactionStage {
     } else {
       const index = this.markers.findIndex(({ replyTo }) => replyTo === message.replyTo);
       if (index >= 0) this.markers.splice(index, 1);
+      this.onForget(message.replyTo);
     }
     return true;
   }
