@@ -1,5 +1,6 @@
 /**
- * Apache Kafka itself, from Maven's repository: its libraries, and a broker of it to be a client of.
+ * Apache Kafka itself, from Maven's repository: its libraries, and a broker of it to be a client
+ * of.
  *
  * Invariant: whatever it keeps is in folders that are gone when it has ended.
  *

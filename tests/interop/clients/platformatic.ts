@@ -229,7 +229,8 @@ const trials: Trials = {
     await sender.send({ messages });
     await sender.close();
     // Each at least once: whoever has lost a partition hands out all the same what a fetch brings
-    // that was under way, and so what its new owner reads, too. It does that at Apache Kafka as well.
+    // that was under way, and so what its new owner reads, too. It does that at Apache Kafka as
+    // well.
     const found = () => [...new Set(members.flatMap((member) => member.found))].sort();
     await until("all messages", () => found().length >= 60);
     same(found(), texts(60).sort());
