@@ -39,6 +39,8 @@ export class LogTrack {
   /** What the log has said is durable, and has not cut since. */
   #durable: Offset = 0;
   #ended: EndOfProcess = "none";
+  /** What was cut and may be back after a power cut: nothing behind the cut is durable since. */
+  #mayReturn: readonly ObservedBatch[] = [];
 
   constructor(name: string, verdicts: Verdicts) {
     this.name = name;
@@ -99,7 +101,7 @@ export class LogTrack {
     if (view === undefined || !view.isOpen) return undefined;
     const { logEndOffset } = view;
     if (!this.#isOpen) return this.#reopened(view);
-    this.#durable = Math.max(this.#durable, view.flushedOffset);
+    this.#noteFlushed(view);
     if (logEndOffset === this.#endOffset && view.truncations === this.#truncations) {
       return undefined;
     }
@@ -157,6 +159,7 @@ export class LogTrack {
     const [cut] = removed;
     if (cut !== undefined) {
       this.#durable = Math.min(this.#durable, cut.baseOffset);
+      this.#mayReturn = [...removed, ...this.#mayReturn];
     }
     // What went from the beginning was there: it is remembered, unless the log starts anew.
     const gone = before.filter(({ nextOffset }) => nextOffset <= first);
@@ -171,6 +174,7 @@ export class LogTrack {
     this.#isOpen = true;
     const durable = this.#durable;
     const lastEpoch = this.shadow.last?.epoch ?? -1;
+    const mayReturn = this.#ended === "power-lost" ? this.#mayReturn : [];
     const change = this.#cut(view, true);
     const [lost] = change.removed;
     const [found] = change.appended;
@@ -188,7 +192,8 @@ export class LogTrack {
         return `${name}: ${describeBatch(lost)} is gone, and all below ${durable} was durable`;
       });
       // What is of a later epoch was appended since, in the event that opened the log.
-      const isKnown = found === undefined || found.epoch > lastEpoch;
+      const isKnown = found === undefined || found.epoch > lastEpoch ||
+        mayReturn.some((batch) => isSame(batch, found));
       this.#verdicts.hold("P40 recovery", isKnown, () => {
         return `${name}: ${describeBatch(found)} came from nowhere`;
       });
@@ -202,12 +207,17 @@ export class LogTrack {
     this.#endOffset = view.logEndOffset;
     this.#truncations = view.truncations;
     // A log that was opened may not know how much of it was durable before.
-    this.#durable = Math.max(this.#durable, view.flushedOffset);
+    this.#noteFlushed(view);
     const { shadow, name } = this;
     const end = shadow.last === undefined ? view.logEndOffset : shadow.endOffset;
     this.#verdicts.hold("P1 type-ok", end === view.logEndOffset, () => {
       return `${name}: the log ends at ${view.logEndOffset}, its files at ${end}`;
     });
+  }
+
+  #noteFlushed({ flushedOffset }: LogView): void {
+    this.#durable = Math.max(this.#durable, flushedOffset);
+    if (this.#mayReturn.some(({ baseOffset }) => baseOffset < flushedOffset)) this.#mayReturn = [];
   }
 
   /** The cache of epochs must be what the batches say, but for an epoch without records. */
