@@ -3,9 +3,9 @@
  *
  * What a replica still has when it comes back is not known: it is in no ISR until it has caught up,
  * and not eligible. The last one that has what is committed stays: it leads again, in a new leader
- * epoch, in which it is well. One that was elected although it may lack records, and has not come to
- * lead before it failed, has no claim to that: nobody leads until an unclean election, which others
- * may win.
+ * epoch, in which it is well. One that was elected although it may lack records, and has not come
+ * to lead before it failed, has no claim to that: nobody leads until an unclean election, which
+ * others may win.
  *
  * @module
  */

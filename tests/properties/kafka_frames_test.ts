@@ -247,7 +247,9 @@ function damagedBatch(batch: Uint8Array, random: SeededStream): Uint8Array {
   return copy;
 }
 
-/** Bytes of the heap that are used once everything is collected; undefined where nobody can tell. */
+/**
+ * Bytes of the heap that are used once everything is collected; undefined where nobody can tell.
+ */
 function heapBytes(): number | undefined {
   const { gc } = globalThis as { readonly gc?: () => void };
   if (gc === undefined) return undefined;

@@ -250,7 +250,9 @@ export class GroupAdmin {
     for (const { name } of topics) this.#forgetTopic(name, now);
   }
 
-  /** Forgets what was committed of a topic until it went, and not what is of another of its name. */
+  /**
+   * Forgets what was committed of a topic until it went, and not what is of another of its name.
+   */
   #forgetTopic(name: string, wentAt: Timestamp): void {
     const { context, offsets, metrics } = this.#options;
     const isThereAgain = context.image.topicByName(name) !== undefined;

@@ -200,7 +200,9 @@ export class GroupCoordinator implements CoordinatorMachine<GroupRequest, GroupR
     if (isConsumers) this.classic.dissolve(groupId);
   }
 
-  /** The group where it is one of the consumer protocol: an empty one gives way to a classic one. */
+  /**
+   * The group where it is one of the consumer protocol: an empty one gives way to a classic one.
+   */
   #consumerGroup(groupId: string): ConsumerGroup | undefined {
     const group = this.consumer.get(groupId);
     const isUsed = group !== undefined && group.members.size > 0;

@@ -69,7 +69,9 @@ const EXPIRED_AT_ONCE = 1000;
  */
 const PARTITIONS_BYTES_MAX = 512 * 1024;
 
-/** Transactional ids of one coordinator, at most: beyond, new ones are to wait for old to expire. */
+/**
+ * Transactional ids of one coordinator, at most: beyond, new ones are to wait for old to expire.
+ */
 const TRANSACTIONAL_IDS_MAX = 100_000;
 
 /** Before the end of a transaction is written down again. */

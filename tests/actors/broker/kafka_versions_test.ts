@@ -26,7 +26,9 @@ import { clientFrames } from "../../net/kafka/client_frames.ts";
 import { batchOf, BrokerWorld, NODE } from "./broker_world.ts";
 import type { KafkaTestClient } from "./kafka_test_client.ts";
 
-/** Versions that somebody sends whatever is advertised, or cannot do without, by name of the API. */
+/**
+ * Versions that somebody sends whatever is advertised, or cannot do without, by name of the API.
+ */
 const NEEDED: readonly (readonly [api: string, versions: readonly number[], who: string])[] = [
   ["ApiVersions", [0], "Java before it has authenticated, kafka-python 2.0.2"],
   ["ApiVersions", [2], "kafkajs"],

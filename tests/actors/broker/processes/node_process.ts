@@ -1,6 +1,6 @@
 /**
- * A node in a process of its own, for tests that measure or kill it: prints its addresses, then, for
- * each line that comes in, what it holds. Ends with its standard input.
+ * A node in a process of its own, for tests that measure or kill it: prints its addresses, then,
+ * for each line that comes in, what it holds. Ends with its standard input.
  *
  * Arguments: data folder, then properties as key=value.
  */

@@ -1,4 +1,6 @@
-/** What clients can make of a group coordinator: no more than there is room for, and no end of it. */
+/**
+ * What clients can make of a group coordinator: no more than there is room for, and no end of it.
+ */
 
 import { assert, assertEquals } from "@std/assert";
 import { ErrorCode } from "../../../../net/messages/errors.ts";
