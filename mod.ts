@@ -52,17 +52,21 @@ export type { Epoch, NodeId, Offset, ProducerId, Timestamp, Uuid } from "./stora
 export type { Compression } from "./storage/compression.ts";
 
 // Clients.
-export { Producer } from "./actors/client/producer.ts";
-export { Transaction, type TransactionSends } from "./actors/client/transaction.ts";
-export { Consumer } from "./actors/client/consumer.ts";
+export { Producer } from "./actors/client/producer/producer.ts";
+export { Transaction, type TransactionSends } from "./actors/client/producer/transaction.ts";
+export { Consumer } from "./actors/client/consumer/consumer.ts";
 export type {
   OffsetAndTimestamp,
   PartitionOffset,
   TopicPartition,
 } from "./actors/client/topic_partition.ts";
-export type { AssignorName, GroupConfig, RebalanceListener } from "./actors/client/group_config.ts";
-export type { CommittedOffset, OffsetToCommit } from "./actors/client/group_offsets.ts";
-export type { GroupMetadata } from "./actors/client/membership/membership.ts";
+export type {
+  AssignorName,
+  GroupConfig,
+  RebalanceListener,
+} from "./actors/client/consumer/group_config.ts";
+export type { CommittedOffset, OffsetToCommit } from "./actors/client/consumer/group_offsets.ts";
+export type { GroupMetadata } from "./actors/client/consumer/membership/membership.ts";
 export type {
   AssignableTopic,
   AssignedPlace,
@@ -70,9 +74,9 @@ export type {
   GroupAssignment,
   LastAssignment,
   MemberSubscription,
-} from "./actors/client/assignors/assignor.ts";
-export type { FetchedBatch } from "./actors/client/fetched_batch.ts";
-export { Admin } from "./actors/client/admin.ts";
+} from "./actors/client/consumer/assignors/assignor.ts";
+export type { FetchedBatch } from "./actors/client/consumer/fetched_batch.ts";
+export { Admin } from "./actors/client/admin/admin.ts";
 export type {
   LogDescription,
   LogDirDescription,
@@ -82,12 +86,12 @@ export type {
   QuorumDescription,
   QuorumReplica,
   Reassignment,
-} from "./actors/client/admin_cluster.ts";
+} from "./actors/client/admin/admin_cluster.ts";
 export type {
   GroupDescription,
   GroupListing,
   GroupMemberDescription,
-} from "./actors/client/admin_groups.ts";
+} from "./actors/client/admin/admin_groups.ts";
 export type {
   AbortTransaction,
   ListTransactionsOptions,
@@ -95,13 +99,13 @@ export type {
   ProducerDescription,
   TransactionDescription,
   TransactionListing,
-} from "./actors/client/admin_transactions.ts";
+} from "./actors/client/admin/admin_transactions.ts";
 export type {
   AlterClientQuotas,
   ClientQuotas,
   QuotaEntity,
   QuotaKey,
-} from "./actors/client/admin_quotas.ts";
+} from "./actors/client/admin/admin_quotas.ts";
 export type {
   AlterConfigs,
   ClusterDescription,
@@ -114,7 +118,7 @@ export type {
   OffsetSpec,
   RecordsToDelete,
   TopicDescription,
-} from "./actors/client/admin_types.ts";
+} from "./actors/client/admin/admin_types.ts";
 export type {
   Acks,
   AdminConfig,
@@ -131,11 +135,11 @@ export type {
   RecordHeaders,
   SendCallback,
 } from "./actors/client/records.ts";
-export type { SentRecords } from "./actors/client/send_group.ts";
+export type { SentRecords } from "./actors/client/producer/send_group.ts";
 export { RecordMetadata } from "./actors/client/records.ts";
-export { ConsumerRecord, type RecordHeader } from "./actors/client/consumer_record.ts";
+export { ConsumerRecord, type RecordHeader } from "./actors/client/consumer/consumer_record.ts";
 export type { ConsumerInterceptor, ProducerInterceptor } from "./actors/client/interceptors.ts";
-export type { Partitioner } from "./actors/client/partitioners.ts";
+export type { Partitioner } from "./actors/client/producer/partitioners.ts";
 export {
   type Deserializer,
   jsonDeserializer,

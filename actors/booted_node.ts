@@ -13,7 +13,7 @@ import type { ListenerOptions } from "./node_listeners.ts";
 import type { Protocol } from "./protocol.ts";
 import type { Environment } from "./runtime/environment.ts";
 import type { Probe } from "./runtime/system.ts";
-import type { Authorizer } from "./broker/access.ts";
+import type { Authorizer } from "./broker/sessions/access.ts";
 
 /** What a node is booted with, in a world of its own whose disk's root is the data folder. */
 export interface BootOptions extends ListenerOptions {

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { FetchState } from "./broker/fetch_state.ts";
+import { FetchState } from "./broker/replicas/fetch_state.ts";
 import { ControllerDecisions } from "./controller/decisions.ts";
 import { QuorumRules } from "./controller/quorum_rules.ts";
 import { Replica } from "./partition/replica.ts";

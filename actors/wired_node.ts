@@ -16,7 +16,7 @@ import {
   type BrokerEvent,
   type BrokerRequest,
 } from "./broker/broker_actor.ts";
-import { SessionBudgets } from "./broker/budget.ts";
+import { SessionBudgets } from "./broker/sessions/budget.ts";
 import { controllerChannelActor } from "./broker/controller_channel.ts";
 import { NodeQuorumTransport } from "./broker/quorum_transport.ts";
 import type { ClusterPlan } from "./cluster_plan.ts";

@@ -24,7 +24,7 @@ import {
 import type { MetadataCommitted } from "../controller/messages.ts";
 import type { BrokerStanding, BrokerStandings } from "../partition/messages.ts";
 import type { Ref } from "../runtime/ref.ts";
-import type { ReplicaManager } from "./replica_manager.ts";
+import type { ReplicaManager } from "./replicas/replica_manager.ts";
 import type { PartitionDirectory } from "./services.ts";
 
 /** The node has applied the metadata log up to where it was asked for. */

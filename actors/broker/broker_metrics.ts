@@ -6,7 +6,7 @@
 
 import type { NodeId } from "../../storage/bytes/ids.ts";
 import type { Counter, Gauge, Metrics } from "../runtime/metrics.ts";
-import { ClientSoftware } from "./client_software.ts";
+import { ClientSoftware } from "./sessions/client_software.ts";
 
 /** The instruments of one broker. */
 export class BrokerMetrics {

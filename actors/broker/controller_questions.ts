@@ -9,7 +9,7 @@ import type { ErrorCode } from "../../net/messages/errors.ts";
 import type { Api } from "../../net/schema.ts";
 import { type Committed, type Decide, decide } from "../controller/messages.ts";
 import type { BrokerRequest, MetadataApplied } from "./broker_actor.ts";
-import type { ApiHandler, Call } from "./call.ts";
+import type { ApiHandler, Call } from "./sessions/call.ts";
 import { decisionError } from "./quorum_questions.ts";
 
 /** What becomes of a question to the controller: one of the two is called, once. */

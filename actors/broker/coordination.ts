@@ -15,7 +15,7 @@ import { transactionCoordinatorKind } from "../coordinator/transaction/kind.ts";
 import { ErrorCode } from "../../net/messages/errors.ts";
 import type { ActorContext } from "../runtime/actor.ts";
 import type { Ref } from "../runtime/ref.ts";
-import type { ProducerIdReply, ProducerIdsRequest } from "./producer_ids.ts";
+import type { ProducerIdReply, ProducerIdsRequest } from "./transactions/producer_ids.ts";
 import { type BrokerServices, OFFLINE } from "./services.ts";
 
 /** Starts what keeps coordinators where this broker leads; it is to be told of the metadata. */

@@ -10,8 +10,8 @@ import type { Answer, GroupRequest } from "../coordinator/group/requests.ts";
 import { OFFSETS_TOPIC } from "../coordinator/internal_topics.ts";
 import type { AskResult } from "../runtime/actor.ts";
 import type { Ref } from "../runtime/ref.ts";
-import type { Access, Operation } from "./access.ts";
-import type { Call } from "./call.ts";
+import type { Access, Operation } from "./sessions/access.ts";
+import type { Call } from "./sessions/call.ts";
 
 /** What becomes of a question to a coordinator: one of the two is called, once. */
 export interface CoordinatorAnswer<Response> {

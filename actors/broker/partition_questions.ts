@@ -8,7 +8,7 @@
 import { ErrorCode } from "../../net/messages/errors.ts";
 import type { PartitionRequest } from "../partition/messages.ts";
 import type { Ref } from "../runtime/ref.ts";
-import type { Call } from "./call.ts";
+import type { Call } from "./sessions/call.ts";
 import { Gather } from "./gather.ts";
 import { OFFLINE } from "./services.ts";
 

@@ -13,8 +13,8 @@ import {
   type QuorumResponse,
 } from "../controller/messages.ts";
 import type { AskFailure } from "../runtime/actor.ts";
-import type { Access } from "./access.ts";
-import type { ApiHandler, Call } from "./call.ts";
+import type { Access } from "./sessions/access.ts";
+import type { ApiHandler, Call } from "./sessions/call.ts";
 
 /** What every request of a fellow node is to the authorizer. */
 export const CLUSTER_ACTION: readonly Access[] = [

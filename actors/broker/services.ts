@@ -18,15 +18,15 @@ import type { InternalTopicsRequest } from "../coordinator/internal_topics.ts";
 import type { PartitionRequest } from "../partition/messages.ts";
 import type { Environment } from "../runtime/environment.ts";
 import type { Ref } from "../runtime/ref.ts";
-import type { Authorizer, QuotaHook } from "./access.ts";
+import type { Authorizer, QuotaHook } from "./sessions/access.ts";
 import type { ServedApis } from "./apis/table.ts";
 import type { BrokerRequest } from "./broker_actor.ts";
 import type { BrokerMetrics } from "./broker_metrics.ts";
-import type { SessionBudgets } from "./budget.ts";
-import type { FetchSessions } from "./fetch_sessions.ts";
-import type { ProducerIdsRequest } from "./producer_ids.ts";
-import type { ReplicationQuotas } from "./replication_quota.ts";
-import type { TransactionsRequest } from "./transactions.ts";
+import type { SessionBudgets } from "./sessions/budget.ts";
+import type { FetchSessions } from "./fetching/fetch_sessions.ts";
+import type { ProducerIdsRequest } from "./transactions/producer_ids.ts";
+import type { ReplicationQuotas } from "./replicas/replication_quota.ts";
+import type { TransactionsRequest } from "./transactions/transactions.ts";
 
 export interface BrokerServices {
   readonly nodeId: NodeId;

@@ -6,7 +6,7 @@
  */
 
 import type { Environment } from "../runtime/environment.ts";
-import type { Accumulator } from "./accumulator.ts";
+import type { Accumulator } from "./producer/accumulator.ts";
 
 /** A loop breathes each time so many bytes of batches were begun. */
 const BREATH_BYTES = 256 * 1024;

@@ -12,9 +12,9 @@ import type { Compression } from "../../storage/compression.ts";
 import type { Environment } from "../runtime/environment.ts";
 import { type Bounds, DURATION, INT32_MAX, integer, numbers, oneOf } from "./config_values.ts";
 import { InvalidConfigError } from "./errors.ts";
-import { type GroupConfig, groupSettings } from "./group_config.ts";
+import { type GroupConfig, groupSettings } from "./consumer/group_config.ts";
 import type { ConsumerInterceptor, ProducerInterceptor } from "./interceptors.ts";
-import type { Partitioner } from "./partitioners.ts";
+import type { Partitioner } from "./producer/partitioners.ts";
 import type { Data } from "./records.ts";
 import type { Deserializer, Serializer } from "./serializers.ts";
 

@@ -8,7 +8,7 @@
  */
 
 import type { Logger } from "../runtime/environment.ts";
-import type { ConsumerRecord } from "./consumer_record.ts";
+import type { ConsumerRecord } from "./consumer/consumer_record.ts";
 import type { Data, ProducerRecord, RecordMetadata } from "./records.ts";
 
 /** Sees each record before it is serialized, and what became of it. */

@@ -5,9 +5,9 @@
  * @module
  */
 
-import { Admin } from "../client/admin.ts";
-import { Consumer } from "../client/consumer.ts";
-import { Producer } from "../client/producer.ts";
+import { Admin } from "../client/admin/admin.ts";
+import { Consumer } from "../client/consumer/consumer.ts";
+import { Producer } from "../client/producer/producer.ts";
 import { pick } from "./random.ts";
 import type { SimulatedWorld } from "./simulate.ts";
 

@@ -9,10 +9,10 @@
  * @module
  */
 
-import { Admin } from "../client/admin.ts";
-import { Consumer } from "../client/consumer.ts";
+import { Admin } from "../client/admin/admin.ts";
+import { Consumer } from "../client/consumer/consumer.ts";
 import { ProducerFencedError, TransactionAbortedError } from "../client/errors.ts";
-import { Producer } from "../client/producer.ts";
+import { Producer } from "../client/producer/producer.ts";
 import type { Outcome, SendStep } from "./history.ts";
 import type { SimulatedWorld } from "./simulate.ts";
 

@@ -3,9 +3,9 @@
  * time is virtual, and a test goes on when what it waits for is so.
  */
 
-import { Admin } from "../../actors/client/admin.ts";
-import { Consumer } from "../../actors/client/consumer.ts";
-import { Producer } from "../../actors/client/producer.ts";
+import { Admin } from "../../actors/client/admin/admin.ts";
+import { Consumer } from "../../actors/client/consumer/consumer.ts";
+import { Producer } from "../../actors/client/producer/producer.ts";
 import type { AdminConfig, ProducerConfig } from "../../actors/client/configs.ts";
 import type { NodeObserver, ObservedBroker } from "../../actors/broker/observer.ts";
 import { parseBrokerConfig } from "../../actors/config/broker_config.ts";

@@ -6,10 +6,10 @@
 
 import { assert } from "@std/assert";
 import fc from "fast-check";
-import type { Admin } from "../../actors/client/admin.ts";
+import type { Admin } from "../../actors/client/admin/admin.ts";
 import type { ConsumerConfig } from "../../actors/client/configs.ts";
-import { Consumer } from "../../actors/client/consumer.ts";
-import type { Producer } from "../../actors/client/producer.ts";
+import { Consumer } from "../../actors/client/consumer/consumer.ts";
+import type { Producer } from "../../actors/client/producer/producer.ts";
 import { ClusterWorld } from "./cluster_world.ts";
 
 const NODES = 3;

@@ -1,9 +1,9 @@
 /** What replicas on several nodes do together, beside elections: following, moving, coming back. */
 
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
-import type { Admin } from "../../actors/client/admin.ts";
-import type { Producer } from "../../actors/client/producer.ts";
-import { FetchState } from "../../actors/broker/fetch_state.ts";
+import type { Admin } from "../../actors/client/admin/admin.ts";
+import type { Producer } from "../../actors/client/producer/producer.ts";
+import { FetchState } from "../../actors/broker/replicas/fetch_state.ts";
 import { Replica } from "../../actors/partition/replica.ts";
 import { ErrorCode } from "../../net/messages/errors.ts";
 import { FETCH } from "../../net/messages/fetch.ts";

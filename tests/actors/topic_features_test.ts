@@ -1,7 +1,7 @@
 /** Compaction, compression, quotas and reads from the closest replica, on booted nodes. */
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { Consumer } from "../../actors/client/consumer.ts";
+import { Consumer } from "../../actors/client/consumer/consumer.ts";
 import { ClusterWorld } from "./cluster_world.ts";
 
 const RACK_AWARE = {

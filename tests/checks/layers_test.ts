@@ -142,8 +142,8 @@ Deno.test("layers: the law forbids what the house plan forbids", () => {
     ["actors/controller/election.ts", "actors/partition/replica.ts"],
     ["actors/coordinator/group.ts", "actors/partition/replica.ts"],
     ["actors/partition/replica.ts", "actors/broker/broker_actor.ts"],
-    ["actors/client/producer.ts", "actors/broker/broker_actor.ts"],
-    ["actors/broker/broker_actor.ts", "actors/client/producer.ts"],
+    ["actors/client/producer/producer.ts", "actors/broker/broker_actor.ts"],
+    ["actors/broker/broker_actor.ts", "actors/client/producer/producer.ts"],
     ["actors/broker/broker_actor.ts", "actors/sim/simulation.ts"],
     ["actors/sim/simulation.ts", "actors/runtime/deno_environment.ts"],
     ["actors/node.ts", "mod.ts"],
@@ -152,7 +152,7 @@ Deno.test("layers: the law forbids what the house plan forbids", () => {
     ["storage/log.ts", "node:fs"],
     ["storage/log.ts", "node:zlib"],
     ["mod.ts", "node:fs"],
-    ["actors/client/producer.ts", "msgpackr"],
+    ["actors/client/producer/producer.ts", "msgpackr"],
   ] as const;
   for (const [from, to] of forbidden) {
     assertEquals(violations(graph(edge(from, to)), LAW).length, 1, `${from} → ${to}`);

@@ -99,7 +99,7 @@ Deno.test("purity: an actor neither awaits nor makes promises", () => {
     assertEquals(count(purity, "synchronous", "actors/partition/replica.ts", source), 1, source);
     for (
       const path of [
-        "actors/client/producer.ts",
+        "actors/client/producer/producer.ts",
         "actors/sim/simulation.ts",
         "actors/start_node.ts",
         "actors/start_cluster.ts",

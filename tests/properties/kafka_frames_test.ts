@@ -8,7 +8,7 @@
  */
 
 import { assert, assertEquals } from "@std/assert";
-import type { Authorizer } from "../../actors/broker/access.ts";
+import type { Authorizer } from "../../actors/broker/sessions/access.ts";
 import { SeededStream } from "../../actors/runtime/random_stream.ts";
 import { METADATA } from "../../net/messages/metadata.ts";
 import { MalformedMessageError } from "../../net/kafka/codec.ts";

@@ -7,9 +7,9 @@
  */
 
 import { assert } from "@std/assert";
-import { MarkerWriter } from "../../actors/broker/marker_writer.ts";
+import { MarkerWriter } from "../../actors/broker/transactions/marker_writer.ts";
 import type { BrokerServices } from "../../actors/broker/services.ts";
-import { TransactionVerifier } from "../../actors/broker/transaction_verifier.ts";
+import { TransactionVerifier } from "../../actors/broker/transactions/transaction_verifier.ts";
 import { parseBrokerConfig } from "../../actors/config/broker_config.ts";
 import { TRANSACTION_TOPIC } from "../../actors/coordinator/internal_topics.ts";
 import type {

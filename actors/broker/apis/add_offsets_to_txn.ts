@@ -19,8 +19,12 @@ import {
   type TopicEnsured,
 } from "../../coordinator/internal_topics.ts";
 import type { ErrorReply } from "../../coordinator/transaction/requests.ts";
-import type { ApiHandler, Call } from "../call.ts";
-import { askTransactions, producerError, transactionAccess } from "../transaction_questions.ts";
+import type { ApiHandler, Call } from "../sessions/call.ts";
+import {
+  askTransactions,
+  producerError,
+  transactionAccess,
+} from "../transactions/transaction_questions.ts";
 
 export const addOffsetsToTxn: ApiHandler<AddOffsetsToTxnRequest, AddOffsetsToTxnResponse> = {
   api: ADD_OFFSETS_TO_TXN,

@@ -17,11 +17,15 @@ import {
 import { ErrorCode } from "../../../net/messages/errors.ts";
 import { isInternalTopic, TRANSACTION_TOPIC } from "../../coordinator/internal_topics.ts";
 import type { ErrorReply, VerifiedPartitions } from "../../coordinator/transaction/requests.ts";
-import { topicAccess } from "../access.ts";
-import type { ApiHandler, Call } from "../call.ts";
+import { topicAccess } from "../sessions/access.ts";
+import type { ApiHandler, Call } from "../sessions/call.ts";
 import { Gather } from "../gather.ts";
 import { CLUSTER_ACTION } from "../quorum_questions.ts";
-import { askTransactions, producerError, transactionAccess } from "../transaction_questions.ts";
+import {
+  askTransactions,
+  producerError,
+  transactionAccess,
+} from "../transactions/transaction_questions.ts";
 
 /** The first version that is for brokers. */
 const OF_BROKERS = 4;

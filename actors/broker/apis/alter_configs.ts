@@ -14,8 +14,8 @@ import {
   type IncrementalAlterConfigsRequest,
   type IncrementalAlterConfigsResponse,
 } from "../../../net/messages/incremental_alter_configs.ts";
-import type { Access } from "../access.ts";
-import type { ApiHandler } from "../call.ts";
+import type { Access } from "../sessions/access.ts";
+import type { ApiHandler } from "../sessions/call.ts";
 import { decidedByController } from "../controller_questions.ts";
 
 export const alterConfigs: ApiHandler<AlterConfigsRequest, AlterConfigsResponse> = {

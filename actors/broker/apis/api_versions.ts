@@ -12,7 +12,7 @@ import {
 import { ErrorCode } from "../../../net/messages/errors.ts";
 import type { Api } from "../../../net/schema.ts";
 import { SUPPORTED_FEATURES } from "../../controller/features.ts";
-import type { ApiHandler } from "../call.ts";
+import type { ApiHandler } from "../sessions/call.ts";
 import type { BrokerServices } from "../services.ts";
 
 export const apiVersions: ApiHandler<ApiVersionsRequest, ApiVersionsResponse> = {

@@ -36,7 +36,7 @@ import {
 } from "../../../net/messages/fail_replicas.ts";
 import type { Api } from "../../../net/schema.ts";
 import { type Draft, make } from "../../../net/schema/make.ts";
-import type { ApiHandler } from "../call.ts";
+import type { ApiHandler } from "../sessions/call.ts";
 import { CLUSTER_ACTION, decidedHere } from "../quorum_questions.ts";
 
 /** The handler of an API whose response has an error for the whole request. */

@@ -18,8 +18,8 @@ import {
 } from "../../../net/messages/describe_client_quotas.ts";
 import { ErrorCode } from "../../../net/messages/errors.ts";
 import { partsOf, type QuotaEntity } from "../../controller/client_quotas.ts";
-import type { Access } from "../access.ts";
-import type { ApiHandler } from "../call.ts";
+import type { Access } from "../sessions/access.ts";
+import type { ApiHandler } from "../sessions/call.ts";
 import { decidedByController } from "../controller_questions.ts";
 
 const CLUSTER = { resourceType: "cluster", resourceName: "kafka-cluster" } as const;

@@ -24,8 +24,8 @@ import {
   type UpdateFeaturesRequest,
   type UpdateFeaturesResponse,
 } from "../../../net/messages/update_features.ts";
-import type { Access } from "../access.ts";
-import type { ApiHandler } from "../call.ts";
+import type { Access } from "../sessions/access.ts";
+import type { ApiHandler } from "../sessions/call.ts";
 import { askController, decidedByController } from "../controller_questions.ts";
 
 const ALTER_CLUSTER: readonly Access[] = [

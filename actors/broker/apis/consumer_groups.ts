@@ -18,8 +18,8 @@ import {
 import { ErrorCode } from "../../../net/messages/errors.ts";
 import { failedHeartbeat } from "../../coordinator/group/consumer_heartbeat.ts";
 import { undescribed } from "../../coordinator/group/describe_consumer_group.ts";
-import { topicAccess } from "../access.ts";
-import type { ApiHandler } from "../call.ts";
+import { topicAccess } from "../sessions/access.ts";
+import type { ApiHandler } from "../sessions/call.ts";
 import { askGroup, groupAccess, groupClientOf } from "../coordinator_questions.ts";
 import { Gather } from "../gather.ts";
 

@@ -17,7 +17,7 @@ import { ErrorCode } from "../../../net/messages/errors.ts";
 import type { Api } from "../../../net/schema.ts";
 import { includes } from "../../../net/schema/versions.ts";
 import { type Committed, type ControllerRequest, decide } from "../../controller/messages.ts";
-import type { ApiHandler } from "../call.ts";
+import type { ApiHandler } from "../sessions/call.ts";
 import { CLUSTER_ACTION, decisionError } from "../quorum_questions.ts";
 
 export const controllerEnvelope: ApiHandler<

@@ -9,8 +9,8 @@ import {
   type CreatePartitionsRequest,
   type CreatePartitionsResponse,
 } from "../../../net/messages/create_partitions.ts";
-import { topicAccess } from "../access.ts";
-import type { ApiHandler } from "../call.ts";
+import { topicAccess } from "../sessions/access.ts";
+import type { ApiHandler } from "../sessions/call.ts";
 import { decidedByController } from "../controller_questions.ts";
 
 export const createPartitions: ApiHandler<CreatePartitionsRequest, CreatePartitionsResponse> = {

@@ -10,8 +10,8 @@ import {
   type CreateTopicsRequest,
   type CreateTopicsResponse,
 } from "../../../net/messages/create_topics.ts";
-import { topicAccess } from "../access.ts";
-import type { ApiHandler } from "../call.ts";
+import { topicAccess } from "../sessions/access.ts";
+import type { ApiHandler } from "../sessions/call.ts";
 import { decidedByController } from "../controller_questions.ts";
 
 export const createTopics: ApiHandler<CreateTopicsRequest, CreateTopicsResponse> = {

@@ -12,8 +12,8 @@ import {
   type DeleteRecordsResponse,
 } from "../../../net/messages/delete_records.ts";
 import type { DeleteRecordsReply } from "../../partition/messages.ts";
-import { topicAccess } from "../access.ts";
-import type { ApiHandler } from "../call.ts";
+import { topicAccess } from "../sessions/access.ts";
+import type { ApiHandler } from "../sessions/call.ts";
 import { askPartitions } from "../partition_questions.ts";
 
 export const deleteRecords: ApiHandler<DeleteRecordsRequest, DeleteRecordsResponse> = {

@@ -12,8 +12,8 @@ import {
 } from "../../../net/messages/delete_topics.ts";
 import { ErrorCode } from "../../../net/messages/errors.ts";
 import { isInternalTopic } from "../../coordinator/internal_topics.ts";
-import { maybeTopicAccess } from "../access.ts";
-import type { ApiHandler } from "../call.ts";
+import { maybeTopicAccess } from "../sessions/access.ts";
+import type { ApiHandler } from "../sessions/call.ts";
 import { askController } from "../controller_questions.ts";
 
 export const deleteTopics: ApiHandler<DeleteTopicsRequest, DeleteTopicsResponse> = {

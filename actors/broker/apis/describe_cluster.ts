@@ -10,7 +10,7 @@ import {
   type DescribeClusterResponse,
 } from "../../../net/messages/describe_cluster.ts";
 import { ErrorCode } from "../../../net/messages/errors.ts";
-import type { ApiHandler } from "../call.ts";
+import type { ApiHandler } from "../sessions/call.ts";
 import { controllerOf, knownBrokers, reachableBrokers } from "../reachable_brokers.ts";
 
 /** Kafka's number for "no operations were asked for". */

@@ -23,7 +23,7 @@ import {
   describeTopicConfigs,
 } from "../../config/described_config.ts";
 import { CONFIG_RESOURCE } from "../../controller/cluster_image.ts";
-import type { ApiHandler } from "../call.ts";
+import type { ApiHandler } from "../sessions/call.ts";
 import type { BrokerServices } from "../services.ts";
 
 export const describeConfigs: ApiHandler<DescribeConfigsRequest, DescribeConfigsResponse> = {

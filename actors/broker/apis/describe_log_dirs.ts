@@ -15,7 +15,7 @@ import {
 } from "../../../net/messages/describe_log_dirs.ts";
 import { ErrorCode } from "../../../net/messages/errors.ts";
 import type { DescribeLogReply } from "../../partition/messages.ts";
-import type { ApiHandler, Call } from "../call.ts";
+import type { ApiHandler, Call } from "../sessions/call.ts";
 import { askPartitions, type TopicQuestion } from "../partition_questions.ts";
 import { OFFLINE } from "../services.ts";
 

@@ -14,8 +14,8 @@ import {
 import { ErrorCode } from "../../../net/messages/errors.ts";
 import type { ProducerEntry } from "../../../storage/producer_state.ts";
 import type { DescribeProducersReply } from "../../partition/messages.ts";
-import { topicAccess } from "../access.ts";
-import type { ApiHandler } from "../call.ts";
+import { topicAccess } from "../sessions/access.ts";
+import type { ApiHandler } from "../sessions/call.ts";
 import { askPartitions } from "../partition_questions.ts";
 
 export const describeProducers: ApiHandler<DescribeProducersRequest, DescribeProducersResponse> = {

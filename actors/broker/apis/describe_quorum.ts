@@ -13,7 +13,7 @@ import {
   type ReplicaState,
 } from "../../../net/messages/describe_quorum.ts";
 import { ZERO_UUID } from "../../../storage/bytes/ids.ts";
-import type { ApiHandler } from "../call.ts";
+import type { ApiHandler } from "../sessions/call.ts";
 import { decidedByController } from "../controller_questions.ts";
 
 export const describeQuorum: ApiHandler<DescribeQuorumRequest, DescribeQuorumResponse> = {

@@ -19,8 +19,8 @@ import {
 import { ErrorCode } from "../../../net/messages/errors.ts";
 import type { TopicImage } from "../../controller/cluster_image.ts";
 import { isInternalTopic } from "../../coordinator/internal_topics.ts";
-import { topicAccess } from "../access.ts";
-import type { ApiHandler, Call } from "../call.ts";
+import { topicAccess } from "../sessions/access.ts";
+import type { ApiHandler, Call } from "../sessions/call.ts";
 import { describePartition, NO_OPERATIONS, type Reachable, reachableFrom } from "./metadata.ts";
 
 /** Of Metadata, in which the words for the state of a partition are numbered. */

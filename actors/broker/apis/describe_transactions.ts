@@ -11,10 +11,10 @@ import {
   type TransactionState,
 } from "../../../net/messages/describe_transactions.ts";
 import type { TransactionDescription } from "../../coordinator/transaction/requests.ts";
-import { topicAccess } from "../access.ts";
-import type { ApiHandler, Call } from "../call.ts";
+import { topicAccess } from "../sessions/access.ts";
+import type { ApiHandler, Call } from "../sessions/call.ts";
 import { Gather } from "../gather.ts";
-import { askTransactions, transactionAccess } from "../transaction_questions.ts";
+import { askTransactions, transactionAccess } from "../transactions/transaction_questions.ts";
 
 type DescribeCall = Call<DescribeTransactionsRequest, DescribeTransactionsResponse>;
 

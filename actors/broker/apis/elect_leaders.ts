@@ -9,7 +9,7 @@ import {
   type ElectLeadersRequest,
   type ElectLeadersResponse,
 } from "../../../net/messages/elect_leaders.ts";
-import type { ApiHandler } from "../call.ts";
+import type { ApiHandler } from "../sessions/call.ts";
 import { decidedByController } from "../controller_questions.ts";
 
 export const electLeaders: ApiHandler<ElectLeadersRequest, ElectLeadersResponse> = {

@@ -11,8 +11,12 @@
 import { END_TXN, type EndTxnRequest, type EndTxnResponse } from "../../../net/messages/end_txn.ts";
 import { ErrorCode } from "../../../net/messages/errors.ts";
 import type { ProducerReply } from "../../coordinator/transaction/requests.ts";
-import type { ApiHandler } from "../call.ts";
-import { askTransactions, producerError, transactionAccess } from "../transaction_questions.ts";
+import type { ApiHandler } from "../sessions/call.ts";
+import {
+  askTransactions,
+  producerError,
+  transactionAccess,
+} from "../transactions/transaction_questions.ts";
 
 /** The first version of transactions with an epoch each. */
 const RAISES_EPOCH = 5;

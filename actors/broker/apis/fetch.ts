@@ -23,14 +23,14 @@ import type { BrokerConfig } from "../../config/broker_config.ts";
 import { withTopicConfigs } from "../../config/topic_config.ts";
 import { CONFIG_RESOURCE } from "../../controller/cluster_image.ts";
 import type { ReadReply } from "../../partition/messages.ts";
-import { topicAccess } from "../access.ts";
-import type { ApiHandler, Call } from "../call.ts";
-import { FetchOperation, type FetchTarget, refusal } from "../fetch_operation.ts";
-import type { FetchSession, SessionPartition } from "../fetch_session.ts";
-import type { FetchContext } from "../fetch_sessions.ts";
+import { topicAccess } from "../sessions/access.ts";
+import type { ApiHandler, Call } from "../sessions/call.ts";
+import { FetchOperation, type FetchTarget, refusal } from "../fetching/fetch_operation.ts";
+import type { FetchSession, SessionPartition } from "../fetching/fetch_session.ts";
+import type { FetchContext } from "../fetching/fetch_sessions.ts";
 import { CLUSTER_ACTION } from "../quorum_questions.ts";
 import { endPointOf, OFFLINE } from "../services.ts";
-import { mayRead } from "../zstd_versions.ts";
+import { mayRead } from "../fetching/zstd_versions.ts";
 import { fetchMetadataLog, isMetadataFetch } from "./fetch_metadata_log.ts";
 
 /** The first version that names topics by id (KIP-516). */

@@ -8,7 +8,7 @@
 import { PeerRole } from "../../../net/handshake.ts";
 import type { FetchRequest, FetchResponse } from "../../../net/messages/fetch.ts";
 import { METADATA_TOPIC, METADATA_TOPIC_ID } from "../../controller/metadata_topic.ts";
-import type { ApiHandler, Call } from "../call.ts";
+import type { ApiHandler, Call } from "../sessions/call.ts";
 import { answeredByQuorum } from "../quorum_questions.ts";
 
 /** The first version that names topics by id (KIP-516). */

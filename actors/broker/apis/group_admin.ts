@@ -29,8 +29,8 @@ import {
   type OffsetDeleteResponse,
 } from "../../../net/messages/offset_delete.ts";
 import { OFFSETS_TOPIC } from "../../coordinator/internal_topics.ts";
-import { type Access, topicAccess } from "../access.ts";
-import type { ApiHandler } from "../call.ts";
+import { type Access, topicAccess } from "../sessions/access.ts";
+import type { ApiHandler } from "../sessions/call.ts";
 import { askCoordinator, askGroup, groupAccess } from "../coordinator_questions.ts";
 import { Gather } from "../gather.ts";
 

@@ -27,7 +27,7 @@ import {
   type SyncGroupResponse,
 } from "../../../net/messages/sync_group.ts";
 import { failedJoin, failedSync } from "../../coordinator/group/classic_member.ts";
-import type { ApiHandler } from "../call.ts";
+import type { ApiHandler } from "../sessions/call.ts";
 import {
   AS_LONG_AS_IT_TAKES,
   askGroup,

@@ -15,9 +15,9 @@ import {
   type InitProducerIdResponse,
 } from "../../../net/messages/init_producer_id.ts";
 import type { ProducerReply } from "../../coordinator/transaction/requests.ts";
-import type { ApiHandler, Call } from "../call.ts";
-import type { ProducerIdReply, ProducerIdsRequest } from "../producer_ids.ts";
-import { askTransactions, producerError } from "../transaction_questions.ts";
+import type { ApiHandler, Call } from "../sessions/call.ts";
+import type { ProducerIdReply, ProducerIdsRequest } from "../transactions/producer_ids.ts";
+import { askTransactions, producerError } from "../transactions/transaction_questions.ts";
 
 export const initProducerId: ApiHandler<InitProducerIdRequest, InitProducerIdResponse> = {
   api: INIT_PRODUCER_ID,

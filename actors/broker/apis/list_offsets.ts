@@ -13,8 +13,8 @@ import {
   type ListOffsetsResponse,
 } from "../../../net/messages/list_offsets.ts";
 import type { ListOffsetReply } from "../../partition/messages.ts";
-import { topicAccess } from "../access.ts";
-import type { ApiHandler } from "../call.ts";
+import { topicAccess } from "../sessions/access.ts";
+import type { ApiHandler } from "../sessions/call.ts";
 import { askPartitions } from "../partition_questions.ts";
 
 /** The first version that tells leader epochs (KIP-320). */

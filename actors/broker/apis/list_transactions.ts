@@ -19,9 +19,9 @@ import type {
   TransactionRequest,
 } from "../../coordinator/transaction/requests.ts";
 import { TRANSACTION_STATUS } from "../../coordinator/transaction/transaction.ts";
-import type { ApiHandler, Call } from "../call.ts";
+import type { ApiHandler, Call } from "../sessions/call.ts";
 import { Gather } from "../gather.ts";
-import { transactionAccess } from "../transaction_questions.ts";
+import { transactionAccess } from "../transactions/transaction_questions.ts";
 
 type ListCall = Call<ListTransactionsRequest, ListTransactionsResponse>;
 

@@ -20,8 +20,8 @@ import {
 } from "../../../net/messages/metadata.ts";
 import type { PartitionImage, TopicImage } from "../../controller/cluster_image.ts";
 import { isInternalTopic } from "../../coordinator/internal_topics.ts";
-import { type Access, maybeTopicAccess, topicAccess } from "../access.ts";
-import type { ApiHandler, Call } from "../call.ts";
+import { type Access, maybeTopicAccess, topicAccess } from "../sessions/access.ts";
+import type { ApiHandler, Call } from "../sessions/call.ts";
 import { askController } from "../controller_questions.ts";
 import { controllerOf, reachableBrokers } from "../reachable_brokers.ts";
 import { type BrokerServices, OFFLINE } from "../services.ts";

@@ -12,8 +12,8 @@ import {
   type OffsetCommitRequest,
   type OffsetCommitResponse,
 } from "../../../net/messages/offset_commit.ts";
-import { topicAccess } from "../access.ts";
-import type { ApiHandler } from "../call.ts";
+import { topicAccess } from "../sessions/access.ts";
+import type { ApiHandler } from "../sessions/call.ts";
 import { askGroup, groupAccess } from "../coordinator_questions.ts";
 
 export const offsetCommit: ApiHandler<OffsetCommitRequest, OffsetCommitResponse> = {

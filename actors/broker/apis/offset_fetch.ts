@@ -13,8 +13,8 @@ import {
   type OffsetFetchResponseGroup,
 } from "../../../net/messages/offset_fetch.ts";
 import { ZERO_UUID } from "../../../storage/bytes/ids.ts";
-import { topicAccess } from "../access.ts";
-import type { ApiHandler, Call } from "../call.ts";
+import { topicAccess } from "../sessions/access.ts";
+import type { ApiHandler, Call } from "../sessions/call.ts";
 import { askGroup, groupAccess } from "../coordinator_questions.ts";
 import { Gather } from "../gather.ts";
 

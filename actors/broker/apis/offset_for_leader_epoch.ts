@@ -12,8 +12,8 @@ import {
   type OffsetForLeaderPartition,
 } from "../../../net/messages/offset_for_leader_epoch.ts";
 import type { EndOfEpochReply } from "../../partition/messages.ts";
-import { topicAccess } from "../access.ts";
-import type { ApiHandler } from "../call.ts";
+import { topicAccess } from "../sessions/access.ts";
+import type { ApiHandler } from "../sessions/call.ts";
 import { askPartitions } from "../partition_questions.ts";
 
 export const offsetForLeaderEpoch: ApiHandler<

@@ -17,7 +17,7 @@ import {
   type ListPartitionReassignmentsResponse,
 } from "../../../net/messages/list_partition_reassignments.ts";
 import type { TopicImage } from "../../controller/cluster_image.ts";
-import type { ApiHandler } from "../call.ts";
+import type { ApiHandler } from "../sessions/call.ts";
 import { decidedByController } from "../controller_questions.ts";
 
 export const alterPartitionReassignments: ApiHandler<

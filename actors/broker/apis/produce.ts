@@ -20,12 +20,12 @@ import {
 import { isInternalTopic } from "../../coordinator/internal_topics.ts";
 import type { AppendReply, PartitionRequest, RequiredAcks } from "../../partition/messages.ts";
 import type { AskResult } from "../../runtime/actor.ts";
-import { topicAccess } from "../access.ts";
-import type { ApiHandler, Call } from "../call.ts";
+import { topicAccess } from "../sessions/access.ts";
+import type { ApiHandler, Call } from "../sessions/call.ts";
 import { Gather } from "../gather.ts";
-import { namedLeader, NO_LEADER } from "../named_leader.ts";
+import { namedLeader, NO_LEADER } from "../fetching/named_leader.ts";
 import { findPartition, unansweredError } from "../partition_questions.ts";
-import { maySend } from "../zstd_versions.ts";
+import { maySend } from "../fetching/zstd_versions.ts";
 
 /** The first version of a response that names leaders (KIP-951). */
 const NAMES_LEADERS = 10;

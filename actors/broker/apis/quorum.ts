@@ -21,7 +21,7 @@ import {
   type FetchSnapshotResponse,
 } from "../../../net/messages/fetch_snapshot.ts";
 import { VOTE, type VoteRequest, type VoteResponse } from "../../../net/messages/vote.ts";
-import type { ApiHandler } from "../call.ts";
+import type { ApiHandler } from "../sessions/call.ts";
 import { answeredByQuorum, CLUSTER_ACTION } from "../quorum_questions.ts";
 
 const SINCE_KIP_853 = { endpointsSince: 1 };

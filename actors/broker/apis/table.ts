@@ -13,7 +13,7 @@ import { UNREGISTER_BROKER } from "../../../net/messages/unregister_broker.ts";
 import { UPDATE_FEATURES } from "../../../net/messages/update_features.ts";
 import { limitApis, type VersionLimits } from "../../../net/messages/version_limits.ts";
 import type { Api, VersionRange } from "../../../net/schema.ts";
-import type { AnyApiHandler, Encoding } from "../call.ts";
+import type { AnyApiHandler, Encoding } from "../sessions/call.ts";
 import { alterConfigs, incrementalAlterConfigs } from "./alter_configs.ts";
 import { apiVersions } from "./api_versions.ts";
 import { alterClientQuotas, describeClientQuotas } from "./client_quotas.ts";

@@ -13,9 +13,9 @@ import {
   type WriteTxnMarkersRequest,
   type WriteTxnMarkersResponse,
 } from "../../../net/messages/write_txn_markers.ts";
-import type { ApiHandler, Call } from "../call.ts";
+import type { ApiHandler, Call } from "../sessions/call.ts";
 import { Gather } from "../gather.ts";
-import { appendMarker, type Ask } from "../marker_append.ts";
+import { appendMarker, type Ask } from "../transactions/marker_append.ts";
 import { CLUSTER_ACTION } from "../quorum_questions.ts";
 
 type MarkersCall = Call<WriteTxnMarkersRequest, WriteTxnMarkersResponse>;

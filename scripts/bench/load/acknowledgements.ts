@@ -3,7 +3,7 @@
  * to when it was acknowledged, so that a producer that is held up does not hide it by sending less.
  */
 
-import { Producer } from "../../../actors/client/producer.ts";
+import { Producer } from "../../../actors/client/producer/producer.ts";
 import { percentile } from "../percentiles.ts";
 
 export interface AcknowledgedLoad {

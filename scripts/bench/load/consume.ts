@@ -1,6 +1,6 @@
 /** Reads many records as fast as they come: record by record, or by batches that nobody decodes. */
 
-import { Consumer } from "../../../actors/client/consumer.ts";
+import { Consumer } from "../../../actors/client/consumer/consumer.ts";
 import type { ConsumerConfig } from "../../../actors/client/configs.ts";
 import type { Throughput } from "./produce.ts";
 

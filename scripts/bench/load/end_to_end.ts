@@ -5,8 +5,8 @@
  * apart: a sender that is held up must not hide it by sending less.
  */
 
-import { Consumer } from "../../../actors/client/consumer.ts";
-import { Producer } from "../../../actors/client/producer.ts";
+import { Consumer } from "../../../actors/client/consumer/consumer.ts";
+import { Producer } from "../../../actors/client/producer/producer.ts";
 import type { ConsumerConfig, ProducerConfig } from "../../../actors/client/configs.ts";
 import { percentile } from "../percentiles.ts";
 

@@ -3,7 +3,7 @@
  * each record, keyed text, whole lists, or a callback for each.
  */
 
-import { Producer } from "../../../actors/client/producer.ts";
+import { Producer } from "../../../actors/client/producer/producer.ts";
 import type { ProducerConfig } from "../../../actors/client/configs.ts";
 import type { BatchRecord } from "../../../actors/client/records.ts";
 import { byteValues, textKeys, textValues } from "./payloads.ts";

@@ -4,7 +4,7 @@
  */
 
 import { assertEquals } from "@std/assert";
-import type { Authorizer } from "../../../actors/broker/access.ts";
+import type { Authorizer } from "../../../actors/broker/sessions/access.ts";
 import { parseBrokerConfig } from "../../../actors/config/broker_config.ts";
 import { type BootedNode, bootNode } from "../../../actors/node.ts";
 import { Simulation } from "../../../actors/sim/simulation.ts";

@@ -1,9 +1,9 @@
 /** `native.shared.secret`: who is let in where nodes ask for it, clients and fellow nodes alike. */
 
 import { assertEquals } from "@std/assert";
-import { Admin } from "../../../actors/client/admin.ts";
-import { Consumer } from "../../../actors/client/consumer.ts";
-import { Producer } from "../../../actors/client/producer.ts";
+import { Admin } from "../../../actors/client/admin/admin.ts";
+import { Consumer } from "../../../actors/client/consumer/consumer.ts";
+import { Producer } from "../../../actors/client/producer/producer.ts";
 import { PeerRole } from "../../../net/handshake.ts";
 import { DESCRIBE_CONFIGS } from "../../../net/messages/describe_configs.ts";
 import { ErrorCode } from "../../../net/messages/errors.ts";

@@ -5,9 +5,9 @@
 
 import { assertEquals } from "@std/assert";
 import fc from "fast-check";
-import { Admin } from "../../../actors/client/admin.ts";
-import { Consumer } from "../../../actors/client/consumer.ts";
-import { Producer } from "../../../actors/client/producer.ts";
+import { Admin } from "../../../actors/client/admin/admin.ts";
+import { Consumer } from "../../../actors/client/consumer/consumer.ts";
+import { Producer } from "../../../actors/client/producer/producer.ts";
 import type { RandomStream } from "../../../actors/runtime/environment.ts";
 import { SeededRandom } from "../../../actors/sim/random.ts";
 import { ADDRESS, KAFKA_ADDRESS, NodeWorld } from "./node_world.ts";

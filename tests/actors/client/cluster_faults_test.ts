@@ -5,9 +5,9 @@
  */
 
 import { assert, assertEquals } from "@std/assert";
-import { Consumer } from "../../../actors/client/consumer.ts";
-import type { ConsumerRecord } from "../../../actors/client/consumer_record.ts";
-import type { Producer } from "../../../actors/client/producer.ts";
+import { Consumer } from "../../../actors/client/consumer/consumer.ts";
+import type { ConsumerRecord } from "../../../actors/client/consumer/consumer_record.ts";
+import type { Producer } from "../../../actors/client/producer/producer.ts";
 import type { RandomStream } from "../../../actors/runtime/environment.ts";
 import { SeededRandom } from "../../../actors/sim/random.ts";
 import { ClusterWorld } from "../cluster_world.ts";

@@ -1,11 +1,11 @@
 /** Groups and transactions of the clients while brokers of a cluster come and go. */
 
 import { assert, assertEquals } from "@std/assert";
-import { Admin } from "../../../actors/client/admin.ts";
+import { Admin } from "../../../actors/client/admin/admin.ts";
 import type { ConsumerConfig } from "../../../actors/client/configs.ts";
-import { Consumer } from "../../../actors/client/consumer.ts";
+import { Consumer } from "../../../actors/client/consumer/consumer.ts";
 import { ProducerFencedError } from "../../../actors/client/errors.ts";
-import { Producer } from "../../../actors/client/producer.ts";
+import { Producer } from "../../../actors/client/producer/producer.ts";
 import { ClusterWorld } from "../cluster_world.ts";
 
 const PROPERTIES = {

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertInstanceOf } from "@std/assert";
 import { AuthorizationError, BrokerNotAvailableError } from "../../../actors/client/errors.ts";
-import { Producer } from "../../../actors/client/producer.ts";
+import { Producer } from "../../../actors/client/producer/producer.ts";
 import type { Environment } from "../../../actors/runtime/environment.ts";
 import { NATIVE_HANDSHAKE } from "../../../net/handshake.ts";
 import { ErrorCode } from "../../../net/messages/errors.ts";

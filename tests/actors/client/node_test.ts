@@ -1,9 +1,9 @@
 /** The clients against a node, both in the simulated world, with nothing faked between them. */
 
 import { assert, assertEquals } from "@std/assert";
-import { Admin } from "../../../actors/client/admin.ts";
-import { Consumer } from "../../../actors/client/consumer.ts";
-import { Producer } from "../../../actors/client/producer.ts";
+import { Admin } from "../../../actors/client/admin/admin.ts";
+import { Consumer } from "../../../actors/client/consumer/consumer.ts";
+import { Producer } from "../../../actors/client/producer/producer.ts";
 import { parseBrokerConfig } from "../../../actors/config/broker_config.ts";
 import { bootNode } from "../../../actors/node.ts";
 import type { Environment } from "../../../actors/runtime/environment.ts";

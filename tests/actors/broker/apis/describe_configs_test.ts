@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { describeConfigs } from "../../../../actors/broker/apis/describe_configs.ts";
-import type { Call } from "../../../../actors/broker/call.ts";
+import type { Call } from "../../../../actors/broker/sessions/call.ts";
 import type { BrokerServices } from "../../../../actors/broker/services.ts";
 import { parseBrokerConfig } from "../../../../actors/config/broker_config.ts";
 import type {

@@ -3,7 +3,7 @@
 import { assertEquals } from "@std/assert";
 import { heartbeat } from "../../../../actors/broker/apis/group_membership.ts";
 import { offsetFetch } from "../../../../actors/broker/apis/offset_fetch.ts";
-import type { ApiHandler, Call } from "../../../../actors/broker/call.ts";
+import type { ApiHandler, Call } from "../../../../actors/broker/sessions/call.ts";
 import { ErrorCode } from "../../../../net/messages/errors.ts";
 import { type Draft, make } from "../../../../net/schema/make.ts";
 
