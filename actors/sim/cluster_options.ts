@@ -37,6 +37,8 @@ export interface ClusterRunOptions {
   readonly consumersPerPartition: number;
   /** The mean time between two batches of one producer. */
   readonly sendEveryMs: number;
+  /** Batches that a producer makes at once, as many times more rarely. */
+  readonly batchesAtOnce: number;
   /** The most bytes of a value. */
   readonly valueBytesMax: number;
   /** Batches that a producer has under way. */
@@ -69,7 +71,7 @@ export const CLUSTER_KINDS: readonly FaultKind[] = [
 
 const FAULTS_FOR_MS = 30_000;
 /** The mean time between two batches of all producers together. */
-const BATCH_EVERY_MS = [15, 30, 60, 100];
+const BATCH_EVERY_MS = [30, 60, 100, 150];
 
 /** Draws what is not given. */
 export function drawClusterOptions(
@@ -77,9 +79,9 @@ export function drawClusterOptions(
   given: Partial<ClusterRunOptions> = {},
   kinds: readonly FaultKind[] = CLUSTER_KINDS,
 ): ClusterRunOptions {
-  const nodes = pick(stream, [1, 3, 3, 3, 3, 5]);
-  const voters = pick(stream, [1, 3, 3, 3, 5]);
-  const combined = stream.chance(3, 4);
+  const nodes = pick(stream, [1, 3, 3, 3, 3, 3, 3, 5]);
+  const voters = pick(stream, [1, 3, 3, 3, 3, 5]);
+  const combined = stream.chance(7, 8);
   const flushBeforeAck = stream.chance(1, 2);
   const minInsyncReplicas = pick(stream, [1, 2, 2, 2]);
   const properties = drawProperties(stream);
@@ -95,8 +97,9 @@ export function drawClusterOptions(
     minInsyncReplicas: Math.min(minInsyncReplicas, nodeCount),
     topics,
     producersPerPartition,
-    consumersPerPartition: pick(stream, [1, 2, 2, 3]),
+    consumersPerPartition: pick(stream, [1, 3, 4, 5]),
     sendEveryMs: partitions * producersPerPartition * pick(stream, BATCH_EVERY_MS),
+    batchesAtOnce: pick(stream, [1, 1, 3]),
     valueBytesMax: pick(stream, [10, 100, 1000]),
     inFlightMax: between(stream, 1, 5),
     deliveryTimeoutMs: pick(stream, [2000, 15_000, 60_000]),
@@ -113,8 +116,8 @@ export function drawClusterOptions(
 }
 
 function drawProperties(stream: RandomStream): Readonly<Record<string, string>> {
-  const session = pick(stream, [2000, 4000, 9000]);
-  const fetchTimeout = pick(stream, [500, 1000, 2000]);
+  const session = pick(stream, [2000, 6000, 9000]);
+  const fetchTimeout = pick(stream, [500, 2000, 2000]);
   const choices: Record<string, number> = {
     "broker.session.timeout.ms": session,
     "broker.heartbeat.interval.ms": Math.floor(session / pick(stream, [3, 4])),
@@ -123,10 +126,10 @@ function drawProperties(stream: RandomStream): Readonly<Record<string, string>> 
     "controller.quorum.election.backoff.max.ms": pick(stream, [100, 1000]),
     "controller.quorum.request.timeout.ms": fetchTimeout,
     "replica.lag.time.max.ms": pick(stream, [1000, 3000, 30_000]),
-    "replica.fetch.wait.max.ms": pick(stream, [500, 500, 2000]),
+    "replica.fetch.wait.max.ms": pick(stream, [500, 2000, 5000]),
     "replica.fetch.backoff.ms": pick(stream, [50, 1000]),
     "replica.fetch.max.bytes": pick(stream, [500, 1_048_576]),
-    "log.segment.bytes": pick(stream, [2000, 20_000, 1_000_000]),
+    "log.segment.bytes": pick(stream, [5000, 20_000, 1_000_000]),
     "log.index.interval.bytes": pick(stream, [100, 4096]),
     "log.retention.check.interval.ms": 5000,
     "log.flush.offset.checkpoint.interval.ms": pick(stream, [1000, 5000]),

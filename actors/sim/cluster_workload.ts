@@ -178,6 +178,7 @@ export class ClusterWorkload {
       topic,
       partition,
       everyMs: run.sendEveryMs,
+      batchesAtOnce: run.batchesAtOnce,
       valueBytesMax: run.valueBytesMax,
       inFlightMax: run.inFlightMax,
       deliveryTimeoutMs: run.deliveryTimeoutMs,

@@ -65,7 +65,8 @@ export class EventLoop {
   readonly #heap: SimulatedEvent[] = [];
   /** What is yet to be done in the event that runs. */
   readonly #rest: (() => void)[] = [];
-  #isRunning = false;
+  /** Whose event runs. */
+  #running: Owner | undefined;
   #now = 0;
   #order = 0;
   #handled = 0;
@@ -134,7 +135,7 @@ export class EventLoop {
 
   /** Runs an event that was taken, and what is put behind it meanwhile. */
   run(event: SimulatedEvent): void {
-    this.#isRunning = true;
+    this.#running = event.owner;
     try {
       event.run?.();
       for (let i = 0; i < this.#rest.length; i++) {
@@ -143,16 +144,16 @@ export class EventLoop {
       }
     } finally {
       this.#rest.length = 0;
-      this.#isRunning = false;
+      this.#running = undefined;
     }
   }
 
   /**
-   * Has `run` come last in the event that runs. False where none does, or where it is for an owner
-   * that is paused: then it must be an event of its own.
+   * Has `run` come last in the event that runs. False where none of this owner does, or where it is
+   * paused: then it must be an event of its own.
    */
   putBehind(owner: Owner, run: () => void): boolean {
-    if (!this.#isRunning || owner.paused) return false;
+    if (this.#running !== owner || owner.paused) return false;
     this.#rest.push(run);
     return true;
   }

@@ -176,13 +176,28 @@ export interface FaultTargets {
   readonly kinds?: readonly FaultKind[];
 }
 
+/** Kinds that take a process, or what it holds, from the others for seconds. */
+const HEAVY: ReadonlySet<FaultKind> = new Set([
+  "crash",
+  "power-loss",
+  "restart",
+  "disk-wipe",
+  "client-crash",
+  "controller-isolation",
+  "disk-read-only",
+  "write-fails",
+]);
+const MEAN_MS = [2000, 5000, 12_000, 40_000];
+/** Many of these at a time leave nobody who could do anything wrong. */
+const HEAVY_MEAN_MS = [4000, 12_000, 25_000, 60_000];
+
 /** Draws which kinds a run has: each with even chance, at intervals from rare to frequent. */
 export function drawFaultPlan(stream: RandomStream, targets: FaultTargets): FaultPlan {
   const plan: { -readonly [Kind in FaultKind]?: number } = {};
   for (const kind of targets.kinds ?? FAULT_KINDS) {
     // Drawn for each kind alike, so that leaving one out shifts no other.
     const isIn = stream.chance(1, 2);
-    const meanMs = pick(stream, [2000, 5000, 10_000, 30_000]);
+    const meanMs = pick(stream, HEAVY.has(kind) ? HEAVY_MEAN_MS : MEAN_MS);
     if (isIn) plan[kind] = meanMs;
   }
   return plan;
@@ -222,7 +237,7 @@ function drawFault(
     case "power-loss":
       return drawPowerLoss(stream, at, targets);
     case "pause":
-      return { at, kind, node, forMs: pick(stream, [20, 200, 2000, 15_000]) };
+      return { at, kind, node, forMs: pick(stream, [20, 200, 200, 2000, 12_000]) };
     case "partition":
       return drawPartition(stream, at, targets);
     case "link-delay":
@@ -378,11 +393,11 @@ function minority(targets: FaultTargets): number {
 }
 
 function downTime(stream: RandomStream): number {
-  return pick(stream, [0, 10, 1000, 20_000]) + exponential(stream, 1000);
+  return pick(stream, [0, 10, 500, 1000, 12_000]) + exponential(stream, 500);
 }
 
 function duration(stream: RandomStream): number {
-  return pick(stream, [50, 500, 5000]) + exponential(stream, 2000);
+  return pick(stream, [50, 500, 500, 5000]) + exponential(stream, 1000);
 }
 
 function shuffled(stream: RandomStream, items: readonly string[]): readonly string[] {

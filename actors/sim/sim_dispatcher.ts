@@ -5,6 +5,7 @@
  * lane is next is drawn, or they take turns. Invariants:
  * - At most one event of a dispatcher is scheduled: the next message, or the end of the turn. The
  *   end of a turn in which nothing else waits may belong to the event of its last message.
+ * - An event handles one message at most: its own, or the first that it brings to a node at rest.
  * - A lane is among the ready ones, or held, exactly while something waits in it.
  * - After `end` nothing is handled any more and every push is refused.
  *
@@ -19,6 +20,8 @@ export interface DispatcherHost {
   readonly world: WorldOptions;
   /** Draws the order of messages. */
   readonly chance: RandomStream;
+  /** The number of the event that runs. */
+  readonly event: number;
   /** Has `run` be an event, `delayUs` from now. */
   schedule(delayUs: number, what: string, detail: number, run: () => void): void;
   /** Has `run` come last in the event that runs, unless it is to be one of its own. */
@@ -116,6 +119,8 @@ export class SimulatedDispatcher implements Dispatcher {
   #atEnd: (() => void)[] = [];
   #scheduled = false;
   #handling = false;
+  /** The event in which a message was handled last: no other is in the same. */
+  #handledIn = -1;
   #mailboxes = 0;
   /** Kinds of messages that are not handled now, and the lanes in which they come next. */
   readonly #heldKinds = new Set<string>();
@@ -227,12 +232,16 @@ export class SimulatedDispatcher implements Dispatcher {
       this.#host.schedule(0, "end of turn", this.#atEnd.length, this.#endTurn);
     } else if (this.#ready.length > 0) {
       this.#scheduled = true;
+      // What an event brings to a node at rest is taken in within it.
+      const isFirst = this.#host.event !== this.#handledIn;
+      if (isFirst && this.#host.putBehind(this.#step)) return;
       this.#host.schedule(world.messageUs, "message", this.#ready.length, this.#step);
     }
   }
 
   #handleNext(): void {
     this.#scheduled = false;
+    this.#handledIn = this.#host.event;
     const lane = this.#chooseLane();
     if (lane !== undefined) {
       const { mailbox, sender } = lane;

@@ -53,6 +53,9 @@ export interface NodeHost {
   exited(node: SimulatedNode, error: unknown): void;
 }
 
+/** Whose message it is before the probe tells. */
+const UNKNOWN_ACTOR = "?";
+
 /** What the throws of a fault say. */
 export const INJECTED_FAILURE = "Injected failure";
 
@@ -265,7 +268,13 @@ export class SimulatedNode {
       chance: random.stream("dispatcher"),
       schedule: (delayUs, what, detail, run) =>
         loop.schedule(delayUs, owner, incarnation, what, detail, run),
-      handling: (mailbox, sender) => trace.message(mailbox, sender),
+      get event() {
+        return loop.handled;
+      },
+      handling: (mailbox, sender) => {
+        owner.actor = UNKNOWN_ACTOR;
+        trace.message(mailbox, sender);
+      },
       putBehind: (run) => !this.#host.splits() && loop.putBehind(owner, run),
     });
     for (const kind of this.#held.keys()) this.#dispatcher.hold(kind);

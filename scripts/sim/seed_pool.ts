@@ -13,8 +13,12 @@ import { readJsonLines } from "../bench/lines.ts";
 import { runSeedJob, type SeedJob, type TakeSeed } from "./seed_job.ts";
 
 const PROCESS = fromFileUrl(import.meta.resolve("./seed_process.ts"));
-/** Much is made and forgotten in each step; a large nursery copies less of it. */
-const FLAGS = "--v8-flags=--max-semi-space-size=32";
+/**
+ * Much is made and forgotten in each step: a large nursery copies less of it, and each core has a
+ * process already that could collect. Errors are many, and nobody reads where they came from: a seed
+ * that breaks a rule runs again.
+ */
+const FLAGS = "--v8-flags=--max-semi-space-size=32,--single-threaded-gc,--stack-trace-limit=0";
 
 /**
  * Runs a job in as many processes, or here where one is asked for. All end with the first seed that

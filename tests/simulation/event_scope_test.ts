@@ -20,10 +20,14 @@ Deno.test("event scope: replicas and controllers by their actors, all for whoeve
 Deno.test("event scope: packets and timers change nothing that rules are about, disks may", () => {
   const scopes = new EventScopes();
   for (const what of ["timer", "net.arrive", "end of turn"]) {
-    assertEquals(scopes.of(what, "/broker"), { kind: "nothing" }, what);
+    assertEquals(scopes.of(what, undefined), { kind: "nothing" }, what);
+    const replica = scopes.of(what, "/broker/partition-abc-7");
+    assertEquals(replica, { kind: "replica", key: "abc-7" }, what);
+    assertEquals(scopes.of(what, "/broker"), { kind: "all" }, what);
   }
   for (const what of ["disk sync", "something new"]) {
     assertEquals(scopes.of(what, undefined), { kind: "all" }, what);
+    assertEquals(scopes.of(what, "/broker/session-3"), { kind: "all" }, what);
   }
 });
 

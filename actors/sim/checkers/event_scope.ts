@@ -42,10 +42,14 @@ const REPLICA = "/broker/partition-";
 export class EventScopes {
   readonly #known = new Map<string, EventScope>();
 
-  /** The scope of an event, in which the actor of this path handled a message, if any did. */
+  /**
+   * The scope of an event, in which the actor of this path handled a message, if any did: what
+   * carries a message may be one event with its handling.
+   */
   of(what: string, actor: string | undefined): EventScope {
-    if (CARRYING.has(what)) return NOTHING;
-    if (what !== "message" || actor === undefined) return ALL;
+    const carries = CARRYING.has(what);
+    if (actor === undefined) return carries ? NOTHING : ALL;
+    if (!carries && what !== "message") return ALL;
     let scope = this.#known.get(actor);
     if (scope === undefined) {
       scope = scopeOfActor(actor);

@@ -34,6 +34,8 @@ export interface FetchEngineOptions {
 }
 
 const RETRY_MS = 250;
+/** Until it looks again for whoever leads the partition, where that was not known. */
+const SEARCH_MS = 1000;
 const LATEST = -1;
 const EARLIEST = -2;
 const decoder = new TextDecoder();
@@ -101,7 +103,7 @@ export class FetchEngine {
   #fetch(): void {
     const { maxWaitMs, maxBytes, partition } = this.#options;
     const leader = this.#leader();
-    if (leader === undefined) return this.#again(RETRY_MS);
+    if (leader === undefined) return this.#again(SEARCH_MS);
     const topicId = this.#topicId!;
     const request = make(FETCH.request, {
       maxWaitMs,
@@ -123,7 +125,7 @@ export class FetchEngine {
       const data = response instanceof Error ? undefined : response.responses[0]?.partitions[0];
       if (data?.errorCode === ErrorCode.NONE) {
         this.#take(topicId, data);
-        return this.#again(0);
+        return this.#fetch();
       }
       this.#link.refresh();
       if (data?.errorCode === ErrorCode.OFFSET_OUT_OF_RANGE) return this.#findStart(topicId);
@@ -167,7 +169,7 @@ export class FetchEngine {
   }
 
   #askForEnd(): void {
-    this.#link.later(500 + this.#link.random.integer(5000), () => {
+    this.#link.later(500 + this.#link.random.integer(4000), () => {
       const topicId = this.#topicId;
       const { partition, listed, name } = this.#options;
       if (topicId === undefined) return this.#askForEnd();

@@ -30,6 +30,8 @@ export interface ProduceEngineOptions {
   readonly partition: number;
   /** The mean time between two batches. */
   readonly everyMs: number;
+  /** So many are made at once, as far as there may be more under way. */
+  readonly batchesAtOnce: number;
   readonly valueBytesMax: number;
   readonly inFlightMax: number;
   /** How long a batch is repeated. */
@@ -130,25 +132,32 @@ export class ProduceEngine {
   }
 
   #makeNext(): void {
-    const { everyMs, isStopped } = this.#options;
-    if (!isStopped()) this.#makeBatch();
-    this.#link.later(1 + this.#link.random.integer(2 * everyMs), () => this.#makeNext());
+    const { everyMs, batchesAtOnce, isStopped } = this.#options;
+    if (!isStopped()) this.#makeBatches();
+    const meanMs = batchesAtOnce * everyMs;
+    this.#link.later(1 + this.#link.random.integer(2 * meanMs), () => this.#makeNext());
   }
 
-  #makeBatch(): void {
-    const { topic, inFlightMax } = this.#options;
+  #makeBatches(): void {
+    const { topic, batchesAtOnce } = this.#options;
     const known = this.#link.topic(topic.name);
     if (known === undefined) return this.#link.refresh();
     if (known.id !== this.#topicId) this.#begin(known.id);
-    if (this.#batches.length >= (this.#isIdempotent ? inFlightMax : 1)) return;
+    const before = this.#batches.length;
+    while (this.#batches.length < before + batchesAtOnce && this.#mayMake()) {
+      this.#batches.push(this.#newBatch(known.id));
+    }
+    if (this.#batches.length > before) this.#pump();
+    else if (this.#isIdempotent && this.#producerId < 0) this.#askForId();
+  }
+
+  #mayMake(): boolean {
+    if (this.#batches.length >= (this.#isIdempotent ? this.#options.inFlightMax : 1)) return false;
     const first = this.#batches[0];
-    // A broker that does not know a producer takes any sequence for its first (as in Kafka).
-    if (this.#isIdempotent && first?.sequence === 0) return;
     // Brokers remember so many batches: what is repeated must be among them.
-    if (this.#made - (first?.number ?? this.#made) >= REMEMBERED_BATCHES) return;
-    if (this.#isIdempotent && this.#producerId < 0) return this.#askForId();
-    this.#batches.push(this.#newBatch(known.id));
-    this.#pump();
+    if (this.#made - (first?.number ?? this.#made) >= REMEMBERED_BATCHES) return false;
+    // A broker that does not know a producer takes any sequence for its first (as in Kafka).
+    return !this.#isIdempotent || this.#producerId >= 0 && first?.sequence !== 0;
   }
 
   /** The topic is another: what was under way is nobody's business any more. */

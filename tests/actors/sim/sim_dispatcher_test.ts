@@ -10,9 +10,15 @@ class Bench {
   /** Whether what may belong to the event that runs does. */
   joins = false;
   readonly dispatcher: SimulatedDispatcher;
+  #event = 0;
+  #isRunning = false;
 
   constructor(seed: number | string = 1, drawn = 256, earlyTurnEnds = 0) {
+    const event = () => this.#event;
     this.dispatcher = new SimulatedDispatcher({
+      get event() {
+        return event();
+      },
       world: { ...CALM_WORLD, drawnMessagesOf256: drawn, earlyTurnEndsOf256: earlyTurnEnds },
       chance: new SeededRandom(seed).stream("dispatcher"),
       schedule: (_delay, what, _detail, run) => {
@@ -21,8 +27,9 @@ class Bench {
       },
       handling: () => {},
       putBehind: (run) => {
-        if (this.joins) this.#behind.push(run);
-        return this.joins;
+        const follows = this.joins && this.#isRunning;
+        if (follows) this.#behind.push(run);
+        return follows;
       },
     });
   }
@@ -31,9 +38,17 @@ class Bench {
   step(): boolean {
     assert(this.events.length <= 1, "more than one event scheduled");
     const event = this.events.shift();
-    event?.();
-    for (let run = this.#behind.shift(); run !== undefined; run = this.#behind.shift()) run();
+    this.carry(() => event?.());
     return event !== undefined;
+  }
+
+  /** An event that brings something about. */
+  carry(run: () => void): void {
+    this.#event++;
+    this.#isRunning = true;
+    run();
+    for (let run = this.#behind.shift(); run !== undefined; run = this.#behind.shift()) run();
+    this.#isRunning = false;
   }
 
   drain(): void {
@@ -190,4 +205,34 @@ Deno.test("simulated dispatcher: after its end it handles and takes nothing", ()
   assertEquals(box.push(1, 2), false);
   bench.dispatcher.atEndOfTurn(() => assert(false, "ended"));
   bench.drain();
+});
+
+Deno.test("simulated dispatcher: an event handles the first message that it brings, and no other", () => {
+  const bench = new Bench();
+  bench.joins = true;
+  const got: string[] = [];
+  const box = bench.dispatcher.mailbox<string>(10, (message) => {
+    got.push(message);
+    if (message === "first") box.push(9, "brought by the first");
+  });
+  bench.carry(() => {
+    box.push(1, "first");
+    box.push(2, "second");
+    assertEquals(got, []);
+  });
+  assertEquals(got, ["first"]);
+  bench.step();
+  assertEquals(got.length, 2);
+  bench.step();
+  assertEquals(got.toSorted(), ["brought by the first", "first", "second"]);
+  assertEquals(bench.whats, ["message", "message"]);
+
+  // What waits already is not overtaken within an event that brings more.
+  bench.joins = false;
+  bench.carry(() => void box.push(1, "alone"));
+  bench.joins = true;
+  bench.carry(() => void box.push(2, "later"));
+  assertEquals(got.length, 3);
+  bench.drain();
+  assertEquals(got.slice(3).toSorted(), ["alone", "later"]);
 });
