@@ -159,6 +159,8 @@ export class LogDirectory {
   noteCut(folder: string, end: Offset): void {
     if (this.compactedTo(folder) <= end) return;
     const lowered = new Map(this.#compactedTo).set(folder, end);
+    // How far others are compacted may count from log starts that are only noted.
+    writeOffsetCheckpoint(this.disk, LOG_START_OFFSET_CHECKPOINT, this.#logStartOffsets);
     writeOffsetCheckpoint(this.disk, CLEANER_CHECKPOINT, lowered);
     this.#compactedTo = lowered;
     this.#checkpointed = this.#checkpointed.union(lowered);

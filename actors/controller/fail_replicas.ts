@@ -73,7 +73,9 @@ function failReplica(
     ? changedPartition(before, record.value)
     : before;
   if (hasLeader(after)) return records;
-  if (before.leaderRecoveryState === LEADER_RECOVERY_STATE.recovering) {
+  const isRecovering = before.leaderRecoveryState === LEADER_RECOVERY_STATE.recovering;
+  // Without ELR an ISR is never empty: nobody else could be elected.
+  if (isRecovering && terms.elrEnabled) {
     return records.map(withoutLastKnown);
   }
   const value = { ...noChange(topic.id, partitionId), leader: before.leader };

@@ -108,8 +108,8 @@ export class Following {
   #unfollow(): void {
     if (this.#toldEpoch === NONE) return;
     this.#toldEpoch = NONE;
-    const { partition: { topicId, partition }, fetcher } = this.#options;
-    fetcher?.tell({ kind: "unfollow", topicId, partition });
+    const { partition: { topicId, partition }, fetcher, self } = this.#options;
+    fetcher?.tell({ kind: "unfollow", topicId, partition, replica: self });
   }
 
   #position(log: Log, failed: boolean): FetchPosition {

@@ -304,6 +304,8 @@ export interface Unfollow {
   readonly kind: "unfollow";
   readonly topicId: Uuid;
   readonly partition: number;
+  /** Who says so: where another has begun to follow in its place, that one goes on. */
+  readonly replica: Ref<TakeFetched>;
 }
 
 /** Asked by a leader: that the controller change the in-sync replicas (AlterPartition). */

@@ -489,13 +489,14 @@ class PartitionActor implements Actor<PartitionMessage> {
   }
 
   #takeFetched(message: TakeFetched, log: Log): void {
-    const { truncations } = log;
+    const { truncations, logStartOffset } = log;
     const { isIncomplete: wasIncomplete, highWatermark } = this.#replica;
     this.#following.take(message, log);
     this.#endWith(log);
     // Consumers may read from this replica, too.
     if (this.#replica.highWatermark > highWatermark) this.#visible(Infinity);
-    if (log.truncations !== truncations) this.#keeper.note(log);
+    const isMoved = log.truncations !== truncations || log.logStartOffset !== logStartOffset;
+    if (isMoved) this.#keeper.note(log);
     if (wasIncomplete) this.#maybeComplete();
     this.#keeper.maybeFlush(log);
     this.#following.settle(log);

@@ -113,3 +113,23 @@ Deno.test("log directory: a cut lowers what is compacted, at once and durably, o
   const third = open(disk);
   assertEquals([third.compactedTo("orders-0"), third.compactedTo("orders-1")], [0, 70]);
 });
+
+Deno.test("log directory: a cut of one log makes no other count as compacted from a start that is lost", () => {
+  const disk = new MemoryDisk();
+  const directory = open(disk);
+  const note = (logStartOffset: number) =>
+    directory.note("orders-0", { recoveryPoint: 100, logStartOffset, highWatermark: 100 });
+  note(0);
+  directory.noteCompacted("orders-1", 50);
+  directory.writeCheckpoints();
+  // What was before 80 is deleted, and thereby compacted.
+  note(80);
+  directory.noteCompacted("orders-0", 80);
+  directory.noteCut("orders-1", 20);
+  disk.crash();
+  const again = open(disk);
+  assertEquals([again.compactedTo("orders-0"), again.progress("orders-0").logStartOffset], [
+    80,
+    80,
+  ]);
+});

@@ -61,7 +61,7 @@ export interface FetcherOptions extends FetchingOptions {
 }
 
 export type FetcherRequest =
-  | Unfollow
+  | Omit<Unfollow, "replica">
   | {
     readonly kind: "follow";
     readonly follow: Follow;

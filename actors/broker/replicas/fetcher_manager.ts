@@ -69,7 +69,7 @@ class FetcherManager implements Actor<ManagerMessage> {
       case "follow":
         return this.#follow(message);
       case "unfollow":
-        return this.#unfollow(message);
+        return this.#unfollowedBy(message);
       case "broker-addresses":
         return this.#moved(message.addresses);
       case "broker-epoch":
@@ -101,6 +101,13 @@ class FetcherManager implements Actor<ManagerMessage> {
     leader.follows.set(key, follow);
     this.#leaderOf.set(key, leader);
     leader.fetcher?.tell({ kind: "follow", follow, isPositionKnown: true });
+  }
+
+  /** A replica that is made anew may begin to follow before the one before it has ended. */
+  #unfollowedBy({ topicId, partition, replica }: Unfollow): void {
+    const key = keyOf(topicId, partition);
+    const follow = this.#leaderOf.get(key)?.follows.get(key);
+    if (follow?.replica === replica) this.#unfollow({ topicId, partition });
   }
 
   #unfollow({ topicId, partition }: Pick<Unfollow, "topicId" | "partition">): void {

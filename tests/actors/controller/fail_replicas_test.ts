@@ -4,6 +4,9 @@ import { ELECT_LEADERS } from "../../../net/messages/elect_leaders.ts";
 import { FAIL_REPLICAS } from "../../../net/messages/fail_replicas.ts";
 import { DecisionWorld, standing } from "./decision_world.ts";
 
+/** A `metadata.version` before eligible leader replicas. */
+const WITHOUT_ELR = 22;
+
 /** A broker's replica of partition 0 of `a` fails. */
 function fail(
   world: DecisionWorld,
@@ -22,8 +25,12 @@ function fail(
   }).errorCode;
 }
 
-function world(replicas: readonly number[], minInsyncReplicas = 1) {
-  const made = new DecisionWorld({ brokers: [1, 2, 3] });
+function world(
+  replicas: readonly number[],
+  minInsyncReplicas = 1,
+  options: { metadataVersion?: number } = {},
+) {
+  const made = new DecisionWorld({ brokers: [1, 2, 3], ...options });
   made.createTopic("a", [replicas], { "min.insync.replicas": `${minInsyncReplicas}` });
   return made;
 }
@@ -114,4 +121,18 @@ Deno.test("fail replicas: unclean elections try another each time one fails befo
     leaders.push(cluster.partition("a").leader);
   }
   assertEquals(leaders.toSorted(), [1, 2, 3]);
+});
+
+Deno.test("fail replicas: without ELR the last one in sync leads on, however it came to lead", () => {
+  const cluster = world([1, 2], 1, { metadataVersion: WITHOUT_ELR });
+  cluster.configure(2, "a", "unclean.leader.election.enable", "true");
+  cluster.fence(2);
+  cluster.fence(1);
+  cluster.start(2);
+  assertEquals(standing(cluster.partition("a")), "2 [2] ()");
+  assertEquals(cluster.partition("a").leaderRecoveryState, 1);
+  const { leaderEpoch } = cluster.partition("a");
+  fail(cluster, 2);
+  assertEquals(standing(cluster.partition("a")), "2 [2] ()");
+  assertEquals(cluster.partition("a").leaderEpoch, leaderEpoch + 1);
 });
