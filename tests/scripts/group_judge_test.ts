@@ -56,6 +56,12 @@ Deno.test("group judge: two owners at once are named, unless one was stopped or 
   assertEquals(judge([life("a", [assigned(1, 0)]), other]).length, 1);
 });
 
+Deno.test("group judge: of what came in the millisecond of a question nobody knows which was first", () => {
+  const members = [life("a", [processed(1, 0, 9), committed(2, 5), committed(3, 9)])];
+  assertEquals(judge(members, { ends: [9], seen: [seen(3, 5)] }), []);
+  assertEquals(judge(members, { ends: [9], seen: [seen(4, 5)] }).length, 1);
+});
+
 Deno.test("group judge: a committed offset that goes back is named, seen or acknowledged", () => {
   assertEquals(judge([], { seen: [seen(1, 5), seen(2, 4)] }), [
     "partition 0: its committed offset was 4 after it had been 5",

@@ -98,8 +98,9 @@ export class CommitQueue {
     const older = this.#waiting.get(key);
     const askers = older?.askers ?? [];
     askers.push({ number: ++this.#lastNumber, deadline, done });
-    // At the end, for those between may say something else of these partitions.
-    this.#waiting.delete(key);
+    // At the end where one behind it says something else of these partitions. Else it keeps its
+    // place, or others would never have their turn.
+    if (this.#isOvertaken(key, offsets)) this.#waiting.delete(key);
     this.#waiting.set(key, {
       offsets,
       mayRetry: mayRetry || older?.mayRetry === true,
@@ -139,6 +140,20 @@ export class CommitQueue {
     this.#waiting.clear();
     const error = closedError();
     for (const { askers } of commits) for (const asker of askers) this.#tell(asker, error);
+  }
+
+  /** Whether a commit behind the one of that key names a partition of these. */
+  #isOvertaken(key: string, offsets: readonly OffsetToCommit[]): boolean {
+    let isBehind = false;
+    for (const [other, commit] of this.#waiting) {
+      if (
+        isBehind && commit.offsets.some((one) => offsets.some((own) => isSamePartition(one, own)))
+      ) {
+        return true;
+      }
+      isBehind ||= other === key;
+    }
+    return false;
   }
 
   #refusal(): ClientError | undefined {
@@ -211,4 +226,8 @@ function keyOf(
 
 function closedError(): ClientError {
   return new ClosedError("Cannot commit: the consumer is closed");
+}
+
+function isSamePartition(one: OffsetToCommit, other: OffsetToCommit): boolean {
+  return one.topic === other.topic && one.partition === other.partition;
 }

@@ -132,10 +132,15 @@ export class Fetcher {
     const byBroker = new Map<NodeId, AssignedState[]>();
     this.#bufferedBytes = 0;
     let next = Infinity;
+    /** Where partitions wait for room, and would be asked for next. */
+    const full = new Set<NodeId>();
     for (const state of this.#options.subscription.partitions) {
       // What waits of those that are paused may wait for ever: it is bounded by itself.
       if (!state.isPaused) this.#bufferedBytes += state.fetchedBytes;
-      if (!this.#mayFetch(state)) continue;
+      if (!this.#mayFetch(state)) {
+        if (!state.isPaused && state.fetchedBytes > 0 && state.isBehind) full.add(state.leader);
+        continue;
+      }
       if (state.notBefore > now) {
         next = Math.min(next, state.notBefore);
         continue;
@@ -147,7 +152,7 @@ export class Fetcher {
     }
     if (next !== Infinity) this.#arm(next, now);
     if (this.#bufferedBytes >= this.#settings.fetchMaxBytes) return;
-    for (const [broker, states] of byBroker) this.#fetchFrom(broker, states);
+    for (const [broker, states] of byBroker) this.#fetchFrom(broker, states, full.has(broker));
   }
 
   /** Whom to ask: the leader, or the replica that it has named, while that can be asked. */
@@ -166,7 +171,7 @@ export class Fetcher {
     return leader;
   }
 
-  #fetchFrom(leader: NodeId, states: readonly AssignedState[]): void {
+  #fetchFrom(leader: NodeId, states: readonly AssignedState[], isFull: boolean): void {
     const underWay = this.#underWay.get(leader) ?? 0;
     const unused = Math.max(REQUESTS_AHEAD - underWay, 1);
     if (!this.#options.cluster.answersInOrder) {
@@ -176,7 +181,7 @@ export class Fetcher {
     const behind = states.filter((state) => state.isBehind);
     const others = states.filter((state) => !state.isBehind);
     if (behind.length > 0) this.#fetchApart(leader, behind, others, unused);
-    else if (underWay === 0) this.#fetch(leader, others);
+    else if (underWay === 0 && !isFull) this.#fetch(leader, others);
   }
 
   /**

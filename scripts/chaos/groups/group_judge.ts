@@ -135,7 +135,8 @@ function* wentBack({ members, ends, seen }: GroupHistory): Generator<string> {
     let [next, least] = [0, -1];
     for (const { askedAt, partition: of, offset } of seen) {
       if (of !== partition) continue;
-      for (; next < commits.length && commits[next]!.at <= askedAt; next++) {
+      // Of what came in the same millisecond nobody knows which was first.
+      for (; next < commits.length && commits[next]!.at < askedAt; next++) {
         least = Math.max(least, commits[next]!.offset);
       }
       if (offset < least) {

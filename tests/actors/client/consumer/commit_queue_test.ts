@@ -3,6 +3,9 @@
  */
 
 import { assert, assertEquals, assertInstanceOf } from "@std/assert";
+import { CommitQueue } from "../../../../actors/client/consumer/commit_queue.ts";
+import { Simulation } from "../../../../actors/sim/simulation.ts";
+import { CALM_WORLD } from "../../../../actors/sim/world_options.ts";
 import type { Consumer } from "../../../../actors/client/consumer/consumer.ts";
 import type { ConsumerConfig } from "../../../../actors/client/configs.ts";
 import { ClosedError, TimeoutError } from "../../../../actors/client/errors.ts";
@@ -128,7 +131,7 @@ Deno.test("commits: a later one of the same partitions takes the place of one th
   assertEquals(ends, []);
   coordinator.letGo();
   await world.pass(1_000);
-  assertEquals(coordinator.commits, ["0:1", "1:7", "0:50"]);
+  assertEquals(coordinator.commits, ["0:1", "0:50", "1:7"]);
   assertEquals([...coordinator.stored], [[0, 50], [1, 7]]);
   assertEquals(ends.length, 101);
   assert(ends.every((end) => end.endsWith("undefined")));
@@ -245,4 +248,31 @@ Deno.test("commits: the last one bears the epoch that the group has come to mean
   group.epoch = 2;
   await world.settled(consumer.close());
   assertEquals(group.committed!.topics[0]!.partitions[0]!.committedOffset, 2);
+});
+
+Deno.test("commits: those of a partition that come faster than they are answered starve no others", () => {
+  const simulation = new Simulation({ seed: 1, world: CALM_WORLD });
+  simulation.node("client").start(() => ({ crash: () => {} }));
+  const environment = simulation.node("client").environment!;
+  const begun = [0, 0];
+  const queue: CommitQueue = new CommitQueue(environment, (commit) => {
+    begun[commit.offsets[0]!.partition]!++;
+    commit.isAsked = true;
+    environment.timers.schedule(15, () => {
+      commit.isAsked = false;
+      if (queue.current === commit) queue.end(undefined);
+    });
+  });
+  const member = { groupId: "g", memberId: "m", generationId: 1, groupInstanceId: null };
+  const turn = () => {
+    for (const partition of [0, 1]) {
+      const offsets = [{ topic: "t", partition, offset: 1 }];
+      queue.add(offsets, { timeoutMs: 60_000, mayRetry: false }, member, () => {});
+    }
+    environment.timers.schedule(10, turn);
+  };
+  turn();
+  simulation.run({ forMs: 1_000 });
+  const [first, second] = begun as [number, number];
+  assert(second > 10 && Math.abs(first - second) <= 1, `${begun}`);
 });

@@ -52,3 +52,24 @@ Deno.test("kafka consumer: a commit does not wait for a fetch that waits for rec
   await world.settled(consumer.close());
   await world.close();
 });
+
+Deno.test("kafka consumer: a partition without records does not hold up one that waits for room", async () => {
+  const world = new GroupWorld();
+  await world.createTopic("t", 2);
+  for (let i = 0; i < 40; i++) await world.produceTo("t", 1, `${i}`.padEnd(100_000));
+  const consumer = await world.settled(Consumer.connect(KAFKA_ADDRESS, {
+    assign: [{ topic: "t", partition: 0 }, { topic: "t", partition: 1 }],
+    from: "earliest",
+    maxPollRecords: 5,
+    fetchMaxWaitMs: FETCH_MAX_WAIT_MS,
+    environment: world.at(2),
+  }));
+  const start = world.nowMs;
+  for (let read = 0; read < 40;) {
+    read += (await world.settled(consumer.poll(60_000))).length;
+    await world.pass(20);
+  }
+  assert(world.nowMs - start < FETCH_MAX_WAIT_MS, `it took ${world.nowMs - start} ms`);
+  await world.settled(consumer.close());
+  await world.close();
+});
