@@ -1,7 +1,7 @@
 /**
  * Seeds whose workload are the real clients, in place of the engines that `simulateCluster` has:
  * what is drawn, how large it is, and the result in the same form, so that such a seed is counted,
- * reported, shrunk and run again as any other.
+ * reported, shrunk and replayed as any other.
  *
  * Does not judge: the workloads do, and the rules of histories and states.
  *

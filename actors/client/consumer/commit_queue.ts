@@ -100,7 +100,7 @@ export class CommitQueue {
     askers.push({ number: ++this.#lastNumber, deadline, done });
     // At the end where one behind it says something else of these partitions. Else it keeps its
     // place, or others would never have their turn.
-    if (this.#isOvertaken(key, offsets)) this.#waiting.delete(key);
+    if (older !== undefined && this.#isOvertaken(key, offsets)) this.#waiting.delete(key);
     this.#waiting.set(key, {
       offsets,
       mayRetry: mayRetry || older?.mayRetry === true,
