@@ -80,6 +80,7 @@ import {
   type TopicDescription,
   topicDescription,
 } from "./admin_types.ts";
+import { OwnChanges } from "./own_changes.ts";
 import { type Bootstrap, parseBootstrap } from "../bootstrap.ts";
 import { Cluster } from "../cluster.ts";
 import { type AdminConfig, adminSettings } from "../configs.ts";
@@ -98,6 +99,7 @@ export class Admin implements AsyncDisposable {
   readonly #calls: AdminCalls;
   readonly #timeoutMs: number;
   readonly #brokerTimeoutMs: number;
+  readonly #own: OwnChanges;
   #closing: Promise<void> | undefined;
 
   /** Not to be called: `Admin.connect` makes admin clients. */
@@ -105,6 +107,7 @@ export class Admin implements AsyncDisposable {
     this.#cluster = cluster;
     this.#calls = new AdminCalls(cluster, timeoutMs);
     this.#timeoutMs = timeoutMs;
+    this.#own = new OwnChanges(() => cluster.environment.clock.monotonic());
     const { requestTimeoutMs } = cluster.settings;
     this.#brokerTimeoutMs = Math.ceil(BROKER_SHARE * Math.min(timeoutMs, requestTimeoutMs));
   }
@@ -143,6 +146,11 @@ export class Admin implements AsyncDisposable {
       results: ({ topics }) => topics,
       doneBefore: ErrorCode.TOPIC_ALREADY_EXISTS,
     });
+    for (const [{ name }, { errorCode }] of results) {
+      if (errorCode === ErrorCode.NONE && options.validateOnly !== true) {
+        this.#own.noteCreated(name);
+      }
+    }
     for (const [topic, result] of results) check(result, `Cannot create topic ${topic.name}`);
   }
 
@@ -160,12 +168,15 @@ export class Admin implements AsyncDisposable {
       results: ({ responses }) => responses,
       doneBefore: ErrorCode.UNKNOWN_TOPIC_OR_PARTITION,
     });
+    for (const [{ name }, { errorCode, topicId }] of results) {
+      if (errorCode === ErrorCode.NONE) this.#own.noteDeleted(name, topicId);
+    }
     for (const [topic, result] of results) check(result, `Cannot delete topic ${topic.name}`);
   }
 
   /** The names of all topics, sorted; those that brokers keep for themselves only if asked for. */
   async listTopics(options: { readonly internal?: boolean } = {}): Promise<string[]> {
-    const { topics } = await this.#metadata(null);
+    const { topics } = await this.#metadata();
     return topics
       .filter(({ isInternal }) => options.internal === true || !isInternal)
       .map(({ name }) => name ?? "")
@@ -174,7 +185,7 @@ export class Admin implements AsyncDisposable {
 
   /** Partitions, leaders and replicas of topics, in the order given; of all when none are named. */
   async describeTopics(names?: readonly string[]): Promise<TopicDescription[]> {
-    const response = await this.#metadata(names ?? null);
+    const response = await this.#metadata(names);
     const byName = new Map(response.topics.map((topic) => [topic.name ?? "", topic]));
     return (names ?? [...byName.keys()].sort()).map((name) => {
       const topic = byName.get(name);
@@ -202,7 +213,7 @@ export class Admin implements AsyncDisposable {
 
   /** The configs of topics and brokers, in the order given, and where each value comes from. */
   describeConfigs(resources: readonly ConfigResource[]): Promise<DescribedConfigs[]> {
-    return describeConfigs(this.#calls, resources);
+    return describeConfigs(this.#calls, resources, this.#own);
   }
 
   /** The quotas that concern an entity, or all (KIP-546). */
@@ -425,11 +436,13 @@ export class Admin implements AsyncDisposable {
     return this.close();
   }
 
-  #metadata(names: readonly string[] | null) {
+  /** The topics with these names, or all, as they are after what this client has changed. */
+  #metadata(names?: readonly string[]) {
     const topics = names?.map((name) => ({ name })) ?? null;
-    return this.#calls.any(
-      METADATA,
-      make(METADATA.request, { topics, allowAutoTopicCreation: false }),
+    const request = make(METADATA.request, { topics, allowAutoTopicCreation: false });
+    return this.#calls.until(
+      () => this.#calls.any(METADATA, request),
+      ({ topics }) => !this.#own.isOlder(topics, names),
     );
   }
 }

@@ -9,7 +9,7 @@
  * @module
  */
 
-import { type NodeId, NONE } from "../../../storage/bytes/ids.ts";
+import { type NodeId, NONE, type Uuid } from "../../../storage/bytes/ids.ts";
 import { ErrorCode, isRetriable } from "../../../net/messages/errors.ts";
 import type { Api } from "../../../net/schema.ts";
 import { backoffMs } from "../../link/backoff.ts";
@@ -174,15 +174,20 @@ export class AdminCalls {
   ): Promise<{ readonly node: NodeId; readonly response: Response }[]> {
     return Promise.all(
       Array.from(this.#cluster.metadata.brokers.keys(), async (node) => {
-        const response = await this.#untilSettled(() => this.broker(node, api, request));
+        const response = await this.until(
+          () => this.broker(node, api, request),
+          ({ errorCode }) => !isRetriable(errorCode),
+        );
         check(response, action);
         return { node, response };
       }),
     );
   }
 
-  async #untilSettled<Response extends ItemResult>(
+  /** Asks again until the answer will do or the time is up; returns the last one. */
+  async until<Response>(
     ask: () => Promise<Response>,
+    willDo: (response: Response) => boolean,
   ): Promise<Response> {
     const { environment, settings } = this.#cluster;
     const random = environment.random.stream("client");
@@ -191,7 +196,7 @@ export class AdminCalls {
       const response = await ask();
       const pauseMs = backoffMs(settings.retryBackoff, failures, random);
       const isLate = environment.clock.monotonic() + pauseMs >= deadline;
-      if (!isRetriable(response.errorCode) || isLate) return response;
+      if (willDo(response) || isLate) return response;
       await this.#pause(pauseMs);
     }
   }
@@ -345,6 +350,8 @@ function unansweredBy({ name }: { readonly name: string }, item: TopicPartition)
 export interface ItemResult {
   readonly errorCode: number;
   readonly errorMessage?: string | null;
+  /** Of a topic that was changed, where the answer tells it. */
+  readonly topicId?: Uuid;
 }
 
 interface NamedResult extends ItemResult {

@@ -18,10 +18,12 @@ import {
   RESOURCE_TYPE,
 } from "./admin_types.ts";
 import { errorForCode } from "../errors.ts";
+import type { OwnChanges } from "./own_changes.ts";
 
 export async function describeConfigs(
   calls: AdminCalls,
   resources: readonly ConfigResource[],
+  own: OwnChanges,
 ): Promise<DescribedConfigs[]> {
   const groups = calls.byBroker(resources, nodeOf);
   const described = await Promise.all(groups.map(async ({ node, items }) => {
@@ -34,7 +36,15 @@ export async function describeConfigs(
       includeSynonyms: true,
       includeDocumentation: true,
     });
-    return (await calls.broker(node, DESCRIBE_CONFIGS, request)).results;
+    const { results } = await calls.until(
+      () => calls.broker(node, DESCRIBE_CONFIGS, request),
+      ({ results }) =>
+        !results.some(({ resourceType, resourceName, errorCode }) =>
+          errorCode === ErrorCode.UNKNOWN_TOPIC_OR_PARTITION &&
+          resourceType === RESOURCE_TYPE.topic && own.awaits(resourceName)
+        ),
+    );
+    return results;
   }));
   const results = described.flat();
   return resources.map(({ type, name }) => {

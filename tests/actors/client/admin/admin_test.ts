@@ -21,6 +21,7 @@ import {
 } from "../../../../net/messages/describe_configs.ts";
 import { ErrorCode } from "../../../../net/messages/errors.ts";
 import { INCREMENTAL_ALTER_CONFIGS } from "../../../../net/messages/incremental_alter_configs.ts";
+import { METADATA } from "../../../../net/messages/metadata.ts";
 import type { Api } from "../../../../net/schema.ts";
 import { RecordBatchBuilder } from "../../../../storage/record_batch_builder.ts";
 import { ClientWorld } from "../client_world.ts";
@@ -263,6 +264,62 @@ Deno.test("admin: the cluster is described", async () => {
     ],
   });
   await setup.world.settled(setup.admin.close());
+});
+
+/** The fake brokers hear of a change when they are asked for metadata or configs for the third time. */
+function hearLate({ world }: Setup, change: () => void): void {
+  let asked = 0;
+  world.cluster.intercept = (api) => {
+    if ((api === METADATA || api === DESCRIBE_CONFIGS) && ++asked === 3) change();
+    return undefined;
+  };
+}
+
+Deno.test("admin: who creates and deletes topics sees it at once, whatever brokers have heard", async () => {
+  const setup = await setUp();
+  const { world, admin } = setup;
+  const { cluster } = world;
+  answer(setup, CREATE_TOPICS, ({ topics }) => ({ topics: topics.map(({ name }) => ({ name })) }));
+  answer(setup, DESCRIBE_CONFIGS, ({ resources }) => ({
+    results: resources.map(({ resourceType, resourceName }) => {
+      const errorCode = cluster.topics.has(resourceName) ? 0 : ErrorCode.UNKNOWN_TOPIC_OR_PARTITION;
+      return { resourceType, resourceName, errorCode };
+    }),
+  }));
+  const create = async (name: string) => {
+    await world.settled(admin.createTopics([{ name }]));
+    hearLate(setup, () => cluster.createTopic(name, 1));
+  };
+  await create("described");
+  assertEquals((await world.settled(admin.describeTopics(["described"]))).length, 1);
+  await create("listed");
+  assertEquals(await world.settled(admin.listTopics()), ["described", "listed"]);
+  await create("configured");
+  await world.settled(admin.describeConfigs([{ type: "topic", name: "configured" }]));
+
+  answer(setup, DELETE_TOPICS, ({ topics }) => ({
+    responses: topics.map(({ name }) => ({ name, topicId: cluster.topics.get(name!)!.topicId })),
+  }));
+  await world.settled(admin.deleteTopics(["listed"]));
+  hearLate(setup, () => cluster.topics.delete("listed"));
+  assertEquals(await world.settled(admin.listTopics()), ["configured", "described"]);
+  await world.settled(admin.close());
+});
+
+Deno.test("admin: a topic that never comes to be known is unknown, after a while", async () => {
+  const setup = await setUp();
+  const { world, admin } = setup;
+  answer(setup, CREATE_TOPICS, () => ({ topics: [{ name: "gone" }] }));
+  await world.settled(admin.createTopics([{ name: "gone" }], { validateOnly: true }));
+  const before = world.nowMs;
+  assertInstanceOf(await failure(setup, admin.describeTopics(["gone"])), UnknownTopicError);
+  assertEquals(world.nowMs - before < 100, true, "Nothing was created");
+  await world.settled(admin.createTopics([{ name: "gone" }]));
+  assertInstanceOf(await failure(setup, admin.describeTopics(["gone"])), UnknownTopicError);
+  assertEquals(await world.settled(admin.listTopics()), []);
+  const waited = world.nowMs - before;
+  assert(waited >= 4900 && waited < 7000, `${waited} ms`);
+  await world.settled(admin.close());
 });
 
 Deno.test("admin: an operation whose connection is lost is repeated, until its time is up", async () => {
