@@ -354,3 +354,25 @@ Deno.test("cluster checker: an unclean election gives up what its leader lacks, 
   cluster.look();
   assert(cluster.broken.includes("P7") || cluster.broken.includes("P6"), `${cluster.broken}`);
 });
+
+Deno.test("cluster checker: a leader that knows nothing of an unclean election counts on what that kept, and no more", () => {
+  const cluster = committed();
+  cluster.change({ isr: [1, 2] });
+  cluster.assign();
+  cluster.append(4, [1, 2]);
+  cluster.advance(4);
+  cluster.change({ isr: [3], leader: 3 });
+  // 1 goes on as leader, with 2 in sync.
+  cluster.assign(2, 3);
+  cluster.replica(3).state.minInsyncReplicas = 1;
+  cluster.append(5, [3]);
+  cluster.advance(4, 3);
+  cluster.replica(2).log.truncateTo(3);
+  Object.assign(cluster.replica(2).state, { highWatermark: 3, lastStableOffset: 3 });
+  cluster.look();
+  cluster.checker.checkAll();
+  assertEquals(cluster.checker.violations, []);
+  cluster.replica(2).log.truncateTo(2);
+  cluster.look();
+  assert(cluster.broken.includes("P3"), `${cluster.broken}`);
+});

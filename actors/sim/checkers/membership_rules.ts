@@ -3,12 +3,13 @@
  *
  * Suspended, as the guarantees say: of a node that may have lost data, until the controller and the
  * leader know of its return; of a partition between an unclean election and its leader's showing
- * what it holds.
+ * what it holds; and of what that gave up, for those who led before: whoever was in sync with them
+ * follows the new leader, whatever they still believe.
  *
  * @module
  */
 
-import type { NodeId } from "../../../storage/bytes/ids.ts";
+import type { NodeId, Offset } from "../../../storage/bytes/ids.ts";
 import type { PartitionImage } from "../../controller/cluster_image.ts";
 import { describeBatch, isSame } from "./shadow_log.ts";
 import { isLossy, type PartitionTrack, type ReplicaTrack, type Tracks } from "./tracks.ts";
@@ -33,14 +34,15 @@ export class MembershipRules {
     const { partition, view, log } = leader;
     if (view === undefined || view.state.role !== "leader" || !view.log.isOpen) return;
     const { isr, highWatermark, partitionEpoch } = view.state;
-    const mine = log.shadow.lastBelow(highWatermark);
+    const below = Math.min(highWatermark, keptBelow(leader));
+    const mine = log.shadow.lastBelow(below);
     if (mine === undefined) return;
     for (const member of isr) {
       if (member === leader.node.id) continue;
       const held = partition.replicas.get(member);
       if (this.#isExempt(member)) continue;
       if (partitionEpoch < (partition.returned.get(member) ?? 0)) continue;
-      const theirs = held?.log.shadow.lastBelow(highWatermark);
+      const theirs = held?.log.shadow.lastBelow(below);
       const later = held !== undefined && held.log.shadow.startOffset >= mine.nextOffset;
       const holds = held !== undefined && held.log.heldOffset >= mine.nextOffset &&
         (later || isSame(mine, theirs));
@@ -130,4 +132,11 @@ export class MembershipRules {
   #isExempt(member: NodeId): boolean {
     return isLossy(this.#tracks.node(member));
   }
+}
+
+/** Up to where others still owe it to a leader to hold what it holds. */
+function keptBelow({ partition, view }: ReplicaTrack): Offset {
+  const { lastUncleanEpoch, uncleanEpoch, givenUpFrom } = partition;
+  if (view!.state.leaderEpoch >= lastUncleanEpoch) return Infinity;
+  return uncleanEpoch === undefined ? givenUpFrom : 0;
 }
