@@ -14,7 +14,7 @@ import type { Protocol } from "../protocol.ts";
 import { type ClusterRunOptions, drawClusterOptions } from "./cluster_options.ts";
 import { ADMIN_HOST, CLIENT_HOSTS, ClusterWorkload } from "./cluster_workload.ts";
 import { drawFaults, type Fault, type FaultKind } from "./faults.ts";
-import type { HistoryCounts, Operation } from "./history.ts";
+import { type HistoryCounts, leaveOut, type Operation } from "./history.ts";
 import { checkHistory } from "./history_checker.ts";
 import type { Violation } from "./record_checker.ts";
 import { type Scenario, ScenarioOver, ScenarioStage } from "./scenario_stage.ts";
@@ -223,11 +223,7 @@ class ClusterRun {
       const { name, topicId, givenUpFrom, isDeleted } = track;
       if (isDeleted || givenUpFrom < Infinity) broken.add(`${name}:${topicId}`);
     }
-    const operations = this.#workload.history.operations.map((operation) =>
-      "steps" in operation
-        ? { ...operation, steps: operation.steps.filter(({ partition }) => !broken.has(partition)) }
-        : operation
-    );
+    const operations = leaveOut(this.#workload.history.operations, (name) => broken.has(name));
     const { violations, evaluations } = checkHistory(operations, { drained: true });
     this.#violations.push(...violations);
     this.#evaluations = evaluations;

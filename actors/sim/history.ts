@@ -81,6 +81,18 @@ export interface HistoryCounts {
   readonly recordsRead: number;
 }
 
+/** A history without what was done to partitions of which nothing is promised. */
+export function leaveOut(
+  operations: readonly Operation[],
+  isLeftOut: (partition: string) => boolean,
+): readonly Operation[] {
+  return operations.map((operation) =>
+    "steps" in operation
+      ? { ...operation, steps: operation.steps.filter(({ partition }) => !isLeftOut(partition)) }
+      : operation
+  );
+}
+
 /** Takes down what clients do, as they do it. */
 export class History {
   readonly #operations: Operation[] = [];

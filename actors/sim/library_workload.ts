@@ -7,6 +7,7 @@
 
 import { Admin } from "../client/admin/admin.ts";
 import { Consumer } from "../client/consumer/consumer.ts";
+import { OffsetOutOfRangeError } from "../client/errors.ts";
 import { Producer } from "../client/producer/producer.ts";
 import { pick } from "./random.ts";
 import type { SimulatedWorld } from "./simulate.ts";
@@ -140,7 +141,10 @@ class LibraryWorkload {
           history.polled(name, [{ kind: "poll", partition, records: [{ offset, value }] }]);
           this.#read.add(value);
         }
-      } catch {
+      } catch (error) {
+        if (error instanceof OffsetOutOfRangeError && this.#isLossy(error.partition)) {
+          consumer.seekToBeginning([error]);
+        }
         await this.#world.sleep(POLL_MS);
       }
     }
@@ -148,11 +152,18 @@ class LibraryWorkload {
   }
   readonly #read = new Set<number>();
 
-  /** Everything that was acknowledged is read by somebody. */
+  /** Whether it may have lost what it held. */
+  #isLossy(partition: number): boolean {
+    return this.#world.lossy.has(`${TOPIC}-${partition}`);
+  }
+
+  /** Everything that was acknowledged is read by somebody, unless it was given up. */
   async #drain(): Promise<void> {
     const deadline = this.#world.nowMs + DRAIN_MS;
     const missing = () =>
-      this.#unread.flatMap((values) => [...values].filter((value) => !this.#read.has(value)));
+      this.#unread.flatMap((values, partition) =>
+        this.#isLossy(partition) ? [] : [...values].filter((value) => !this.#read.has(value))
+      );
     while (missing().length > 0) {
       if (this.#world.nowMs > deadline) {
         throw new Error(`Acknowledged and not read within ${DRAIN_MS} ms: ${missing()}`);

@@ -10,7 +10,7 @@ import { formatAddress } from "../../net/network.ts";
 import type { Protocol } from "../protocol.ts";
 import { CLUSTER_KINDS, type ClusterRunOptions, drawClusterOptions } from "./cluster_options.ts";
 import { drawFaults, type Fault, type FaultKind } from "./faults.ts";
-import { History } from "./history.ts";
+import { History, leaveOut, type Operation } from "./history.ts";
 import { checkHistory } from "./history_checker.ts";
 import type { Violation } from "./record_checker.ts";
 import { SimulatedCluster } from "./simulated_cluster.ts";
@@ -27,6 +27,11 @@ export interface SimulatedWorld {
   readonly random: RandomStream;
   /** What clients did and saw, where the workload tells: it is held against what a log may do. */
   readonly history: History;
+  /**
+   * Partitions (`orders-0`) that had a leader by an unclean election: what they held before may be
+   * gone, and their part of the history is held against nothing.
+   */
+  readonly lossy: ReadonlySet<string>;
   /** Virtual milliseconds since the world began. */
   readonly nowMs: number;
   /** Lets virtual time pass. */
@@ -143,11 +148,10 @@ class WorkloadRun {
   }
 
   #drawRun(): ClusterRunOptions {
-    const { nodes = 3, faults = [], faultsForMs = FAULTS_FOR_MS, run } = this.#options;
+    const { nodes = 3, faults, faultsForMs = FAULTS_FOR_MS, run } = this.#options;
     const stream = this.#simulation.random.stream("cluster");
     // A workload is one program: nobody but itself could start it a second time.
-    const kinds = faults === "none" ? [] : (kindsOf(faults) ?? CLUSTER_KINDS)
-      .filter((kind) => kind !== "client-crash");
+    const kinds = kindsOf(faults).filter((kind) => kind !== "client-crash");
     const given = { nodes, voters: nodes, combined: true, topics: [], faultsForMs, ...run };
     const drawn = drawClusterOptions(stream, given, kinds);
     return { ...drawn, properties: { ...drawn.properties, ...this.#options.properties } };
@@ -155,7 +159,7 @@ class WorkloadRun {
 
   #drawFaults(): readonly Fault[] {
     const { faults } = this.#options;
-    if (faults === "none") return [];
+    if (faults === "none" || faults?.length === 0) return [];
     if (faults?.some((fault) => typeof fault === "object") === true) return faults as Fault[];
     const nodes = SimulatedCluster.names(this.#run);
     const targets = {
@@ -198,12 +202,16 @@ class WorkloadRun {
 
   async #work(environment: Environment): Promise<void> {
     const simulation = this.#simulation;
+    const lossy = () => this.#lossy();
     try {
       await this.#options.workload({
         bootstrap: this.#cluster.bootstrap.map((address) => formatAddress(address)),
         environment,
         random: simulation.random.stream("workload"),
         history: this.#history,
+        get lossy() {
+          return lossy();
+        },
         get nowMs() {
           return simulation.nowMs;
         },
@@ -214,6 +222,24 @@ class WorkloadRun {
       this.#broken("workload", error instanceof Error ? error.message : String(error));
     }
     this.#ended = true;
+  }
+
+  #lossy(): ReadonlySet<string> {
+    const names = new Set<string>();
+    for (const { name, lastUncleanEpoch } of this.#cluster.checker.tracks.partitions.values()) {
+      if (lastUncleanEpoch >= 0) names.add(name);
+    }
+    return names;
+  }
+
+  /** What clients did and saw of partitions that have kept what they were given. */
+  #judgedHistory(): readonly Operation[] {
+    const lossy = this.#lossy();
+    // Who has forgotten what became of transactions answers for none of them.
+    const forgets = [...lossy].some((name) => name.startsWith("__transaction_state-"));
+    const { operations } = this.#history;
+    const kept = forgets ? operations.filter(({ kind }) => kind !== "txn") : operations;
+    return leaveOut(kept, (partition) => lossy.has(partition));
   }
 
   #check(check: (nowMs: number) => void): void {
@@ -232,7 +258,7 @@ class WorkloadRun {
     const simulation = this.#simulation;
     const { checker } = this.#cluster;
     if (!this.#isBroken) checker.checkAll();
-    const verdict = checkHistory(this.#history.operations, { drained: false });
+    const verdict = checkHistory(this.#judgedHistory(), { drained: false });
     return {
       seed: this.#options.seed,
       run: this.#run,
@@ -249,10 +275,9 @@ class WorkloadRun {
   }
 }
 
-/** Of faults or their kinds, the kinds; undefined for all. */
-function kindsOf(
-  faults: readonly FaultKind[] | readonly Fault[],
-): readonly FaultKind[] | undefined {
-  if (faults.length === 0) return undefined;
+/** Of faults or their kinds, the kinds; all where nothing is said. */
+function kindsOf(faults: SimulateOptions["faults"]): readonly FaultKind[] {
+  if (faults === undefined) return CLUSTER_KINDS;
+  if (faults === "none") return [];
   return faults.map((fault) => typeof fault === "string" ? fault : fault.kind);
 }

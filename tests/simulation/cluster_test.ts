@@ -1,6 +1,7 @@
 /** Whole clusters in the simulated world: seeds that break nothing and are about something. */
 
 import { assert, assertEquals, assertGreater } from "@std/assert";
+import { Admin } from "../../actors/client/admin/admin.ts";
 import {
   type ClusterSimulationOptions,
   simulateCluster,
@@ -8,7 +9,7 @@ import {
 import { CLUSTER_KINDS } from "../../actors/sim/cluster_options.ts";
 import { STATE_RULES } from "../../actors/sim/checkers/verdicts.ts";
 import { libraryWorkload } from "../../actors/sim/library_workload.ts";
-import { simulate, type SimulatedWorld } from "../../actors/sim/simulate.ts";
+import { simulate, type SimulatedWorld, type SimulateOptions } from "../../actors/sim/simulate.ts";
 import { replayCommand } from "../../scripts/sim/replay.ts";
 import { SimTotals } from "../../scripts/sim/sim_totals.ts";
 
@@ -106,6 +107,56 @@ Deno.test("simulate: the same seed gives the same run, and what a check throws i
     if (nowMs > 500) throw new Error("too late");
   }));
   assertEquals(broken.violations[0], { rule: "check", message: "too late" });
+});
+
+/** A topic of two replicas loses the leader that alone has its records; the other leads. */
+const UNCLEAN: SimulateOptions = {
+  seed: 1,
+  faults: [
+    { at: 4000, kind: "crash", node: "node-2", downMs: 4000 },
+    { at: 7000, kind: "crash", node: "node-1", downMs: 15_000 },
+  ],
+  properties: { "broker.session.timeout.ms": "2000", "broker.heartbeat.interval.ms": "500" },
+  workload: async ({ bootstrap, environment, history, lossy, sleep }) => {
+    await sleep(1000);
+    await using admin = await Admin.connect([...bootstrap], { environment });
+    const configs = { "unclean.leader.election.enable": "true", "min.insync.replicas": "1" };
+    await admin.createTopics([
+      { name: "kept", partitions: 1, replicationFactor: 3 },
+      { name: "given-up", assignments: [[1, 2]], configs },
+    ]);
+    assertEquals([...lossy], []);
+    await sleep(19_000);
+    for (const partition of ["kept-0", "given-up-0"]) {
+      for (const value of [1, 2]) {
+        history.polled("reader", [{ kind: "poll", partition, records: [{ offset: 0, value }] }]);
+      }
+    }
+  },
+};
+
+Deno.test("simulate: an unclean election suspends the history of its partition and of no other", async () => {
+  const seen: string[] = [];
+  const result = await simulate({
+    ...UNCLEAN,
+    workload: async (world) => {
+      await UNCLEAN.workload(world);
+      seen.push(...world.lossy);
+    },
+  });
+  assertEquals(result.vacuity["unclean elections"], 1);
+  assertEquals(seen, ["given-up-0"]);
+  const found = result.violations.filter(({ rule }) => rule === "inconsistent-offsets");
+  assertEquals(found.map(({ message }) => message.slice(0, 6)), ["kept-0"]);
+});
+
+Deno.test("simulate: an empty list of faults is none", async () => {
+  const result = await simulate({
+    seed: 3,
+    faults: [],
+    workload: ({ sleep }) => sleep(20_000),
+  });
+  assertEquals([result.faults, result.faultCounts, result.violations], [[], {}, []]);
 });
 
 Deno.test("simulate: a workload that throws or never ends is a violation", async () => {
