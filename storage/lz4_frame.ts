@@ -161,13 +161,19 @@ function littleEndian32(reader: ByteReader): number {
   return (low | (reader.uint8() << 16) | (reader.uint8() << 24)) >>> 0;
 }
 
+/** What is used of the package: its own types ask for a `Buffer` where it takes any bytes. */
+interface FrameCodec {
+  compressFrameSync(bytes: Uint8Array): Uint8Array;
+  decompressFrameSync(frame: Uint8Array): Uint8Array;
+}
+
 /** Runs the addon at its first use; where it does not start, only this codec is missing. */
-function loadAddon(): Pick<typeof addon, "compressFrameSync" | "decompressFrameSync"> {
+function loadAddon(): FrameCodec {
   try {
     return {
       compressFrameSync: addon.compressFrameSync,
       decompressFrameSync: addon.decompressFrameSync,
-    };
+    } as unknown as FrameCodec;
   } catch (cause) {
     throw new CodecUnavailableError("lz4", { cause });
   }
