@@ -311,6 +311,8 @@ export class Producer<K = Data, V = Data> implements AsyncDisposable {
     this.#sender.abort(aborted);
     await Promise.all([this.flush(), ended]);
     this.#sender.endAbort();
+    // Whoever closes the producer may have been quicker.
+    if (!transactions.isOpen) return;
     try {
       await transactions.end(false);
     } catch (error) {

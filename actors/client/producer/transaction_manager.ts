@@ -17,15 +17,15 @@
  * ```
  *
  * Invariants: nothing is produced but in an open transaction, and by its epoch; one thing is asked
- * at a time, but for the adding of partitions; after an end that nobody answered the producer must
- * take its place anew before it begins another.
+ * at a time, but for the adding of partitions; after an end that nobody answered the producer ends
+ * that transaction for certain and takes its place anew before it begins another.
  *
  * @module
  */
 
 import { ADD_OFFSETS_TO_TXN } from "../../../net/messages/add_offsets_to_txn.ts";
 import { API_VERSIONS, type ApiVersionsResponse } from "../../../net/messages/api_versions.ts";
-import { END_TXN } from "../../../net/messages/end_txn.ts";
+import { END_TXN, type EndTxnResponse } from "../../../net/messages/end_txn.ts";
 import { ErrorCode } from "../../../net/messages/errors.ts";
 import { INIT_PRODUCER_ID } from "../../../net/messages/init_producer_id.ts";
 import { TXN_OFFSET_COMMIT } from "../../../net/messages/txn_offset_commit.ts";
@@ -105,6 +105,8 @@ export class TransactionManager implements Identity {
   /** The coordinator may know of the transaction. */
   #isBegun = false;
   #failure: ClientError | undefined;
+  /** Nobody has heard how the last transaction ended, or whether it has. */
+  #isUndecided = false;
   /** Resolves when the end that is under way has come. */
   #ending: PromiseWithResolvers<void> | undefined;
   #isClosed = false;
@@ -174,6 +176,7 @@ export class TransactionManager implements Identity {
   async init(): Promise<void> {
     const { cluster, transactionalId, transactionTimeoutMs } = this.#options;
     const action = `Cannot take transactional id ${transactionalId}`;
+    if (this.#isUndecided) await this.#decide(action);
     const versions = await this.#until(action, () => this.#askVersions(action));
     const level = versions.finalizedFeatures.find(({ name }) => name === TRANSACTION_VERSION);
     this.#usesEpochs = (level?.maxVersionLevel ?? 0) >= 2;
@@ -195,6 +198,21 @@ export class TransactionManager implements Identity {
       producerId,
       producerEpoch,
     });
+  }
+
+  /**
+   * Aborts the transaction of which it is not known how it ended. Taking the id while it is open
+   * would fence whoever has it: this very producer.
+   */
+  async #decide(action: string): Promise<void> {
+    try {
+      const answer = await this.#askToEnd(false, action);
+      if (this.#usesEpochs && answer.producerId >= 0) this.#enter(answer);
+    } catch (error) {
+      // It was committed.
+      if ((error as ClientError).code !== ErrorCode.INVALID_TXN_STATE) throw error;
+    }
+    this.#isUndecided = false;
   }
 
   /** @throws {ClientError} where a transaction is open, or none can be */
@@ -267,7 +285,6 @@ export class TransactionManager implements Identity {
    * @throws {ClientError} where nobody knows how it ended, or somebody else has the id now
    */
   async end(isCommitted: boolean): Promise<void> {
-    const { transactionalId } = this.#options;
     const action = `Cannot ${isCommitted ? "commit" : "abort"} the transaction`;
     if (this.#failure !== undefined) throw this.#failure;
     if (this.#state !== "open") {
@@ -279,13 +296,7 @@ export class TransactionManager implements Identity {
     const isNothing = !this.#isBegun && !this.#partitions.mayBeBegun;
     try {
       if (!isNothing) {
-        const request = make(END_TXN.request, {
-          transactionalId,
-          ...this.#last!,
-          committed: isCommitted,
-        });
-        const api = this.#usesEpochs ? END_TXN : END_TXN_1;
-        const answer = await this.#until(action, () => this.#ask(api, request, action));
+        const answer = await this.#askToEnd(isCommitted, action);
         if (this.#usesEpochs && answer.producerId >= 0) this.#enter(answer);
       }
       if (isLost && !this.#usesEpochs) this.#current = undefined;
@@ -296,13 +307,20 @@ export class TransactionManager implements Identity {
         this.#state = "open";
         throw new TransactionAbortedError(message, { cause: error });
       }
-      // How it ended, and with which epoch, is found out by taking the id anew.
       this.#current = undefined;
+      this.#isUndecided = true;
       this.#ended();
       throw error;
     } finally {
       this.#ending.resolve();
     }
+  }
+
+  #askToEnd(committed: boolean, action: string): Promise<EndTxnResponse> {
+    const { transactionalId } = this.#options;
+    const request = make(END_TXN.request, { transactionalId, ...this.#last!, committed });
+    const api = this.#usesEpochs ? END_TXN : END_TXN_1;
+    return this.#until(action, () => this.#ask(api, request, action));
   }
 
   #ended(): void {
@@ -313,12 +331,15 @@ export class TransactionManager implements Identity {
 
   /** Aborts the transaction that is open; resolves once none is, or its end is not known. */
   async finish(): Promise<void> {
+    // A commit under way may turn out to be none: then the transaction is open again.
+    if (this.#state === "ending") await this.#ending?.promise;
     if (this.#state === "open") {
       await this.end(false).catch((error) => {
         const { logger } = this.#options.cluster.environment;
         logger.log("warn", "transaction not aborted", { error: String(error) });
       });
     }
+    // Whoever tried to commit may have begun to abort in the meantime.
     if (this.#state === "ending") await this.#ending?.promise;
   }
 

@@ -104,3 +104,28 @@ for (const level of [1, 2]) {
     await setup.settled(producer.close());
   });
 }
+
+for (const level of [1, 2]) {
+  Deno.test(`transaction version: one whose commit fails while its producer closes is aborted (version ${level})`, async () => {
+    const setup = world(level);
+    const ends: boolean[] = [];
+    setup.cluster.handlers.set(END_TXN, (request: EndTxnRequest, broker, reply) => {
+      const { producerId, producerEpoch, committed } = request;
+      ends.push(committed);
+      const errorCode = committed ? ErrorCode.TRANSACTION_ABORTABLE : ErrorCode.NONE;
+      const answer = { errorCode, producerId, producerEpoch: producerEpoch + 1 };
+      broker.environment.timers.schedule(1000, () => reply(answer));
+    });
+    const { environment } = setup;
+    const config = { transactionalId: "x", environment };
+    const producer = await setup.settled(Producer.connect(setup.bootstrap, config));
+    const sent = producer.transaction((tx) => void tx.send({ topic: "t", value: "v" }));
+    const refused = assertRejects(() => sent, TransactionAbortedError);
+    await setup.pass(500);
+    assertEquals(ends, [true]);
+    await setup.settled(producer.close());
+    assertEquals(ends, [true, false]);
+    await refused;
+    assertEquals(setup.logged.filter((line) => line.includes("not aborted")), []);
+  });
+}
