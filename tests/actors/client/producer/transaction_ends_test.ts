@@ -1,7 +1,7 @@
 /** Transactions whose end nobody hears of, or that end while their producer closes. */
 
 import { assertEquals, assertInstanceOf } from "@std/assert";
-import { TimeoutError, TransactionAbortedError } from "../../../../actors/client/errors.ts";
+import { TimeoutError } from "../../../../actors/client/errors.ts";
 import { failure, TransactionWorld } from "./transaction_world.ts";
 
 /** What keeps the end of the first transaction from being heard of, and whether it is committed. */

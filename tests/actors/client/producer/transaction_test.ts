@@ -1,16 +1,13 @@
 /** Transactions of producers, on a simulated node: what users see of them. */
 
 import { assert, assertEquals, assertInstanceOf } from "@std/assert";
-import { Consumer } from "../../../../actors/client/consumer/consumer.ts";
 import {
   CommitFailedError,
   ProducerFencedError,
   TimeoutError,
   TransactionAbortedError,
 } from "../../../../actors/client/errors.ts";
-import { Producer } from "../../../../actors/client/producer/producer.ts";
 import { ErrorCode } from "../../../../net/messages/errors.ts";
-import { ADDRESS } from "../node_world.ts";
 import { failure, TransactionWorld } from "./transaction_world.ts";
 
 Deno.test("transaction: what is committed is read, all partitions of it", async () => {
