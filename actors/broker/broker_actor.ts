@@ -165,6 +165,7 @@ class BrokerActor implements Actor<BrokerMessage> {
     this.#coordinators = spawnCoordinators(context, this.#services);
     this.#observed = {
       nodeId,
+      incarnationId: registration?.incarnationId,
       image: metadata.image,
       get brokerEpoch() {
         return registration?.brokerEpoch ?? -1;

@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { NodeId, Offset } from "../../storage/bytes/ids.ts";
+import type { NodeId, Offset, Uuid } from "../../storage/bytes/ids.ts";
 import type { ClusterImage } from "../controller/cluster_image.ts";
 import type { ControllerObserver } from "../controller/observer.ts";
 import type { PartitionObserver } from "../partition/observer.ts";
@@ -13,6 +13,8 @@ import type { PartitionObserver } from "../partition/observer.ts";
 /** The broker of a node as it is now; every field may be a getter. */
 export interface ObservedBroker {
   readonly nodeId: NodeId;
+  /** Names this life of the broker in its registration; undefined where the node is none. */
+  readonly incarnationId: Uuid | undefined;
   /** Of its registration, or -1 before it. */
   readonly brokerEpoch: Offset;
   /** Committed metadata, up to `appliedOffset`. */

@@ -113,6 +113,11 @@ export class Registration {
     this.#options = options;
   }
 
+  /** Names this life of the broker. */
+  get incarnationId(): Uuid {
+    return this.#options.incarnationId;
+  }
+
   /** -1 before the first registration. */
   get brokerEpoch(): Offset {
     return this.#brokerEpoch;

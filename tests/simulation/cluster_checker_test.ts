@@ -376,3 +376,16 @@ Deno.test("cluster checker: a leader that knows nothing of an unclean election c
   cluster.look();
   assert(cluster.broken.includes("P3"), `${cluster.broken}`);
 });
+
+Deno.test("cluster checker: a registration that comes late is of the process that asked for it", () => {
+  const cluster = committed();
+  cluster.checker.processEnded(3, "clean");
+  cluster.start(3, 50);
+  cluster.checker.processEnded(3, "killed");
+  cluster.start(3, 51);
+  // What the first has asked for: it had begun with all that there was.
+  cluster.commit(registered(3, 50));
+  assertEquals(cluster.checker.violations, []);
+  cluster.commit(registered(3, 51));
+  assertEquals(cluster.broken, ["P15"]);
+});

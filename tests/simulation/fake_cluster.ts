@@ -168,6 +168,7 @@ export class FakeCluster {
     this.replicas = NODES.map((id) => new FakeReplica(id));
     this.brokers = NODES.map((nodeId) => ({
       nodeId,
+      incarnationId: incarnationOf(nodeId),
       brokerEpoch: nodeId,
       image: new ClusterImage(),
       appliedOffset: 0,
@@ -192,8 +193,9 @@ export class FakeCluster {
     this.look();
   }
 
-  /** Another process of a node begins. */
-  start(id: number): void {
+  /** Another process of a node begins, to be registered with this broker epoch. */
+  start(id: number, epoch = 50): void {
+    this.brokers[id - 1]!.incarnationId = incarnationOf(id, epoch);
     this.checker.brokerStarted(this.brokers[id - 1]!);
   }
 
@@ -314,7 +316,11 @@ export function registered(id: number, epoch = id): MetadataRecord {
       brokerId: id,
       brokerEpoch: epoch,
       fenced: false,
-      incarnationId: `${id}-${epoch}`.padEnd(22, "A"),
+      incarnationId: incarnationOf(id, epoch),
     }),
   };
+}
+
+function incarnationOf(id: number, epoch = id): string {
+  return `${id}-${epoch}`.padEnd(22, "A");
 }

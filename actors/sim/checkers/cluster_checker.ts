@@ -125,6 +125,9 @@ export class ClusterChecker implements ViewSink {
     const node = this.tracks.node(view.nodeId);
     node.isRunning = true;
     node.startedUncleanly[++node.process] = node.endedUncleanly;
+    if (view.incarnationId !== undefined) {
+      this.metadata.started(view.incarnationId, node.process);
+    }
     this.#brokers.set(view.nodeId, view);
   }
 

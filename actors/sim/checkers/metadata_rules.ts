@@ -34,14 +34,12 @@ interface Touched {
   readonly registered: Set<NodeId>;
 }
 
-type Registration = Extract<MetadataRecord, { readonly kind: "RegisterBrokerRecord" }>["value"];
-
 export class MetadataRules {
   /** The fold of everything committed. */
   readonly image = new ClusterImage();
   readonly #options: MetadataRulesOptions;
   #endOffset: Offset = 0;
-  /** The process of each incarnation that has asked to be registered. */
+  /** The process of each incarnation. */
   readonly #processes = new Map<Uuid, number>();
   /** Set once a record could not be folded: nothing is known of the metadata any more. */
   #broken = false;
@@ -55,20 +53,12 @@ export class MetadataRules {
     return this.#endOffset;
   }
 
-  /** A leader has appended a batch, which may never be committed. */
-  appended(records: readonly MetadataRecord[]): void {
-    for (const record of records) {
-      if (record.kind === "RegisterBrokerRecord") this.#processOf(record.value);
-    }
-  }
-
-  /** Which process of its node a registration is of: the one that ran when it was first seen. */
-  #processOf({ brokerId, incarnationId }: Registration): number {
-    const known = this.#processes.get(incarnationId);
-    if (known !== undefined) return known;
-    const { process } = this.#options.tracks.node(brokerId);
+  /**
+   * A broker began, in this process of its node. Its registration may come when that is over, and
+   * another runs already.
+   */
+  started(incarnationId: Uuid, process: number): void {
     this.#processes.set(incarnationId, process);
-    return process;
   }
 
   /** A batch of the metadata log was committed. */
@@ -128,7 +118,6 @@ export class MetadataRules {
         return;
       case "broker":
         if (record.kind === "RegisterBrokerRecord") {
-          this.#processOf(record.value);
           touched.registered.add(change.id);
         } else if (before?.fenced === false && this.image.brokers.get(change.id)?.fenced === true) {
           vacuity.count("brokers fenced");

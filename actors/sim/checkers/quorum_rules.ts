@@ -125,11 +125,6 @@ export class QuorumChecks {
     for (let i = batches.length - change.appended.length; i < batches.length; i++) {
       this.#identities.seen(`${track.nodeId}`, batches[i]!, batches[i - 1]);
     }
-    if (track.view?.state.role === "leader") {
-      for (const batch of change.appended) {
-        this.#options.metadata.appended(track.view.records(batch));
-      }
-    }
     if (change.removed.length > 0 && !change.reopened) this.#checkTruncation(track);
   }
 
