@@ -12,7 +12,17 @@ import {
 } from "../../mod.ts";
 import { access, cluster, type ClusterOptions, json } from "./client_options.ts";
 import { command, type Terminal } from "./command.ts";
-import { address, flag, integer, requiredText, text, texts, UsageError } from "./option.ts";
+import {
+  flag,
+  type HostAndPort,
+  integer,
+  maybeAddress,
+  requiredInteger,
+  requiredText,
+  text,
+  texts,
+  UsageError,
+} from "./option.ts";
 
 const describe = command({
   name: "cluster describe",
@@ -87,26 +97,31 @@ const reassign = command({
   summary: "Give partitions other replicas",
   details: [
     "The first replica of each is the one that leads where it can. It ends when the new replicas",
-    "have caught up: `strom cluster describe` shows what goes on.",
+    "have caught up: `strom cluster describe` shows what goes on. A throttle stays until",
+    "--unthrottle, or --cancel, takes it off.",
   ],
   options: {
     topic: requiredText("T", "Its name"),
     replicas: text("P:IDS;…", "As 0:1,2,3;1:2,3,1: the replicas of each partition"),
     cancel: flag("Take back what is under way"),
     throttle: integer("B", "The most bytes a second that it may take of each broker", { min: 1 }),
+    unthrottle: flag("Take the throttle off"),
     ...cluster,
   },
-  exclusive: [["replicas", "cancel"]],
+  exclusive: [["replicas", "cancel", "unthrottle"], ["throttle", "cancel", "unthrottle"]],
   async run({ options, terminal }) {
-    const { topic, replicas, cancel, throttle } = options;
-    if (replicas === undefined && !cancel) throw new UsageError("Give --replicas or --cancel");
+    const { topic, replicas, cancel, throttle, unthrottle } = options;
+    if (replicas === undefined && !cancel && !unthrottle) {
+      throw new UsageError("Give --replicas, --cancel or --unthrottle");
+    }
+    const wanted = replicas === undefined ? [] : parseReplicas(topic, replicas);
     await using admin = await connect(options);
-    const wanted = replicas === undefined
-      ? await underWay(admin, topic)
-      : parseReplicas(topic, replicas);
     if (throttle !== undefined) await limit(admin, topic, throttle);
-    await admin.alterPartitionReassignments(wanted);
-    const what = cancel ? "taken back" : "under way";
+    if (!unthrottle) {
+      await admin.alterPartitionReassignments(cancel ? await underWay(admin, topic) : wanted);
+    }
+    if (cancel || unthrottle) await limitNoMore(admin, topic);
+    const what = unthrottle ? "throttled no more" : cancel ? "taken back" : "under way";
     terminal.output.writeLine(`Reassignment of topic ${topic} is ${what}`);
   },
 });
@@ -115,18 +130,24 @@ const addVoter = command({
   name: "cluster add-voter",
   summary: "Let a node vote that follows the metadata: so one node grows to three",
   options: {
-    id: integer("N", "The node's id, which cluster describe shows as an observer", { min: 0 }),
-    native: address("127.0.0.1:9292", "Where the node listens"),
+    id: requiredInteger("N", "The node's id, which cluster describe shows as an observer", {
+      min: 0,
+    }),
+    native: maybeAddress(
+      "127.0.0.1:9192",
+      "Where the node listens (default: as cluster describe shows)",
+    ),
     ...cluster,
   },
   async run({ options, terminal }) {
     const { id, native } = options;
-    if (id === undefined) throw new UsageError("Give --id");
     await using admin = await connect(options);
-    const { observers } = await admin.describeQuorum();
+    const { observers, voters } = await admin.describeQuorum();
+    if (voters.some(({ nodeId }) => nodeId === id)) throw new Error(`Node ${id} votes already`);
     const observer = observers.find(({ nodeId }) => nodeId === id);
     if (observer === undefined) throw new Error(`Node ${id} does not follow the metadata`);
-    await admin.addVoter({ nodeId: id, directoryId: observer.directoryId, address: native });
+    const address = native ?? await addressOf(admin, id);
+    await admin.addVoter({ nodeId: id, directoryId: observer.directoryId, address });
     terminal.output.writeLine(`Node ${id} votes`);
   },
 });
@@ -134,10 +155,9 @@ const addVoter = command({
 const removeVoter = command({
   name: "cluster remove-voter",
   summary: "Take a node out of those that vote",
-  options: { id: integer("N", "The node's id", { min: 0 }), ...cluster },
+  options: { id: requiredInteger("N", "The node's id", { min: 0 }), ...cluster },
   async run({ options, terminal }) {
     const { id } = options;
-    if (id === undefined) throw new UsageError("Give --id");
     await using admin = await connect(options);
     const { voters } = await admin.describeQuorum();
     const voter = voters.find(({ nodeId }) => nodeId === id);
@@ -158,6 +178,16 @@ function partitionNumber(text: string): number {
   return Number(text);
 }
 
+/** Where a node that is a broker listens; one that is none has told nobody. */
+async function addressOf(admin: Admin, id: number): Promise<HostAndPort> {
+  const { brokers } = await admin.describeCluster();
+  const broker = brokers.find(({ nodeId }) => nodeId === id);
+  if (broker === undefined) {
+    throw new UsageError(`Node ${id} is no broker: give --native, where it listens`);
+  }
+  return broker;
+}
+
 async function underWay(admin: Admin, topic: string): Promise<Reassignment[]> {
   const ongoing = await admin.listPartitionReassignments();
   return ongoing.filter((one) => one.topic === topic)
@@ -175,7 +205,12 @@ function parseReplicas(topic: string, text: string): Reassignment[] {
   });
 }
 
-/** Kafka's four configs that slow down the replication of one topic (KIP-73). */
+const THROTTLED_REPLICAS = [
+  "leader.replication.throttled.replicas",
+  "follower.replication.throttled.replicas",
+];
+
+/** Sets Kafka's four configs that slow down the replication of one topic (KIP-73). */
 async function limit(admin: Admin, topic: string, bytesPerSecond: number): Promise<void> {
   await admin.alterConfigs([{
     type: "broker",
@@ -187,11 +222,13 @@ async function limit(admin: Admin, topic: string, bytesPerSecond: number): Promi
   }, {
     type: "topic",
     name: topic,
-    set: {
-      "leader.replication.throttled.replicas": "*",
-      "follower.replication.throttled.replicas": "*",
-    },
+    set: Object.fromEntries(THROTTLED_REPLICAS.map((name) => [name, "*"])),
   }]);
+}
+
+/** The rates stay: other topics may be under way with them, and alone they slow nothing down. */
+async function limitNoMore(admin: Admin, topic: string): Promise<void> {
+  await admin.alterConfigs([{ type: "topic", name: topic, delete: THROTTLED_REPLICAS }]);
 }
 
 function printCluster(

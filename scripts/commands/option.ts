@@ -74,6 +74,19 @@ export function integer(
   };
 }
 
+export function requiredInteger(
+  placeholder: string,
+  help: string,
+  range: Range = {},
+): Option<number> {
+  return {
+    placeholder,
+    help,
+    isRequired: true,
+    read: ([text = ""], name) => readInteger(text, name, range),
+  };
+}
+
 export function choice<Value extends string>(
   values: readonly Value[],
   defaultText: Value,

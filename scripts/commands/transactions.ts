@@ -77,8 +77,12 @@ const abort = command({
     const { transactionalId, topic, partition, startOffset } = options;
     if (transactionalId !== undefined) {
       await using admin = await connect(options);
+      // Taking an id over makes it where there is none.
+      await admin.describeTransactions([transactionalId]);
       await admin.fenceProducers([transactionalId]);
-      return terminal.output.writeLine(`Transactional id ${transactionalId} was taken over`);
+      return terminal.output.writeLine(
+        `The producer of ${transactionalId} was put out: what it had open is aborted`,
+      );
     }
     if (topic === undefined || partition === undefined || startOffset === undefined) {
       throw new UsageError(

@@ -120,7 +120,10 @@ Deno.test("cli: transactions are shown and aborted, and hidden from those who re
     const none = await run("transactions abort --topic t --partition 0 --start-offset 7");
     assertStringIncludes(none.err, "No transaction that is open begins at t-0@7");
     const aborted = done(await run("transactions abort --transactional-id x"));
-    assertEquals(aborted, "Transactional id x was taken over\n");
+    assertEquals(aborted, "The producer of x was put out: what it had open is aborted\n");
+    const unknown = await run("transactions abort --transactional-id y");
+    assertStringIncludes(unknown.err, "There is no such transactional id");
+    assertMatch(done(await run("transactions list")), /^x {2}\S+ {2}[^\n]*\n$/);
     gate.resolve();
     assertEquals((await failed).name, "ProducerFencedError");
     await producer.close();
