@@ -389,3 +389,30 @@ Deno.test("cluster checker: a registration that comes late is of the process tha
   cluster.commit(registered(3, 51));
   assertEquals(cluster.broken, ["P15"]);
 });
+
+Deno.test("cluster checker: the log of a replica that was taken away may go whenever its node learns of that", () => {
+  const cluster = committed();
+  const replica = cluster.replica(3);
+  cluster.change({ isr: [1, 2], replicas: [1, 2] });
+  cluster.assign(1, 2);
+  // The node does not know, and goes on with what it has: another life of its replica.
+  cluster.checker.replicaEnded(replica);
+  cluster.checker.replicaStarted(replica);
+  cluster.look();
+  cluster.checker.processEnded(3, "clean");
+  cluster.start(3);
+  cluster.commit(registered(3, 50));
+  const emptied = () => Object.assign(replica.log, { batches: [], flushedOffset: 0 });
+  emptied();
+  cluster.change({ replicas: [1, 2, 3] });
+  cluster.assign();
+  cluster.checker.replicaStarted(replica);
+  cluster.look();
+  assertEquals(cluster.checker.violations, []);
+  for (const hash of [1, 2, 3]) cluster.append(hash, [3]);
+  cluster.checker.processEnded(3, "killed");
+  emptied();
+  cluster.checker.replicaStarted(replica);
+  cluster.look();
+  assert(cluster.broken.includes("P40"), `${cluster.broken}`);
+});

@@ -39,6 +39,7 @@ export class LogTrack {
   /** What the log has said is durable, and has not cut since. */
   #durable: Offset = 0;
   #ended: EndOfProcess = "none";
+  #mayVanish = false;
   /** What was cut and may be back after a power cut: nothing behind the cut is durable since. */
   #mayReturn: readonly ObservedBatch[] = [];
 
@@ -75,9 +76,17 @@ export class LogTrack {
     this.shadow.replace([], this.shadow.endOffset);
   }
 
-  /** A replica was taken from the node, or its disk emptied: what is found next may be anything. */
+  /**
+   * The replica was taken from the node, which may not know of it yet: whenever it learns of that
+   * the log goes, and what is found then may be anything. Until `stays`.
+   */
   mayVanish(): void {
-    this.#ended = "damaged";
+    this.#mayVanish = true;
+  }
+
+  /** The node knows that it is a replica again: the log is there, or has begun anew. */
+  stays(): void {
+    this.#mayVanish = false;
   }
 
   /** Between a power cut and the next opening: only what was durable is surely there. */
@@ -179,7 +188,7 @@ export class LogTrack {
     const [lost] = change.removed;
     const [found] = change.appended;
     const { name } = this;
-    if (this.#ended !== "none" && this.#ended !== "damaged") {
+    if (this.#ended !== "none" && this.#ended !== "damaged" && !this.#mayVanish) {
       const all = this.#ended === "killed";
       this.#verdicts.hold("P40 recovery", lost === undefined || !all, () => {
         return `${name}: a process ended, and ${describeBatch(lost)} is gone from the page cache`;

@@ -48,6 +48,7 @@ export class ReplicaRules {
     if (hwChanged || isNews || change?.reopened) this.#checkHighWatermark(track, isNews);
     this.#note(track);
     if (!view.log.isOpen) return;
+    if (state.partitionEpoch >= (partition.returned.get(track.node.id) ?? 0)) track.log.stays();
     this.#checkOffsets(track);
     this.#leads(track, change);
     if (change !== undefined && change.removed.length > 0) this.#lost(track);
