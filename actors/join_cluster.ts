@@ -62,7 +62,7 @@ export function findCluster(
       },
       lost: ({ message }) => {
         // Once says it: a cluster that is not up yet refuses many times.
-        if (!isOver && !isTold) logger.log("info", "cluster not found yet", { reason: message });
+        if (!isOver && !isTold) logger.log("warn", "cluster not found yet", { reason: message });
         isTold = true;
       },
       mayConnect: () => {

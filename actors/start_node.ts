@@ -203,10 +203,20 @@ function boot(data: string, options: BootOptions): BootedNode {
   try {
     return bootNode(options);
   } catch (error) {
-    if (!(error instanceof DiskError) || error.kind === "locked") throw error;
-    const message = `Cannot use data folder ${data}: ${error.message}`;
-    throw new DiskError(error.kind, message, { cause: error });
+    if (!(error instanceof DiskError)) throw error;
+    throw new DiskError(error.kind, folderProblem(data, error), { cause: error });
   }
+}
+
+function folderProblem(data: string, { kind, message }: DiskError): string {
+  if (kind === "locked") {
+    const holder = /held by (.*)$/.exec(message)?.[1] ?? "another process";
+    return `Data folder ${data} is in use by ${/^\d+$/.test(holder) ? "process " : ""}${holder}`;
+  }
+  // What failed with the root failed with the folder itself.
+  const [, reason] = /^Cannot [a-z ]+ \/: (.*)$/.exec(message) ?? [];
+  const problem = kind === "exists" ? "it is no folder" : reason ?? message;
+  return `Cannot use data folder ${data}: ${problem}`;
 }
 
 /** Where Kafka's clients are served; nowhere where the node is no broker. */

@@ -27,8 +27,8 @@ export function placeReplicas(
   if (replicationFactor < 1) refuse(`Replication factor ${replicationFactor} is less than 1`);
   if (replicationFactor > brokers.length) {
     refuse(
-      `Replication factor ${replicationFactor} is larger than the ${brokers.length} brokers ` +
-        `available`,
+      `Replication factor ${replicationFactor} is larger than the number of brokers available, ` +
+        `${brokers.length}`,
     );
   }
   const racks = new Set(brokers.map(({ rack }) => rack)).size;

@@ -44,6 +44,10 @@ export class KafkaWire implements Wire {
     });
   }
 
+  unanswered(address: string): string {
+    return `if that is the native port of a node of Strom, its address is ${address}`;
+  }
+
   greeting(): Greeting {
     return this.#greetingIn(GREETING_VERSION);
   }

@@ -38,6 +38,10 @@ export class NativeWire implements Wire {
     this.#apis = apis;
   }
 
+  unanswered(address: string): string {
+    return `if it speaks Kafka's protocol there, its address is kafka://${address}`;
+  }
+
   greeting(): Greeting {
     const request = greetingOf(this.#settings, this.#introduction);
     return { api: NATIVE_HANDSHAKE, version: 0, request };

@@ -358,10 +358,10 @@ export class NodeConnection implements NodeLink {
 
   /** The network's last word: nothing that was written is in use any more. */
   #closed(reason: string | undefined): void {
-    const why = reason ?? "the node closed it";
-    this.#reason ??= new DisconnectedError(
-      `Lost the connection to ${formatAddress(this.address)}: ${why}`,
-    );
+    const where = formatAddress(this.address);
+    const hint = this.#state === "greeting" ? `; ${this.#wire.unanswered(where)}` : "";
+    const why = reason ?? `the node closed it${hint}`;
+    this.#reason ??= new DisconnectedError(`Lost the connection to ${where}: ${why}`);
     this.#timer?.cancel();
     this.#framed = undefined;
     this.#ended();

@@ -47,6 +47,9 @@ export interface Wire {
   readonly frameBytesMin: number;
   readonly greetingBytesMax: number;
 
+  /** What may be wrong where a node closes the connection instead of answering the greeting. */
+  unanswered(address: string): string;
+
   greeting(): Greeting;
 
   /** @param action what fails if it fails, for people */

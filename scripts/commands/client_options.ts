@@ -5,6 +5,7 @@
  */
 
 import { flag, text, textOr, UsageError } from "./option.ts";
+import { readTextFile } from "./text_file.ts";
 
 export const DEFAULT_BOOTSTRAP = "127.0.0.1:9192";
 
@@ -34,13 +35,7 @@ export interface ClusterOptions {
  */
 export function access({ secretFile }: ClusterOptions): { readonly secret?: string } {
   if (secretFile === undefined) return {};
-  let secret: string;
-  try {
-    secret = Deno.readTextFileSync(secretFile).trim();
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new UsageError(`Cannot read --secret-file ${secretFile}: ${reason}`);
-  }
+  const secret = readTextFile(secretFile, "--secret-file").trim();
   if (secret === "") throw new UsageError(`--secret-file ${secretFile} is empty`);
   return { secret };
 }

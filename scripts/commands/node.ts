@@ -6,14 +6,16 @@
 
 import { ConfigError } from "../../actors/config/definition.ts";
 import { parseProperties } from "../../actors/config/properties_file.ts";
-import { type Node, startNode } from "../../mod.ts";
-import { command } from "./command.ts";
+import { NetworkError, type Node, startNode } from "../../mod.ts";
+import { command, type Terminal } from "./command.ts";
 import { integer, maybeAddress, pairs, text, UsageError } from "./option.ts";
-import { DiskError } from "../../storage/disk.ts";
 import { OutputClosed } from "./output.ts";
+import { readTextFile } from "./text_file.ts";
 
 const DEFAULT_NATIVE = "127.0.0.1:9192";
 const DEFAULT_KAFKA = "127.0.0.1:9092";
+/** After so long those who wait for a node are told what it waits for. */
+const PATIENCE_MS = 3000;
 
 export const node = command({
   name: "node",
@@ -54,6 +56,8 @@ export const node = command({
     const nodeId = nodeIdOf(options.id, properties);
     const data = options.data ?? `./data/${nodeId}`;
     const stopped = `Strom node ${nodeId} has stopped in order: everything is flushed`;
+    const voters = options.voters ?? properties["controller.quorum.voters"] ?? "";
+    const waiting = explainWait(nodeId, voters, terminal);
     const node = await start({
       signal: terminal.stopping,
       nodeId,
@@ -72,7 +76,7 @@ export const node = command({
     }).catch((error) => {
       if (terminal.stopping.aborted && error === terminal.stopping.reason) return undefined;
       throw error;
-    });
+    }).finally(() => clearTimeout(waiting));
     if (node === undefined) return terminal.output.writeLine(stopped);
     terminal.output.writeLine(readyLine(node));
     // A node does not depend on somebody reading what it prints.
@@ -85,6 +89,17 @@ export const node = command({
   },
 });
 
+type Timeout = ReturnType<typeof setTimeout>;
+
+/** One of several voters serves only when a majority of them has elected a controller. */
+function explainWait(nodeId: number, voters: string, terminal: Terminal): Timeout | undefined {
+  if (!voters.includes(",")) return undefined;
+  return setTimeout(
+    () => terminal.note(`Node ${nodeId} waits until a majority of the voters runs: ${voters}`),
+    PATIENCE_MS,
+  );
+}
+
 type Given<Options> = { [Name in keyof Options]?: NonNullable<Options[Name]> };
 
 /** What of it is there. */
@@ -94,18 +109,21 @@ function given<Options extends object>(options: Options): Given<Options> {
   ) as Given<Options>;
 }
 
-function readProperties(
+/**
+ * The configs of a file, and those of the command line, which count first.
+ * @throws {UsageError}
+ */
+export function readProperties(
   file: string | undefined,
   set: ReadonlyMap<string, string>,
 ): Record<string, string> {
   try {
-    const fromFile = file === undefined ? {} : parseProperties(Deno.readTextFileSync(file), file);
+    const fromFile = file === undefined
+      ? {}
+      : parseProperties(readTextFile(file, "config file"), file);
     return { ...fromFile, ...Object.fromEntries(set) };
   } catch (error) {
     if (error instanceof ConfigError) throw new UsageError(error.problems.join("; "));
-    if (error instanceof Deno.errors.NotFound) {
-      throw new UsageError(`Config file ${file} does not exist`);
-    }
     throw error;
   }
 }
@@ -124,10 +142,10 @@ async function start(options: Parameters<typeof startNode>[0]): Promise<Node> {
     return await startNode(options);
   } catch (error) {
     if (error instanceof ConfigError) throw new UsageError(error.problems.join("; "));
-    if (error instanceof DiskError && error.kind === "locked") {
-      const holder = /held by (.*)$/.exec(error.message)?.[1] ?? "another process";
-      const who = /^\d+$/.test(holder) ? `process ${holder}` : holder;
-      throw new Error(`Data folder ${options.data} is in use by ${who}`, { cause: error });
+    if (error instanceof NetworkError && error.kind === "address-in-use") {
+      const [, failed = error.message] = /^(Cannot listen on \S+): /.exec(error.message) ?? [];
+      const hint = "another process does; --native and --kafka choose other addresses";
+      throw new Error(`${failed}: ${hint}`, { cause: error });
     }
     throw error;
   }

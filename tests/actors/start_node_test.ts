@@ -1,7 +1,16 @@
 /** A node's two listeners, as startNode makes them. */
 
 import { assertEquals, assertMatch, assertRejects } from "@std/assert";
-import { Admin, ConfigError, Consumer, Producer, startNode } from "../../mod.ts";
+import {
+  Admin,
+  BrokerNotAvailableError,
+  ClientError,
+  ConfigError,
+  Consumer,
+  DiskError,
+  Producer,
+  startNode,
+} from "../../mod.ts";
 
 async function withFolder(run: (data: string) => Promise<void>): Promise<void> {
   const data = await Deno.makeTempDir();
@@ -32,6 +41,23 @@ Deno.test("startNode: what is produced by one encoding is consumed by the other"
         break;
       }
     }
+  }));
+
+Deno.test("startNode: who takes one listener for the other is told its address", () =>
+  withFolder(async (data) => {
+    await using node = await startNode({ data, native: { port: 0 } });
+    const { address, kafka = "" } = node;
+    const isKafkas = `if it speaks Kafka's protocol there, its address is kafka://${kafka}`;
+    await assertRejects(() => Admin.connect(kafka), BrokerNotAvailableError, isKafkas);
+    const isNative = `if that is the native port of a node of Strom, its address is ${address}`;
+    await assertRejects(() => Admin.connect(`kafka://${address}`), ClientError, isNative);
+  }));
+
+Deno.test("startNode: a data folder that is in use is named, and who uses it", () =>
+  withFolder(async (data) => {
+    await using _node = await startNode({ data, native: { port: 0 } });
+    const inUse = `Data folder ${data} is in use by process ${Deno.pid}`;
+    await assertRejects(() => startNode({ data, native: { port: 0 } }), DiskError, inUse);
   }));
 
 Deno.test("startNode: a listener that others could reach asks for a secret, or for its address", () =>
