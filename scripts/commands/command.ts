@@ -12,6 +12,8 @@ export interface Terminal {
   readonly output: Output;
   /** Chunks of stdin; each is the caller's to keep. */
   input(): AsyncIterable<Uint8Array>;
+  /** Whether somebody types stdin. */
+  readonly isTyped: boolean;
   /** Writes a line to stderr. */
   note(line: string): void;
   /** Whether somebody looks at stderr. */

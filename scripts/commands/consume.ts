@@ -15,8 +15,8 @@ import {
   UnknownTopicError,
 } from "../../mod.ts";
 import { access, cluster, type ClusterOptions, json } from "./client_options.ts";
+import { consumerProperties } from "./client_properties.ts";
 import { command, type Terminal } from "./command.ts";
-import { consumerProperties } from "./consumer_properties.ts";
 import {
   flag,
   instant,

@@ -28,6 +28,7 @@ export function denoTerminal(stopping: AbortSignal): Terminal {
   return {
     output: new Output(Deno.stdout),
     input: () => readStdin(stopping),
+    isTyped: Deno.stdin.isTerminal(),
     note: (line) => toStderr(`${line}\n`),
     showsProgress,
     progress: (line) => {

@@ -6,8 +6,10 @@
 
 import { fromFileUrl, join } from "@std/path";
 import { command, type Terminal } from "./command.ts";
+import { invocation, quoted } from "./invocation.ts";
+import { checkConfig, readProperties } from "./node.ts";
 import { integer, pairs, text, textOr } from "./option.ts";
-import { OutputClosed } from "./output.ts";
+import { ignoreClosedOutput } from "./output.ts";
 
 const STROM = fromFileUrl(new URL("../strom.ts", import.meta.url));
 const HOST = "127.0.0.1";
@@ -26,11 +28,11 @@ export const dev = command({
     "the one before, for Kafka's clients one port above. Prints one line for each that is ready.",
     "SIGINT or SIGTERM stops all in order.",
     `The first ${VOTERS_MAX} vote for a controller. A data folder belongs to its cluster: that of another`,
-    "number of voters, or of other ports, is refused.",
+    "number of voters, or of other ports, is refused. One that ends is told how to start again.",
   ],
   options: {
     nodes: integer("N", `How many nodes (default ${NODES})`, { min: 1, max: 100 }),
-    data: textOr("FOLDER", "./data", "Where the nodes' data folders are"),
+    data: textOr("FOLDER", "./data/dev", "Where the nodes' data folders are"),
     port: integer("PORT", `The native port of the first node (default ${PORT})`, {
       min: 1,
       max: 65_535,
@@ -45,6 +47,8 @@ export const dev = command({
   endsOnSignal: true,
   async run({ options, terminal }) {
     const { nodes = NODES, port = PORT, kafkaPort = KAFKA_PORT, data } = options;
+    // What no node could read is said once.
+    checkConfig(readProperties(options.config, options.set));
     const places = Array.from({ length: nodes }, (_, index) => ({
       id: index + 1,
       address: `${HOST}:${port + index * PORT_STEP}`,
@@ -69,14 +73,19 @@ export const dev = command({
 
 async function run(nodes: readonly DevNode[], terminal: Terminal): Promise<void> {
   const failures: string[] = [];
+  let isServing = false;
   const ended = nodes.map(async (node) => {
     const failure = await node.ended;
     if (failure === undefined) return;
     terminal.note(failure);
     failures.push(failure);
+    if (isServing && !terminal.stopping.aborted) {
+      terminal.note(`It starts again with: ${invocation()} ${quoted(node.command)}`);
+    }
   });
   const allReady = Promise.all(nodes.map(({ ready }) => ready)).then((all) => all.every(Boolean));
   if (await allReady) {
+    isServing = true;
     const bootstrap = nodes.map(({ place }) => place.address).join();
     const kafka = nodes.map(({ place }) => place.kafka).join();
     await print(
@@ -93,9 +102,7 @@ async function run(nodes: readonly DevNode[], terminal: Terminal): Promise<void>
 /** Nobody has to read what is printed for the cluster to run. */
 async function print({ output }: Terminal, line: string): Promise<void> {
   output.writeLine(line);
-  await output.flush().catch((error) => {
-    if (!(error instanceof OutputClosed)) throw error;
-  });
+  await output.flush().catch(ignoreClosedOutput);
 }
 
 interface Place {
@@ -112,17 +119,20 @@ class DevNode {
   readonly ready: Promise<boolean>;
   /** Why it failed, once it has ended; undefined when it ended in order. */
   readonly ended: Promise<string | undefined>;
+  /** What it was started with. */
+  readonly command: readonly string[];
   readonly #child: Deno.ChildProcess;
   #isOver = false;
 
   constructor(place: Place, args: readonly string[], terminal: Terminal) {
     const { id, address, kafka, data } = place;
     this.place = place;
+    this.command = [
+      ...["node", "--id", String(id), "--native", address, "--kafka", kafka, "--data", data],
+      ...args,
+    ];
     this.#child = new Deno.Command(Deno.execPath(), {
-      args: [
-        ...["run", "-qA", STROM, "node"],
-        ...["--id", String(id), "--native", address, "--kafka", kafka, "--data", data, ...args],
-      ],
+      args: ["run", "-qA", STROM, ...this.command],
       stdin: "null",
       stdout: "piped",
       stderr: "piped",

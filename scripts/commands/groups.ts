@@ -21,10 +21,12 @@ const list = command({
   name: "groups list",
   summary: "List the groups, their protocols and states",
   options: { json, ...cluster },
-  async run({ options, terminal: { output } }) {
+  async run({ options, terminal }) {
+    const { output } = terminal;
     await using admin = await connect(options);
     const groups = await admin.listGroups();
     if (options.json) return output.writeLine(JSON.stringify(groups));
+    if (groups.length === 0) terminal.note("There are no groups");
     for (const { groupId, type, state } of groups) {
       output.writeLine([groupId, type, state].filter((text) => text !== "").join("  "));
     }

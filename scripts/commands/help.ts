@@ -31,15 +31,16 @@ export function commandHelp(command: Command): string {
   ].join("\n");
 }
 
-/** The commands, each with its line. */
-export function commandList(commands: readonly Command[]): string {
+/** The commands, each with its line: all, or those of one family. */
+export function commandList(commands: readonly Command[], family?: string): string {
+  const start = family === undefined ? "strom" : `strom ${family}`;
   return [
-    "Usage: strom COMMAND [options]",
+    `Usage: ${start} COMMAND [options]`,
     "",
     "Commands:",
     ...columns(commands.map(({ name, summary }) => [name, summary])),
     "",
-    "strom COMMAND --help tells what a command takes.",
+    `${start} COMMAND --help tells what a command takes.`,
     "",
   ].join("\n");
 }

@@ -65,6 +65,11 @@ export function splitKey(line: Uint8Array, separator: Uint8Array): KeyAndValue {
     : { key: line.subarray(0, at), value: line.subarray(at + separator.length) };
 }
 
+/** Whether two are the same bytes. */
+export function isSame(one: Uint8Array, other: Uint8Array): boolean {
+  return one.length === other.length && one.every((byte, index) => byte === other[index]);
+}
+
 function indexOfBytes(bytes: Uint8Array, wanted: Uint8Array): number {
   const first = wanted[0];
   if (first === undefined) return -1;

@@ -4,12 +4,14 @@
  * @module
  */
 
+import { parseBrokerConfig } from "../../actors/config/broker_config.ts";
 import { ConfigError } from "../../actors/config/definition.ts";
 import { parseProperties } from "../../actors/config/properties_file.ts";
 import { NetworkError, type Node, startNode } from "../../mod.ts";
 import { command, type Terminal } from "./command.ts";
+import { invocation } from "./invocation.ts";
 import { integer, maybeAddress, pairs, text, UsageError } from "./option.ts";
-import { OutputClosed } from "./output.ts";
+import { ignoreClosedOutput } from "./output.ts";
 import { readTextFile } from "./text_file.ts";
 
 const DEFAULT_NATIVE = "127.0.0.1:9192";
@@ -128,6 +130,16 @@ export function readProperties(
   }
 }
 
+/** @throws {UsageError} naming what is wrong with the configs */
+export function checkConfig(properties: Readonly<Record<string, string>>): void {
+  try {
+    parseBrokerConfig(properties);
+  } catch (error) {
+    if (error instanceof ConfigError) throw new UsageError(error.problems.join("; "));
+    throw error;
+  }
+}
+
 function nodeIdOf(id: number | undefined, properties: Record<string, string>): number {
   const named = properties["node.id"];
   if (named === undefined) return id ?? 1;
@@ -156,7 +168,7 @@ function readyLine({ nodeId, address, kafka, dataFolder }: Node): string {
   const listeners = kafka === undefined ? "" : `kafka ${kafka} · `;
   return `Strom node ${nodeId} is ready: ${listeners}native ${address}, data ${dataFolder}, pid ` +
     `${Deno.pid}. ` +
-    `Send a first record: echo hello | deno task strom produce --topic greetings${bootstrap}`;
+    `Send a first record: echo hello | ${invocation()} produce --topic greetings${bootstrap}`;
 }
 
 function aborted(signal: AbortSignal): Promise<undefined> {
@@ -164,8 +176,4 @@ function aborted(signal: AbortSignal): Promise<undefined> {
     if (signal.aborted) resolve(undefined);
     else signal.addEventListener("abort", () => resolve(undefined), { once: true });
   });
-}
-
-function ignoreClosedOutput(error: unknown): void {
-  if (!(error instanceof OutputClosed)) throw error;
 }

@@ -9,6 +9,11 @@ export class OutputClosed extends Error {
   override readonly name = "OutputClosed";
 }
 
+/** For those who do not depend on somebody reading what they print. */
+export function ignoreClosedOutput(error: unknown): void {
+  if (!(error instanceof OutputClosed)) throw error;
+}
+
 /** Where bytes end up: stdout, or a test's memory. */
 export interface Sink {
   write(bytes: Uint8Array): Promise<number>;

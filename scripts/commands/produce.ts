@@ -4,11 +4,12 @@
  * @module
  */
 
-import { Producer } from "../../mod.ts";
+import { type BatchRecord, Producer } from "../../mod.ts";
 import { access, cluster } from "./client_options.ts";
+import { producerProperties } from "./client_properties.ts";
 import { command, type Terminal } from "./command.ts";
-import { LineSplitter, splitKey } from "./lines.ts";
-import { choice, integer, requiredText, text } from "./option.ts";
+import { isSame, LineSplitter, splitKey } from "./lines.ts";
+import { choice, integer, pairs, requiredText, text } from "./option.ts";
 import { Rate } from "./rate.ts";
 import { unescape } from "./record_format.ts";
 
@@ -23,11 +24,14 @@ export const produce = command({
   summary: "Send lines from stdin to a topic, each as one record",
   details: [
     "Lines are taken as bytes, without their newline. A topic that does not exist is made, where",
-    "the broker's auto.create.topics.enable allows it.",
+    "the broker's auto.create.topics.enable allows it. A value that is null removes its key from a",
+    "compacted topic: --key-separator : --null-marker NULL, and a line 42:NULL.",
   ],
   options: {
     topic: requiredText("T", "The topic"),
     keySeparator: text("S", "What stands between key and value; a line without it has no key"),
+    nullMarker: text("S", "What stands for null, as a key or a value"),
+    header: pairs("A header of each record"),
     partition: integer("N", "The partition; without it the key or the load chooses", { min: 0 }),
     acks: choice(["all", "1", "0"], "all", "Who must have a record before it counts as sent"),
     compression: choice(
@@ -35,34 +39,53 @@ export const produce = command({
       "none",
       "How batches are compressed",
     ),
+    property: pairs("A config by Kafka's name, as linger.ms=5"),
     ...cluster,
   },
   async run({ options, terminal }) {
     const { topic, partition, acks, compression } = options;
-    const separator = options.keySeparator === undefined
-      ? undefined
-      : new TextEncoder().encode(unescape(options.keySeparator, "key-separator"));
+    const toRecord = recordMaker(options);
     const producer = await Producer.connect(options.bootstrap, {
       clientId: "strom-produce",
       ...access(options),
       acks: acks === "all" ? "all" : acks === "1" ? 1 : 0,
       compression,
       batchSize: BATCH_BYTES,
+      ...producerProperties(options.property),
     });
+    if (terminal.isTyped) terminal.note("A record a line; Ctrl-D ends");
     try {
-      await sendLines(terminal, (lines) =>
-        producer.sendBatch(
-          topic,
-          lines.map((line) => ({
-            ...(separator === undefined ? { value: line } : splitKey(line, separator)),
-            partition,
-          })),
-        ));
+      await sendLines(
+        terminal,
+        (lines) =>
+          producer.sendBatch(topic, lines.map((line) => ({ ...toRecord(line), partition }))),
+      );
     } finally {
       await producer.close();
     }
   },
 });
+
+/** What each line becomes. */
+function recordMaker({ keySeparator, nullMarker, header }: {
+  readonly keySeparator: string | undefined;
+  readonly nullMarker: string | undefined;
+  readonly header: ReadonlyMap<string, string>;
+}): (line: Uint8Array) => BatchRecord {
+  const encoder = new TextEncoder();
+  const separator = keySeparator === undefined
+    ? undefined
+    : encoder.encode(unescape(keySeparator, "key-separator"));
+  const marker = nullMarker === undefined ? undefined : encoder.encode(nullMarker);
+  const orNull = (bytes: Uint8Array | null) =>
+    bytes !== null && marker !== undefined && isSame(bytes, marker) ? null : bytes;
+  const headers = header.size === 0 ? undefined : Object.fromEntries(header);
+  return (line) => {
+    if (separator === undefined) return { value: orNull(line), headers };
+    const { key, value } = splitKey(line, separator);
+    return { key: orNull(key), value: orNull(value), headers };
+  };
+}
 
 /** Sends the lines of stdin by chunks; fails with the first that could not be sent. */
 async function sendLines(

@@ -27,10 +27,12 @@ const list = command({
   name: "quotas list",
   summary: "Show the quotas of clients",
   options: { ...entityOptions, json, ...cluster },
-  async run({ options, terminal: { output } }) {
+  async run({ options, terminal }) {
+    const { output } = terminal;
     await using admin = await connect(options);
     const found = await admin.describeClientQuotas(entityOf(options));
     if (options.json) return output.writeLine(JSON.stringify(found));
+    if (found.length === 0) terminal.note("There are no such quotas");
     for (const each of found) output.writeLine(lineOf(each));
   },
 });
@@ -54,7 +56,7 @@ const alter = command({
       throw new UsageError("Name a quota to --set or to --remove");
     }
     const set = Object.fromEntries(
-      [...options.set].map(([key, value]) => [keyOf(key), Number(value)]),
+      [...options.set].map(([key, value]) => [keyOf(key), numberOf(key, value)]),
     );
     await using admin = await connect(options);
     await admin.alterClientQuotas([{ entity, set, remove: options.remove.map(keyOf) }]);
@@ -63,13 +65,24 @@ const alter = command({
         user === entity.user && clientId === entity.clientId
       );
     for (const each of changed) output.writeLine(lineOf(each));
+    if (changed.length === 0) output.writeLine(`${lineOf({ entity, quotas: {} })}  no quotas`);
   },
 });
 
 function keyOf(text: string): QuotaKey {
   const key = KEYS.find((key) => key === text);
-  if (key === undefined) throw new UsageError(`There is no quota ${text}`);
+  if (key === undefined) {
+    throw new UsageError(`There is no quota ${text}: they are ${KEYS.join(", ")}`);
+  }
   return key;
+}
+
+function numberOf(key: string, text: string): number {
+  const value = Number(text);
+  if (text === "" || !(value >= 0 && value < Infinity)) {
+    throw new UsageError(`--set ${key}=${text} is no number from 0 on`);
+  }
+  return value;
 }
 
 function entityOf({ user, clientId }: {

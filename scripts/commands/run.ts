@@ -7,10 +7,11 @@
  */
 
 import { nearestName } from "../../actors/config/nearest_name.ts";
+import { CLIENT_SOFTWARE } from "../../actors/link/greeting.ts";
 import type { Command, Terminal } from "./command.ts";
 import { commandHelp, commandList } from "./help.ts";
 import { UsageError } from "./option.ts";
-import { OutputClosed } from "./output.ts";
+import { ignoreClosedOutput, OutputClosed } from "./output.ts";
 import { asksForHelp, parseArguments } from "./parse.ts";
 
 export const EXIT = { success: 0, failure: 1, usage: 2, interrupted: 130 } as const;
@@ -21,6 +22,12 @@ export async function runCommandLine(
   args: readonly string[],
   terminal: Terminal,
 ): Promise<number> {
+  if (args.length === 1 && (args[0] === "--version" || args[0] === "version")) {
+    const { clientSoftwareVersion } = CLIENT_SOFTWARE;
+    terminal.output.writeLine(`strom ${clientSoftwareVersion}, deno ${Deno.version.deno}`);
+    await terminal.output.flush().catch(ignoreClosedOutput);
+    return EXIT.success;
+  }
   const wanted = args[0] === "help" ? [...args.slice(1), "--help"] : args;
   const firstOption = wanted.findIndex((arg) => arg.startsWith("-"));
   const words = firstOption < 0 ? wanted : wanted.slice(0, firstOption);
@@ -56,7 +63,7 @@ async function runNone(
   const family = commands.filter(({ name }) => name.startsWith(`${first} `));
   const listed = family.length > 0 ? family : commands;
   if (asksForHelp(args) || args.length === 0) {
-    output.writeText(commandList(listed));
+    output.writeText(commandList(listed, family.length > 0 ? first : undefined));
     await output.flush();
     return EXIT.success;
   }

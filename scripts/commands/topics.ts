@@ -57,14 +57,15 @@ const list = command({
     json,
     ...cluster,
   },
-  async run({ options, terminal: { output } }) {
+  async run({ options, terminal }) {
+    const { output } = terminal;
     await using admin = await connect(options);
     const topics = (await admin.describeTopics()).filter(({ isInternal }) =>
       options.internal || !isInternal
     );
-    if (options.json) {
-      output.writeLine(JSON.stringify(topics.map(shapeJson)));
-    } else for (const { name } of topics) output.writeLine(name);
+    if (options.json) return output.writeLine(JSON.stringify(topics.map(shapeJson)));
+    if (topics.length === 0) terminal.note("There are no topics");
+    for (const { name } of topics) output.writeLine(name);
   },
 });
 
@@ -89,6 +90,7 @@ const describe = command({
       offsets,
     }));
     if (options.json) terminal.output.writeLine(JSON.stringify(shown.map(topicJson)));
+    else if (shown.length === 0) terminal.note("There are no topics");
     else for (const one of shown) printTopic(one, terminal);
   },
 });

@@ -18,13 +18,15 @@ const list = command({
     json,
     ...cluster,
   },
-  async run({ options, terminal: { output } }) {
+  async run({ options, terminal }) {
+    const { output } = terminal;
     await using admin = await connect(options);
     const transactions = await admin.listTransactions({
       states: options.state,
       ...(options.durationMs === undefined ? {} : { durationMs: options.durationMs }),
     });
     if (options.json) return output.writeLine(JSON.stringify(transactions));
+    if (transactions.length === 0) terminal.note("There are no such transactions");
     for (const { transactionalId, producerId, state, coordinator } of transactions) {
       output.writeLine(
         `${transactionalId}  ${state}  producerId ${producerId}  coordinator ${coordinator}`,

@@ -108,6 +108,52 @@ Deno.test("cli: cluster log-dirs shows each log's size, and the room there is", 
   });
 });
 
+Deno.test("cli: records are produced with headers, and with null for a marker", async () => {
+  await withNode(async (run) => {
+    const produce = "produce --topic t --key-separator : --null-marker NULL --header trace=1";
+    succeeded(await run(`${produce} --property linger.ms=1`, "a:NULL\nNULL:b\nNULLS:c\n"));
+    const read = "consume --topic t --from-beginning --max-messages 3 --json";
+    const records = succeeded(await run(read)).trimEnd().split("\n").map((line) =>
+      JSON.parse(line)
+    );
+    const headers = [{ key: "trace", value: "1" }];
+    assertEquals(
+      records.map((record) => ({ ...record, timestamp: 0 })),
+      [["a", null], [null, "b"], ["NULLS", "c"]].map(([key, value], offset) => (
+        { topic: "t", partition: 0, offset, timestamp: 0, key, value, headers }
+      )),
+    );
+    const wrong = await run("produce --topic t --property linger=1", "a\n");
+    assertEquals(wrong.code, 2);
+    assertStringIncludes(wrong.stderr, "linger is no config of a producer");
+  });
+});
+
+Deno.test("cli: who lists what there is none of is told so, beside the output", async () => {
+  await withNode(async (run) => {
+    for (const what of ["topics", "groups", "transactions", "quotas"]) {
+      const { code, stdout, stderr } = await run(`${what} list`);
+      assertEquals([code, stdout], [0, ""]);
+      assertMatch(stderr, new RegExp(`^There are no (such )?${what}\n$`));
+      assertEquals(succeeded(await run(`${what} list --json`)), "[]\n");
+    }
+  });
+});
+
+Deno.test("cli: quotas are set, shown and taken away", async () => {
+  await withNode(async (run) => {
+    const alter = "quotas alter --client-id x";
+    const set = succeeded(await run(`${alter} --set producer_byte_rate=5`));
+    assertEquals(set, "client-id x  producer_byte_rate=5\n");
+    assertEquals(succeeded(await run("quotas list")), set);
+    const removed = succeeded(await run(`${alter} --remove producer_byte_rate`));
+    assertEquals(removed, "client-id x  no quotas\n");
+    for (const wrong of ["producer_byte_rate=x", "producer_byte_rate=-1", "byte_rate=1"]) {
+      assertEquals((await run(`${alter} --set ${wrong}`)).code, 2);
+    }
+  });
+});
+
 const COMPRESSIONS = ["none", "gzip", "snappy", "lz4", "zstd"];
 
 Deno.test("cli: lines come back as they went in, in order, keys on one partition, however compressed", async () => {

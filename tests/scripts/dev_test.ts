@@ -1,5 +1,6 @@
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { join } from "@std/path";
+import { invocation } from "../../scripts/commands/invocation.ts";
 import { spawnStrom, strom, temporaryFolder } from "./strom_process.ts";
 
 /** A port from which on three, in steps of a hundred, are free now, and the three above it. */
@@ -71,4 +72,41 @@ Deno.test("strom dev: a node that cannot start ends the others, and says why", a
   const { code, stderr } = await strom(["dev", "--data", folder.path, "--port", String(port)]);
   assertEquals(code, 1);
   assertStringIncludes(stderr, "Node 2 ended with code 1: strom node: Cannot listen on");
+});
+
+Deno.test("strom dev: what no node can read is said once, before any starts", async () => {
+  using folder = temporaryFolder();
+  const data = join(folder.path, "data");
+  const { code, stderr } = await strom(["dev", "--data", data, "--set", "num.partition=1"]);
+  assertEquals(code, 2);
+  assertEquals(
+    stderr.split("\n")[0],
+    "strom dev: num.partition is no known config (did you mean num.partitions?)",
+  );
+  assertEquals([...Deno.readDirSync(folder.path)], []);
+});
+
+Deno.test("strom dev: a node that is killed is told how to start again", async () => {
+  using folder = temporaryFolder();
+  const port = freePort();
+  const ports = ["--port", String(port), "--kafka-port", String(port + 1)];
+  const process = spawnStrom(["dev", "--data", folder.path, "--set", "num.partitions=2", ...ports]);
+  const stdout = process.stdout.pipeThrough(new TextDecoderStream()).getReader();
+  let printed = "";
+  while (!printed.includes("All ")) printed += (await stdout.read()).value;
+  const [, pid] = /^Strom node 2 is ready: .* pid (\d+)$/m.exec(printed) ?? [];
+  Deno.kill(Number(pid), "SIGKILL");
+  const stderr = process.stderr.pipeThrough(new TextDecoderStream()).getReader();
+  let noted = "";
+  while (!noted.includes("It starts again with: ")) noted += (await stderr.read()).value;
+  const voters = [0, 1, 2].map((index) => `${index + 1}@127.0.0.1:${port + 100 * index}`).join();
+  assertStringIncludes(
+    noted,
+    `Node 2 was ended by SIGKILL\nIt starts again with: ${invocation()} node --id 2 ` +
+      `--native 127.0.0.1:${port + 100} --kafka 127.0.0.1:${port + 2} ` +
+      `--data ${join(folder.path, "2")} --voters ${voters} --set num.partitions=2\n`,
+  );
+  process.kill("SIGTERM");
+  await Promise.all([stdout.cancel(), stderr.cancel()]);
+  assertEquals((await process.status).code, 1);
 });

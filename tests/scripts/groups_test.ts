@@ -2,7 +2,7 @@
 
 import { assertEquals, assertMatch, assertStringIncludes, assertThrows } from "@std/assert";
 import { Producer, startNode } from "../../mod.ts";
-import { consumerProperties } from "../../scripts/commands/consumer_properties.ts";
+import { consumerProperties } from "../../scripts/commands/client_properties.ts";
 import { parseResetTarget } from "../../scripts/commands/offset_reset.ts";
 import { UsageError } from "../../scripts/commands/option.ts";
 import { runCommandLine } from "../../scripts/commands/run.ts";

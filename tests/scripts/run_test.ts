@@ -1,4 +1,4 @@
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertMatch } from "@std/assert";
 import { type Command, command } from "../../scripts/commands/command.ts";
 import { flag, requiredText, UsageError } from "../../scripts/commands/option.ts";
 import { causeOf, runCommandLine } from "../../scripts/commands/run.ts";
@@ -147,4 +147,16 @@ Deno.test("run: the table types each command by its own options", () => {
     run: ({ options }) => Promise.resolve(void options.topic.length),
   });
   assertEquals(typed.name, "typed");
+});
+
+Deno.test("run: the version is told, and a family of commands by its own name", async () => {
+  const list = one(() => Promise.resolve());
+  for (const args of ["--version", "version"]) {
+    const { code, terminal } = await run([list], args);
+    assertEquals(code, 0);
+    assertMatch(terminal.printed, /^strom \d+\.\d+\.\d+, deno \d+\.\d+\.\d+\n$/);
+  }
+  const { terminal } = await run([list], "orders --help");
+  assertMatch(terminal.printed, /^Usage: strom orders COMMAND \[options\]\n/);
+  assertMatch(terminal.printed, /\nstrom orders COMMAND --help tells what a command takes\.\n$/);
 });

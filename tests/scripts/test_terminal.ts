@@ -40,6 +40,7 @@ export function testTerminal(
     async *input() {
       yield* input;
     },
+    isTyped: false,
     note: (line) => void notes.push(line),
     showsProgress: false,
     progress: () => {},
