@@ -3,7 +3,7 @@ import { invocation, quoted } from "../../scripts/commands/invocation.ts";
 
 Deno.test("invocation: who has npm only is told to run it as it was started", () => {
   assertEquals(invocation("exec"), `npx -y deno@${Deno.version.deno} task strom`);
-  assertEquals(invocation(undefined), "deno task strom");
+  assertEquals(invocation(""), "deno task strom");
   assertEquals(invocation("run-script"), "deno task strom");
 });
 
