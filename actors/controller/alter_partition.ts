@@ -21,7 +21,12 @@ import type { ProposedMember } from "./controller_rules.ts";
 import { type Decision, type DecisionContext, orRefuse, Refusal } from "./decision.ts";
 import { electionTerms, partitionChange } from "./leaderships.ts";
 import type { MetadataRecord } from "./metadata_record.ts";
-import { changedPartition, LEADER_RECOVERY_STATE, type PartitionImage } from "./partition_image.ts";
+import {
+  changedPartition,
+  LEADER_RECOVERY_STATE,
+  noChange,
+  type PartitionImage,
+} from "./partition_image.ts";
 
 /** AlterPartition: each partition by itself. */
 export function alterPartition(
@@ -90,7 +95,9 @@ function alterOne(
   }
   const isr = members.map((member) => member.brokerId);
   const terms = electionTerms(context, topic.name);
-  const records = partitionChange(topic, partitionIndex, { isr, leaderRecoveryState }, terms);
+  const changes = partitionChange(topic, partitionIndex, { isr, leaderRecoveryState }, terms);
+  // Its leader takes back what it proposed before: no copy of that may be accepted any more.
+  const records = changes.length > 0 ? changes : [newEpoch(topic, partitionIndex, before)];
   const after = replayed(before, records);
   if (after.leader !== brokerId) {
     // The change was made: it has completed a reassignment, which moved the leader.
@@ -162,6 +169,15 @@ function checkProposal(
 function membersOf({ newIsr, newIsrWithEpochs }: PartitionData): readonly ProposedMember[] {
   if (newIsrWithEpochs.length > 0) return newIsrWithEpochs;
   return newIsr.map((brokerId) => ({ brokerId, brokerEpoch: -1 }));
+}
+
+/** Changes nothing but the partition epoch. */
+function newEpoch(
+  { id }: TopicImage,
+  partition: number,
+  { isr }: PartitionImage,
+): MetadataRecord {
+  return { kind: "PartitionChangeRecord", value: { ...noChange(id, partition), isr } };
 }
 
 function replayed(before: PartitionImage, records: readonly MetadataRecord[]): PartitionImage {

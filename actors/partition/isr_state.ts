@@ -21,6 +21,7 @@ export class IsrState {
   #maximal: readonly NodeId[] = [];
   #pending: IsrProposal | undefined;
   #isSent = false;
+  #isWithdrawing = false;
 
   get committed(): readonly NodeId[] {
     return this.#committed;
@@ -34,10 +35,16 @@ export class IsrState {
     return this.#pending;
   }
 
+  /** Whether what is under way takes back what was proposed before. */
+  get isWithdrawing(): boolean {
+    return this.#isWithdrawing;
+  }
+
   /** The controller has committed this; nothing is under way. */
   commit(isr: readonly NodeId[]): void {
     this.#committed = this.#maximal = isr;
     this.#pending = undefined;
+    this.#isWithdrawing = false;
   }
 
   /** Whoever is proposed counts from now on; whoever is to leave counts until it is committed. */
@@ -48,6 +55,14 @@ export class IsrState {
     this.#maximal = added.length === 0 ? this.#committed : [...this.#committed, ...added];
     this.#pending = proposal;
     this.#isSent = false;
+    this.#isWithdrawing = false;
+  }
+
+  /** The proposal was refused, and another is made in its place; who was to join still counts. */
+  withdraw(proposal: IsrProposal): void {
+    this.#pending = proposal;
+    this.#isSent = false;
+    this.#isWithdrawing = true;
   }
 
   /** The proposal is known to have come to nothing. */

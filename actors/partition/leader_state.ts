@@ -294,8 +294,11 @@ export abstract class LeaderState implements ReplicaState {
     if (!this.isPending(proposal)) return false;
     if (answer.error !== ErrorCode.NONE) {
       const effect = this.effectOf(answer.error);
-      if (effect === "roll back") this.#rollBack(proposal, now);
-      return effect === "resend";
+      if (effect !== "roll back") return effect === "resend";
+      // What takes another back goes on until the controller has heard it, or says something new.
+      if (this.isrState.isWithdrawing) return true;
+      this.#rollBack(proposal, now);
+      return false;
     }
     if (this.isStaleAnswer(answer)) return false;
     this.known.partitionEpoch = answer.partitionEpoch;
@@ -308,8 +311,9 @@ export abstract class LeaderState implements ReplicaState {
   }
 
   #rollBack({ newIsr }: IsrProposal, now: number): void {
-    this.isrState.rollBack();
     this.#refused = newIsr.map(({ brokerId }) => brokerId);
+    if (this.mustWithdraw()) return this.isrState.withdraw(this.#proposalOf(this.isr));
+    this.isrState.rollBack();
     this.maybeAdvanceHighWatermark(now);
     this.maybeExpandIsr(false, now);
   }
@@ -475,6 +479,15 @@ export abstract class LeaderState implements ReplicaState {
     }
   }
 
+  /**
+   * Whether what was refused must be taken back, too: what got no answer was sent again, and of its
+   * copies the controller may yet accept one, until the partition epoch is another. Who was to join
+   * counts as long.
+   */
+  protected mustWithdraw(): boolean {
+    return this.maximalIsr.length > this.isr.length;
+  }
+
   /** Whether an answer is of another leader epoch, or older than the metadata. */
   protected isStaleAnswer({ leaderEpoch, partitionEpoch }: IsrAnswer): boolean {
     return leaderEpoch !== this.known.leaderEpoch || partitionEpoch < this.known.partitionEpoch;
@@ -486,12 +499,16 @@ export abstract class LeaderState implements ReplicaState {
   }
 
   protected propose(isr: readonly NodeId[]): void {
+    this.isrState.propose(this.#proposalOf(isr));
+  }
+
+  #proposalOf(isr: readonly NodeId[]): IsrProposal {
     const newIsr = isr.map((brokerId) => ({
       brokerId,
       brokerEpoch: this.#brokerEpochOf(brokerId),
     }));
     const { leaderEpoch, partitionEpoch } = this;
-    this.isrState.propose({ newIsr, leaderEpoch, partitionEpoch, leaderRecoveryState: RECOVERED });
+    return { newIsr, leaderEpoch, partitionEpoch, leaderRecoveryState: RECOVERED };
   }
 
   /** Of the broker that fetched, which need not be the one that is registered now. */

@@ -133,6 +133,10 @@ export class RollBackUnknown extends Replica {
   protected override effectOf(error: ErrorCode): AnswerEffect {
     return super.effectOf(error) === "resend" ? "resend" : "roll back";
   }
+
+  protected override mustWithdraw(): boolean {
+    return false;
+  }
 }
 
 /** B8: an answer counts although metadata that are newer have come. */

@@ -118,6 +118,14 @@ Deno.test("alter partition: the first fault in the order of checks is the one th
   }
 });
 
+Deno.test("alter partition: the same ISR once more begins a new partition epoch, and nothing else", () => {
+  const cluster = world();
+  const before = cluster.partition("a");
+  assertEquals(propose(cluster, [...before.isr]), "NONE");
+  const partitionEpoch = before.partitionEpoch + 1;
+  assertEquals(cluster.partition("a"), { ...before, partitionEpoch });
+});
+
 Deno.test("alter partition: an ISR that makes no sense is refused", () => {
   const cluster = world();
   for (const isr of [[2, 3], [1, 4], [1, 1], []]) {

@@ -1,7 +1,10 @@
 import { assertEquals } from "@std/assert";
 import { ErrorCode, errorName } from "../../../net/messages/errors.ts";
 import { Replica } from "../../../actors/partition/replica.ts";
-import type { BrokerStanding } from "../../../actors/partition/messages.ts";
+import type { IsrProposal } from "../../../actors/partition/isr_state.ts";
+import type { BrokerStanding, IsrAnswer } from "../../../actors/partition/messages.ts";
+import { ALTER_PARTITION } from "../../../net/messages/alter_partition.ts";
+import { DecisionWorld } from "../controller/decision_world.ts";
 import { LAG_MAX_MS, SETTINGS, Stage, THREE } from "./replica_stage.ts";
 import { ToyLog } from "../../../scripts/canaries/model/toy_log.ts";
 
@@ -232,6 +235,7 @@ Deno.test("replica: who has caught up joins when it may, without being heard of 
   const second = stage.replica.takeProposal()!;
   assertEquals(second.newIsr.map(({ brokerId }) => brokerId), [1, 2, 3]);
   stage.answer(second, { error: ErrorCode.INELIGIBLE_REPLICA });
+  stage.answer(stage.replica.takeProposal()!);
   assertEquals(stage.proposed(), undefined, "it was refused, and nothing has changed");
   stage.replica.checkLag(stage.now);
   assertEquals(stage.proposed(), [1, 2, 3]);
@@ -257,9 +261,10 @@ Deno.test("replica: what happened between two assignments may have been another 
   stage.fetch(2, 1);
   const seen = stage.replica.takeProposal()!;
   stage.answer(seen, { error: ErrorCode.INELIGIBLE_REPLICA });
-  stage.assign({ ...ALONE, partitionEpoch: 1 });
+  stage.answer(stage.replica.takeProposal()!);
+  stage.assign({ ...ALONE, partitionEpoch: 2 });
   assertEquals(stage.replica.followers.get(2)!.logEndOffset, 1);
-  stage.assign({ ...ALONE, partitionEpoch: 3 });
+  stage.assign({ ...ALONE, partitionEpoch: 4 });
   assertEquals(stage.replica.followers.get(2)!.logEndOffset, -1);
 });
 
@@ -272,16 +277,72 @@ Deno.test("replica: a member that fetches below the high watermark has lost reco
   assertEquals(stage.proposed(), [1, 2]);
 });
 
-Deno.test("replica: an answer that something was not applied takes the proposal back", () => {
+Deno.test("replica: who was to join and was refused counts until no copy of that can be accepted", () => {
   for (const error of [ErrorCode.INELIGIBLE_REPLICA, ErrorCode.OPERATION_NOT_ATTEMPTED]) {
     const stage = new Stage(ALONE, [0]);
     stage.fetch(2, 1);
     const proposal = stage.replica.takeProposal()!;
     assertEquals(stage.answer(proposal, { error }), false);
+    assertEquals(stage.replica.maximalIsr, [1, 2]);
+    const withdrawal = stage.replica.takeProposal()!;
+    assertEquals(withdrawal.newIsr.map(({ brokerId }) => brokerId), [1]);
+    assertEquals(withdrawal.partitionEpoch, proposal.partitionEpoch);
+    assertEquals(stage.answer(withdrawal, { error }), true, "it is sent until it is heard");
+    assertEquals(stage.replica.maximalIsr, [1, 2]);
+    assertEquals(stage.answer(withdrawal), false);
     assertEquals(stage.replica.isProposalPending, false);
     assertEquals(stage.replica.maximalIsr, [1]);
   }
 });
+
+Deno.test("replica: who was to leave and was not let go is in sync again at once", () => {
+  const stage = new Stage({ replicas: [1, 2], isr: [1, 2] });
+  stage.append();
+  stage.replica.checkLag(stage.now + 2 * LAG_MAX_MS);
+  const proposal = stage.replica.takeProposal()!;
+  stage.answer(proposal, { error: ErrorCode.OPERATION_NOT_ATTEMPTED });
+  assertEquals([stage.replica.isProposalPending, stage.replica.maximalIsr], [false, [1, 2]]);
+});
+
+/** Has the controller decide on a proposal of node 1 for partition 0 of `a`. */
+function decide(cluster: DecisionWorld, { newIsr, ...more }: IsrProposal): Partial<IsrAnswer> {
+  const { topics } = cluster.ask(ALTER_PARTITION, {
+    brokerId: 1,
+    brokerEpoch: cluster.image.brokers.get(1)!.epoch,
+    topics: [{
+      topicId: cluster.image.topicByName("a")!.id,
+      partitions: [{ ...more, partitionIndex: 0, newIsrWithEpochs: newIsr }],
+    }],
+  });
+  const { errorCode, ...answer } = topics[0]!.partitions[0]!;
+  return { ...answer, error: errorCode as ErrorCode };
+}
+
+for (const order of ["before", "after"]) {
+  Deno.test(`replica: a copy of a refused proposal that comes ${order} its withdrawal does no harm`, () => {
+    const cluster = new DecisionWorld({ brokers: [1, 2] });
+    cluster.createTopic("a", [[1, 2]]);
+    cluster.fence(2);
+    const stage = new Stage(cluster.partition("a"), [0]);
+    const { replica } = stage;
+    stage.fetch(2, 1, { brokerEpoch: cluster.image.brokers.get(2)!.epoch });
+    const proposal = replica.takeProposal()!;
+    stage.answer(proposal, decide(cluster, proposal));
+    cluster.heartbeat(2);
+    // It had no answer for a while, and was sent a second time.
+    const first = order === "before" ? decide(cluster, proposal).error : ErrorCode.NONE;
+    assertEquals(first, ErrorCode.NONE);
+    const withdrawal = replica.takeProposal()!;
+    stage.answer(withdrawal, decide(cluster, withdrawal));
+    const second = order === "after" ? decide(cluster, proposal).error : ErrorCode.NONE;
+    assertEquals(second, order === "after" ? ErrorCode.INVALID_UPDATE_VERSION : ErrorCode.NONE);
+    const { isr } = cluster.partition("a");
+    assertEquals(isr, order === "before" ? [1, 2] : [1]);
+    assertEquals(replica.maximalIsr, isr);
+    if (order === "before") stage.assign(cluster.partition("a"));
+    assertEquals([replica.isr, replica.isProposalPending], [isr, false]);
+  });
+}
 
 Deno.test("replica: an answer that leaves the outcome open keeps the larger ISR until metadata come", () => {
   const open = [
