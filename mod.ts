@@ -35,6 +35,7 @@ export {
   DiskError,
   type DiskErrorKind,
   type DiskLock,
+  type DiskSpace,
   type File,
   type FileStatus,
 } from "./storage/disk.ts";
@@ -165,6 +166,22 @@ export type {
   Supervision,
 } from "./actors/runtime/actor.ts";
 export type { Address, Ref } from "./actors/runtime/ref.ts";
+export {
+  type EncodedMessage,
+  type Handshake,
+  type HandshakeStep,
+  type LinkOptions,
+  type LinkUp,
+  type MessageCodec,
+  type RefTable,
+  Remoting,
+  REMOTING_LIMITS,
+  type RemotingLimits,
+  type RemotingOptions,
+} from "./actors/runtime/remoting.ts";
+export type { LinkEvents } from "./actors/runtime/link_actor.ts";
+export { jsonMessages } from "./actors/runtime/json_messages.ts";
+export { secretHandshake } from "./actors/runtime/secret_handshake.ts";
 export type {
   Clock,
   Dispatcher,

@@ -103,6 +103,7 @@ export interface FileStatus {
 
 /** The file system below a disk, in bytes. */
 export interface DiskSpace {
+  /** How large it is. */
   readonly totalBytes: number;
   /** What this process may still write. */
   readonly usableBytes: number;

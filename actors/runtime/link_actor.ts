@@ -29,6 +29,7 @@ import type { Handshake, LinkUp, MessageCodec, RemotingLimits } from "./remoting
 
 /** Called in turns of the link's actor; a `context.callback` fits. */
 export interface LinkEvents {
+  /** The link is established, and its refs can be got. */
   up(link: LinkUp): void;
   /** After each `up`, and after each failed attempt. */
   down(reason: string): void;

@@ -37,6 +37,7 @@ export interface PartitionOffsets extends TopicPartition {
 
 /** A log in the data folder of a broker. */
 export interface LogDescription extends TopicPartition {
+  /** What its segments take. */
   readonly sizeInBytes: number;
   /** How far its end is behind the high watermark that the broker knows. */
   readonly offsetLag: Offset;
@@ -46,11 +47,13 @@ export interface LogDescription extends TopicPartition {
 export interface LogDirDescription {
   /** Of the broker. */
   readonly nodeId: NodeId;
+  /** As the broker names it. */
   readonly path: string;
   /** Of the file system; -1 where the broker does not know. */
   readonly totalBytes: number;
   /** What the broker may still write; -1 where it does not know. */
   readonly usableBytes: number;
+  /** What is in it. */
   readonly logs: readonly LogDescription[];
 }
 

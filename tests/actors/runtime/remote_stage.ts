@@ -2,8 +2,8 @@
 import type { ActorContext, AskResult, SpawnOptions } from "../../../actors/runtime/actor.ts";
 import type { LinkUp, MessageCodec, RemotingLimits } from "../../../actors/runtime/remoting.ts";
 import { type Handshake, type HandshakeStep, Remoting } from "../../../actors/runtime/remoting.ts";
+import { jsonMessages } from "../../../actors/runtime/json_messages.ts";
 import type { Ref } from "../../../actors/runtime/ref.ts";
-import { RuntimeRef } from "../../../actors/runtime/signal.ts";
 import { ActorSystem } from "../../../actors/runtime/system.ts";
 import { BufferPool } from "../../../net/buffer_pool.ts";
 import { type Choose, ManualEnvironment, ManualWorld } from "./manual_environment.ts";
@@ -19,25 +19,6 @@ export type Word =
 
 export const word = (text: string): Word => ({ kind: "note", text });
 export const act = (act: (context: ActorContext<Word>) => void): Word => ({ kind: "act", act });
-
-/** JSON, with refs as numbers and bytes as attachments. */
-export const jsonCodec: MessageCodec = {
-  encode(message, refs) {
-    const attachments: Uint8Array[] = [];
-    const text = JSON.stringify(message, (_key, value) => {
-      if (value instanceof RuntimeRef) return { $ref: refs.toNumber(value) };
-      if (value instanceof Uint8Array) return { $blob: attachments.push(value) - 1 };
-      return value;
-    });
-    return { envelope: new TextEncoder().encode(text), attachments };
-  },
-  decode(envelope, attachments, refs) {
-    return JSON.parse(new TextDecoder().decode(envelope), (_key, value) => {
-      if (value?.$ref !== undefined) return refs.toRef(value.$ref);
-      return value?.$blob === undefined ? value : attachments[value.$blob];
-    });
-  },
-};
 
 /** Says its node's number, and what it says twice for good measure. */
 export function greeting(node: number, accepts: (peer: number) => boolean): Handshake {
@@ -80,7 +61,7 @@ export class RemoteNode {
     this.system = new ActorSystem({ environment: this.environment, node });
     this.remoting = new Remoting({
       system: this.system,
-      codec: options.codec ?? jsonCodec,
+      codec: options.codec ?? jsonMessages,
       buffers: this.buffers,
       handshake: () => greeting(node, options.accepts ?? (() => true)),
       limits: options.limits ?? {},

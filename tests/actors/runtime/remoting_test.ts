@@ -1,9 +1,10 @@
 /** Section 9 of docs/semantics.md. */
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { SeededStream } from "../../../actors/runtime/random_stream.ts";
+import { jsonMessages } from "../../../actors/runtime/json_messages.ts";
 import type { Ref } from "../../../actors/runtime/ref.ts";
 import { restarting } from "./puppet.ts";
-import { act, ask, jsonCodec, Pair, type Word, word } from "./remote_stage.ts";
+import { act, ask, Pair, type Word, word } from "./remote_stage.ts";
 
 Deno.test("runtime 9.1: what an actor tells a remote one comes once and in order", () => {
   for (let seed = 1; seed < 20; seed++) {
@@ -228,9 +229,9 @@ Deno.test("runtime 9.9: a frame that cannot be decoded closes the link, and no a
   const pair = new Pair({
     two: {
       codec: {
-        ...jsonCodec,
+        ...jsonMessages,
         decode: (envelope, attachments, refs) => {
-          const message = jsonCodec.decode(envelope, attachments, refs) as Word;
+          const message = jsonMessages.decode(envelope, attachments, refs) as Word;
           if (message.kind === "note" && message.text === "bad") throw new Error("Bad word");
           return message;
         },
@@ -291,7 +292,7 @@ Deno.test("runtime 9.9: the side that made a link tells once that it closed it, 
   const pair = new Pair({
     one: {
       codec: {
-        ...jsonCodec,
+        ...jsonMessages,
         decode: () => {
           throw new Error("Bad word");
         },
