@@ -312,7 +312,7 @@ export abstract class LeaderState implements ReplicaState {
 
   #rollBack({ newIsr }: IsrProposal, now: number): void {
     this.#refused = newIsr.map(({ brokerId }) => brokerId);
-    if (this.mustWithdraw()) return this.isrState.withdraw(this.#proposalOf(this.isr));
+    if (this.mustWithdraw()) return this.isrState.withdraw(this.#withdrawal());
     this.isrState.rollBack();
     this.maybeAdvanceHighWatermark(now);
     this.maybeExpandIsr(false, now);
@@ -499,14 +499,17 @@ export abstract class LeaderState implements ReplicaState {
   }
 
   protected propose(isr: readonly NodeId[]): void {
-    this.isrState.propose(this.#proposalOf(isr));
-  }
-
-  #proposalOf(isr: readonly NodeId[]): IsrProposal {
     const newIsr = isr.map((brokerId) => ({
       brokerId,
       brokerEpoch: this.#brokerEpochOf(brokerId),
     }));
+    const { leaderEpoch, partitionEpoch } = this;
+    this.isrState.propose({ newIsr, leaderEpoch, partitionEpoch, leaderRecoveryState: RECOVERED });
+  }
+
+  /** The in-sync replicas as they are, whatever has become of their brokers since they fetched. */
+  #withdrawal(): IsrProposal {
+    const newIsr = this.isr.map((brokerId) => ({ brokerId, brokerEpoch: NONE }));
     const { leaderEpoch, partitionEpoch } = this;
     return { newIsr, leaderEpoch, partitionEpoch, leaderRecoveryState: RECOVERED };
   }

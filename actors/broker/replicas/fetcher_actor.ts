@@ -250,9 +250,9 @@ class Fetcher implements Actor<FetcherMessage> {
   }
 
   #resume(): void {
-    const now = this.#now();
-    if (now >= this.#resumeDue) this.#resumeDue = Infinity;
-    this.#state.resume(now);
+    // Also where the timer was early by the clock: what is not due yet has another started.
+    this.#resumeDue = Infinity;
+    this.#state.resume(this.#now());
     for (const followed of this.#state.unplaced()) this.#askPosition(followed);
     this.#maybeSend();
   }

@@ -295,6 +295,19 @@ Deno.test("replica: who was to join and was refused counts until no copy of that
   }
 });
 
+Deno.test("replica: a proposal is withdrawn although a member of the ISR has restarted since it fetched", () => {
+  const stage = new Stage({ replicas: [1, 2, 3], isr: [1, 2] }, [0]);
+  stage.fetch(2, 1, { brokerEpoch: 4 });
+  stage.fetch(3, 1, { brokerEpoch: 5 });
+  const proposal = stage.replica.takeProposal()!;
+  assertEquals(proposal.newIsr.map(({ brokerEpoch }) => brokerEpoch), [-1, 4, 5]);
+  stage.answer(proposal, { error: ErrorCode.INELIGIBLE_REPLICA });
+  assertEquals(stage.replica.takeProposal()!.newIsr, [
+    { brokerId: 1, brokerEpoch: -1 },
+    { brokerId: 2, brokerEpoch: -1 },
+  ]);
+});
+
 Deno.test("replica: who was to leave and was not let go is in sync again at once", () => {
   const stage = new Stage({ replicas: [1, 2], isr: [1, 2] });
   stage.append();
