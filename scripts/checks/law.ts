@@ -183,6 +183,13 @@ export const LAW: readonly Room[] = [
     mayImport: EVERYTHING,
   },
   {
+    // What users can write: they have nothing but the library.
+    name: "examples",
+    files: ["examples/"],
+    mayImport: ["mod"],
+    packages: ["fast-check"],
+  },
+  {
     name: "scripts",
     files: ["scripts/"],
     mayImport: [...EVERYTHING, "mod"],
