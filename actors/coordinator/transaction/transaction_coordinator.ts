@@ -107,6 +107,8 @@ export class TransactionCoordinator
   readonly #markers = new Map<string, Ref<MarkersWritten>>();
   /** Whoever waits for a producer id. */
   readonly #awaitIds = new Set<Reply>();
+  /** Since when those that are open are known to be, in monotonic ms. */
+  readonly #openSince = new Map<string, number>();
   #watchesTime = false;
 
   constructor(
@@ -143,6 +145,10 @@ export class TransactionCoordinator
   #set(transactionalId: string, transaction: Transaction | undefined): void {
     if (transaction === undefined) this.#transactions.delete(transactionalId);
     else this.#transactions.set(transactionalId, transaction);
+    if (transaction?.status !== "Ongoing") this.#openSince.delete(transactionalId);
+    else if (!this.#openSince.has(transactionalId)) {
+      this.#openSince.set(transactionalId, this.#context.monotonic());
+    }
   }
 
   /** Whoever led before may not have come to write its markers. */
@@ -460,7 +466,7 @@ export class TransactionCoordinator
   #abortTimedOut(): void {
     const now = this.#context.now();
     for (const transaction of [...this.#transactions.values()]) {
-      if (!this.#rules.isTimedOut(transaction, now)) continue;
+      if (!this.#rules.isTimedOut(transaction, now) && !this.#isOpenTooLong(transaction)) continue;
       const { transactionalId, producerId, producerEpoch } = transaction;
       this.#context.environment.logger.log("info", "transaction timed out", {
         transactionalId,
@@ -470,6 +476,12 @@ export class TransactionCoordinator
       });
       this.#write(this.#rules.fence(transaction, now), () => {});
     }
+  }
+
+  /** The clock may have been set back since it began, or be behind that of another node. */
+  #isOpenTooLong({ transactionalId, timeoutMs }: Transaction): boolean {
+    const since = this.#openSince.get(transactionalId) ?? Infinity;
+    return this.#context.monotonic() - since > timeoutMs;
   }
 
   #expireLater(): void {

@@ -141,6 +141,20 @@ Deno.test("coordinator: time runs out for a transaction whose end could not be w
   }
 });
 
+Deno.test("coordinator: time runs out for a transaction that began by a clock that was ahead, too", () => {
+  for (const how of ["its clock is set back", "another node takes over"]) {
+    const stage = new TransactionStage();
+    const producer = initialized(stage);
+    add(stage, producer);
+    stage.behindMs = 3_600_000;
+    if (how === "another node takes over") stage.reload();
+    stage.pass(50_000);
+    assertEquals(stage.machine.transactions.get("x")?.status, "Ongoing", how);
+    stage.pass(25_000);
+    assertEquals(stage.machine.transactions.get("x")?.status, "PrepareAbort", how);
+  }
+});
+
 Deno.test("coordinator: who goes on is known again, though another try came to nothing", () => {
   const stage = new TransactionStage();
   const first = initialized(stage);

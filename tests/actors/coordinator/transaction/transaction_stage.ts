@@ -51,6 +51,8 @@ export type Asked<Kind extends TransactionRequest["kind"]> = Omit<
 
 export class TransactionStage {
   nowMs = 1_000_000;
+  /** How far the clock on the wall is behind. */
+  behindMs = 0;
   /** What is committed. */
   readonly log: EncodedRecord[] = [];
   /** Whether writes are committed at once. */
@@ -225,7 +227,7 @@ export class TransactionStage {
       environment: this.#environment,
       config: parseBrokerConfig(this.#properties),
       image: new ClusterImage(),
-      now: () => this.nowMs,
+      now: () => this.nowMs - this.behindMs,
       monotonic: () => this.nowMs,
       write: (write) => this.#write(write),
       writeMarker: () => {
