@@ -8,7 +8,7 @@
  * @module
  */
 
-import type { Offset, Uuid } from "../../storage/bytes/ids.ts";
+import type { NodeId, Offset, Uuid } from "../../storage/bytes/ids.ts";
 import type { BatchView } from "../../storage/record_batch.ts";
 import type { SocketAddress } from "../../net/network.ts";
 import type { Environment } from "../runtime/environment.ts";
@@ -191,10 +191,11 @@ export class ClusterWorkload {
       acknowledged: (batch) => {
         if (batch.wasStored) checker.vacuity.count("dedupe hits");
       },
-      outOfOrder: (topicId, batch) => {
+      outOfOrder: (topicId, batch, by) => {
         const track = this.#track(topicId, partition);
         // A topic that was made anew does not know those that were under way.
         if (track === undefined || topic.isVolatile || track.givenUpFrom < Infinity) return;
+        if (!knowsSequences(track, by, batch)) return;
         this.violations.push({
           rule: "out-of-order-sequence",
           message: `${track.name}: the first batch in flight was refused, producer ` +
@@ -252,6 +253,21 @@ export class ClusterWorkload {
 
 function checkRead(checker: ClusterChecker, track: PartitionTrack, batch: BatchView): void {
   checker.read(track, batch.baseOffset, batch.partitionLeaderEpoch, batch.crc);
+}
+
+/**
+ * Whether a node that leads, or believes to, must know what came before this batch: one that was
+ * replaced need not have what its successor has acknowledged.
+ */
+export function knowsSequences(track: PartitionTrack, id: NodeId, batch: ProducedBatch): boolean {
+  const { truth, replicas } = track;
+  const replica = replicas.get(id);
+  const isLatest = truth?.leader === id && replica?.seen.leaderEpoch === truth.leaderEpoch;
+  return isLatest ||
+    replica?.log.shadow.batches.some((before) =>
+        before.producerId === batch.producerId && before.producerEpoch === batch.producerEpoch &&
+        before.baseSequence + before.nextOffset - before.baseOffset === batch.sequence
+      ) === true;
 }
 
 /** Whether a leader's log holds the batch already. */

@@ -11,7 +11,7 @@
  * @module
  */
 
-import type { ProducerId, Uuid } from "../../../storage/bytes/ids.ts";
+import type { NodeId, ProducerId, Uuid } from "../../../storage/bytes/ids.ts";
 import { RecordBatchBuilder } from "../../../storage/record_batch_builder.ts";
 import { ErrorCode } from "../../../net/messages/errors.ts";
 import { INIT_PRODUCER_ID } from "../../../net/messages/init_producer_id.ts";
@@ -45,7 +45,7 @@ export interface ProduceEngineOptions {
   /** Told of each batch that was acknowledged. */
   acknowledged(batch: ProducedBatch): void;
   /** Told that the first of the batches in flight was refused as out of order. */
-  outOfOrder(topicId: Uuid, batch: ProducedBatch): void;
+  outOfOrder(topicId: Uuid, batch: ProducedBatch, by: NodeId): void;
 }
 
 /** What identifies a batch. */
@@ -276,7 +276,7 @@ export class ProduceEngine {
       const answer = response instanceof Error
         ? undefined
         : response.responses[0]?.partitionResponses[0];
-      this.#answered(batch, answer?.errorCode, answer?.baseOffset ?? -1);
+      this.#answered(batch, leader, answer?.errorCode, answer?.baseOffset ?? -1);
     });
     if (sent) return true;
     batch.inFlight = false;
@@ -284,7 +284,7 @@ export class ProduceEngine {
     return false;
   }
 
-  #answered(batch: Batch, code: number | undefined, baseOffset: number): void {
+  #answered(batch: Batch, by: NodeId, code: number | undefined, baseOffset: number): void {
     if (code === ErrorCode.NONE || code === ErrorCode.DUPLICATE_SEQUENCE_NUMBER) {
       this.#options.acknowledged(batch);
       this.#isKnown = true;
@@ -298,7 +298,7 @@ export class ProduceEngine {
     }
     const isFirst = this.#batches[0] === batch;
     if (code === ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER && isFirst) {
-      this.#options.outOfOrder(batch.topicId, batch);
+      this.#options.outOfOrder(batch.topicId, batch, by);
       return this.#giveUp();
     }
     if (code !== undefined && FATAL.has(code)) return this.#giveUp();
