@@ -360,7 +360,8 @@ export class NodeConnection implements NodeLink {
   #closed(reason: string | undefined): void {
     const where = formatAddress(this.address);
     const hint = this.#state === "greeting" ? `; ${this.#wire.unanswered(where)}` : "";
-    const why = reason ?? `the node closed it${hint}`;
+    // A network names the address, too.
+    const why = reason?.replace(`Lost connection to ${where}: `, "") ?? `the node closed it${hint}`;
     this.#reason ??= new DisconnectedError(`Lost the connection to ${where}: ${why}`);
     this.#timer?.cancel();
     this.#framed = undefined;
