@@ -186,10 +186,11 @@ class PartitionActor implements Actor<PartitionMessage> {
     this.#waiters.release();
     this.#following.end();
     this.#compactor.end();
+    // With its log as it leaves it.
+    this.#options.observer?.replicaEnded(this.#observed);
     // Another life may follow, which opens the files anew.
     this.#log?.close({ clean: false, now: this.#now() });
     this.#log = undefined;
-    this.#options.observer?.replicaEnded(this.#observed);
   }
 
   #serve(message: PartitionRequest, log: Log): void {
@@ -579,7 +580,6 @@ class PartitionActor implements Actor<PartitionMessage> {
       this.#flushed();
       log.close({ clean: true, now: this.#now() });
       this.#keeper.note(log);
-      this.#log = undefined;
       return { kind: "closed", clean: true, failure: undefined };
     } catch (error) {
       const failure = error instanceof Error ? error.message : String(error);

@@ -9,6 +9,7 @@
  */
 
 import type { NodeId } from "../../storage/bytes/ids.ts";
+import { CLEAN_SHUTDOWN_MARK } from "../../storage/checkpoint.ts";
 import type { SocketAddress } from "../../net/network.ts";
 import { parseBrokerConfig } from "../config/broker_config.ts";
 import { bootNode } from "../node.ts";
@@ -218,8 +219,10 @@ export class SimulatedCluster {
     return {
       crash: () => booted.crash(),
       shutdown: (done) =>
-        booted.close((failures) => {
-          this.nodeEnds(node.name, failures.length === 0 ? "clean" : "killed");
+        booted.close(() => {
+          // What the next process goes by: without it all logs count as after a crash.
+          const isMarked = node.disk.contents.peekNames("").includes(CLEAN_SHUTDOWN_MARK);
+          this.nodeEnds(node.name, isMarked ? "clean" : "killed");
           done();
         }),
     };

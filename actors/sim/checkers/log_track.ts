@@ -62,11 +62,6 @@ export class LogTrack {
     if (ended === "power-lost") this.#isInDoubt = true;
   }
 
-  /** The process ended in order: it says that all is durable. What is in doubt stays so. */
-  closedInOrder(): void {
-    if (!this.#isInDoubt) this.#durable = Math.max(this.#durable, this.shadow.endOffset);
-  }
-
   /** The disk was emptied: nothing of it is there any more, as was announced. */
   wiped(): void {
     this.shadow.replace([], 0);

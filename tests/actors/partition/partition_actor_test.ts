@@ -1,6 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { ErrorCode, errorName } from "../../../net/messages/errors.ts";
 import type { DataAvailable, IsrAnswer } from "../../../actors/partition/messages.ts";
+import type { ObservedReplica } from "../../../actors/partition/observer.ts";
 import { isRefetching } from "../../../actors/partition/partition_folder.ts";
 import { FOLDER, type Member, PartitionStage } from "./partition_stage.ts";
 
@@ -351,4 +352,19 @@ Deno.test("partition: nobody is led in an epoch that is over", () => {
   stage.assign({}, [1]);
   stage.replicate();
   assertEquals(stage.member(1).values, []);
+});
+
+Deno.test("partition: whoever looks on sees the log as it is left, with what was made durable last", () => {
+  const stage = new PartitionStage(1);
+  const member = stage.member(1);
+  member.ask((replyTo) => ({ kind: "close", replyTo }));
+  let left: number | undefined;
+  const observer = {
+    replicaStarted: () => {},
+    replicaEnded: ({ log }: ObservedReplica) => void (left = log?.flushedOffset),
+  };
+  member.start(stage.assignment, stage.config, { observer });
+  member.append(["a", "b"]);
+  member.ask((replyTo) => ({ kind: "close", replyTo }));
+  assertEquals(left, 2);
 });
