@@ -34,7 +34,7 @@ export { MalformedMessageError } from "./schema/fault.ts";
 export const NATIVE_FRAME_BYTES_MIN = 9;
 
 /** The longest envelope: a message is small, and what is large is attached. */
-export const ENVELOPE_BYTES_MAX = 16 * 1024 * 1024;
+const ENVELOPE_BYTES_MAX = 16 * 1024 * 1024;
 
 /** The two lengths before the envelope. */
 const PRELUDE_BYTES = 8;

@@ -14,7 +14,7 @@ import type { DecodedRecord } from "./record.ts";
 import { RecordBatchBuilder } from "./record_batch_builder.ts";
 
 /** The kinds of control record; the key of a record holds the number. */
-export const CONTROL_RECORD_TYPE = {
+const CONTROL_RECORD_TYPE = {
   ABORT: 0,
   COMMIT: 1,
   LEADER_CHANGE: 2,

@@ -16,7 +16,7 @@
 import { NONE, type Offset, type ProducerId, type Timestamp } from "./bytes/ids.ts";
 
 /** How many batches of a producer may be in flight, and so be sent again. */
-export const BATCHES_REMEMBERED = 5;
+const BATCHES_REMEMBERED = 5;
 
 const SEQUENCE_MAX = 0x7fffffff;
 

@@ -19,7 +19,7 @@ import type { ConfigDefinition, ConfigType } from "./definition.ts";
 import { topicConfigs, topicConfigText } from "./topic_config.ts";
 
 /** Kafka's numbers for where a value comes from. */
-export const CONFIG_SOURCE = {
+const CONFIG_SOURCE = {
   topic: 1,
   dynamicBroker: 2,
   dynamicDefaultBroker: 3,

@@ -32,7 +32,7 @@ export interface EntityQuotas {
 }
 
 /** What may be limited. */
-export const QUOTA_KEYS = ["producer_byte_rate", "consumer_byte_rate", "request_percentage"];
+const QUOTA_KEYS = ["producer_byte_rate", "consumer_byte_rate", "request_percentage"];
 
 const USER = "user";
 const CLIENT_ID = "client-id";

@@ -18,7 +18,7 @@ import type { MetadataRecord } from "./metadata_record.ts";
 export const METADATA_VERSION = "metadata.version";
 
 /** The levels of `metadata.version` that this program tells apart, by Kafka's names for them. */
-export const METADATA_LEVEL = { "3.9-IV0": 21, "4.0-IV0": 22, "4.0-IV1": 23 } as const;
+const METADATA_LEVEL = { "3.9-IV0": 21, "4.0-IV0": 22, "4.0-IV1": 23 } as const;
 
 /** Since when partitions have eligible leader replicas (KIP-966). */
 const ELR_LEVEL = METADATA_LEVEL["4.0-IV1"];

@@ -172,7 +172,7 @@ export class SnapshotFiles {
 }
 
 /** The name of a snapshot's file. */
-export function snapshotName({ endOffset, epoch }: SnapshotId): string {
+function snapshotName({ endOffset, epoch }: SnapshotId): string {
   return `${String(endOffset).padStart(20, "0")}-${String(epoch).padStart(10, "0")}${SUFFIX}`;
 }
 

@@ -24,7 +24,7 @@ import {
 import { judge } from "./supervision.ts";
 
 /** Messages that may wait where `SpawnOptions.mailboxLimit` says nothing. */
-export const MAILBOX_LIMIT = 10_000;
+const MAILBOX_LIMIT = 10_000;
 
 const FAIL_STOP: Supervision = { kind: "fail-stop" };
 const NO_RESTARTS: readonly number[] = [];

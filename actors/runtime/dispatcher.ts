@@ -33,7 +33,7 @@ export const TURN_MS = 2;
 /** Messages of one mailbox in a row while others wait, and between two looks at the clock. */
 export const MAILBOX_BATCH = 64;
 /** A turn this long is a stall. */
-export const STALL_MS = 10;
+const STALL_MS = 10;
 /** Turns may follow each other so long before I/O is let in. */
 export const IO_MS = 1;
 

@@ -36,7 +36,7 @@ export function layoutOf(fields: readonly NamedField[], version: number, form: F
   };
 }
 
-export function isTagged(field: NamedField, version: number): boolean {
+function isTagged(field: NamedField, version: number): boolean {
   return includes(field.taggedVersions, version);
 }
 

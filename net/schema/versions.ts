@@ -11,7 +11,7 @@ export interface VersionRange {
 }
 
 /** The largest version that the wire can carry, and the end of an open range. */
-export const VERSION_MAX = 32767;
+const VERSION_MAX = 32767;
 
 /** The range without a version in it. */
 export const NO_VERSIONS: VersionRange = { min: 0, max: -1 };

@@ -34,15 +34,6 @@ export function usageOf(pid: number): ProcessUsage | undefined {
   }
 }
 
-/** Has the kernel forget the peak so far, where it lets us. */
-export function resetPeakRss(pid: number): void {
-  try {
-    Deno.writeTextFileSync(`/proc/${pid}/clear_refs`, "5");
-  } catch {
-    // The peak is then that of the whole life.
-  }
-}
-
 function kibibytes(status: string, name: string): number {
   return Number(new RegExp(`^${name}:\\s+(\\d+) kB$`, "m").exec(status)?.[1] ?? Number.NaN);
 }

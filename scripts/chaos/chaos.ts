@@ -4,7 +4,6 @@
  * @module
  */
 
-import { join } from "@std/path";
 import { Admin } from "../../mod.ts";
 import { SeededRandom } from "../../actors/sim/random.ts";
 import type { ChaosClients, ChaosSurroundings } from "./chaos_clients.ts";
@@ -179,9 +178,4 @@ export function parseChaosFaults(text: string): readonly ChaosFault[] | undefine
   const named = text.split(",");
   const known = CHAOS_FAULTS.filter((kind) => named.includes(kind));
   return known.length === named.length ? known : undefined;
-}
-
-/** The log of a node of a run that was not sound. */
-export function nodeLog(folder: string, id: number): string {
-  return join(folder, `node-${id}.log`);
 }

@@ -7,7 +7,7 @@
 import { flag, text, textOr, UsageError } from "./option.ts";
 import { readTextFile } from "./text_file.ts";
 
-export const DEFAULT_BOOTSTRAP = "127.0.0.1:9192";
+const DEFAULT_BOOTSTRAP = "127.0.0.1:9192";
 
 /** `--bootstrap` */
 export const bootstrap = textOr(

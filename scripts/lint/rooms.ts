@@ -15,7 +15,7 @@ export function pathInTree(filename: string): string {
 }
 
 /** Whether the file is one of the adapters that may touch the real world. */
-export function isDenoAdapter(path: string): boolean {
+function isDenoAdapter(path: string): boolean {
   return /^(storage|net|actors)\/(.*\/)?deno_[a-z0-9_]+\.ts$/.test(path);
 }
 

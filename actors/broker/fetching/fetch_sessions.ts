@@ -18,7 +18,7 @@ import { FetchSession } from "./fetch_session.ts";
 import { nextSessionEpoch } from "../replicas/fetch_state.ts";
 
 /** `max.incremental.fetch.session.cache.slots` */
-export const FETCH_SESSION_SLOTS = 1000;
+const FETCH_SESSION_SLOTS = 1000;
 
 /** A session that was not used for so long may go for any other. */
 export const FETCH_SESSION_EVICTION_MS = 120_000;

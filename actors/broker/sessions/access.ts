@@ -64,6 +64,3 @@ export interface QuotaHook {
   /** Notes what a client took; returns for how many milliseconds it must hold back. */
   charge(kind: QuotaKind, principal: Principal, clientId: string, cost: number): number;
 }
-
-/** No quota: what holds until one is configured. */
-export const NO_QUOTA: QuotaHook = { isUsed: false, charge: () => 0 };

@@ -55,7 +55,7 @@ export class Budget {
 export const WAITING_PLACES_MAX = 500_000;
 
 /** Bytes of requests that have come in part, where they are large, over all connections. */
-export const RECEIVED_BYTES_MAX = 256 * 1024 * 1024;
+const RECEIVED_BYTES_MAX = 256 * 1024 * 1024;
 
 /** What the sessions of a node may use together. */
 export class SessionBudgets {

@@ -16,7 +16,7 @@ import { NONE } from "../../../storage/bytes/ids.ts";
 import type { BrokerServices } from "../services.ts";
 
 /** What this software calls itself. */
-export const SOFTWARE_NAME = "strom";
+const SOFTWARE_NAME = "strom";
 export const SOFTWARE_VERSION = "0.1.0";
 
 /** Accepts a client or a fellow node, or says why not. */

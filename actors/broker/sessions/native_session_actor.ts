@@ -37,7 +37,7 @@ import {
 } from "./session.ts";
 
 /** An envelope becomes many times its size in memory, and is decoded in one go. */
-export const REQUEST_ENVELOPE_BYTES_MAX = 1024 * 1024;
+const REQUEST_ENVELOPE_BYTES_MAX = 1024 * 1024;
 
 export function nativeSessionActor(options: SessionOptions): Behaviour<never> {
   return (context) =>
