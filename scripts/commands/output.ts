@@ -29,6 +29,8 @@ export class Output {
   readonly #sink: Sink;
   #buffer = new Uint8Array(FLUSH_BYTES + 64 * 1024);
   #length = 0;
+  /** The flush begun last. */
+  #flushed: Promise<void> = Promise.resolve();
 
   constructor(sink: Sink) {
     this.#sink = sink;
@@ -61,10 +63,15 @@ export class Output {
   }
 
   /**
-   * Writes what was gathered.
+   * Writes what was gathered; several at a time do so one after the other.
    * @throws {OutputClosed} when nobody reads it any more
    */
-  async flush(): Promise<void> {
+  flush(): Promise<void> {
+    const write = () => this.#writeOut();
+    return this.#flushed = this.#flushed.then(write, write);
+  }
+
+  async #writeOut(): Promise<void> {
     let written = 0;
     try {
       while (written < this.#length) {

@@ -9,6 +9,7 @@ import {
   type RecordPrinter,
   unescape,
 } from "../../scripts/commands/record_format.ts";
+import { Output } from "../../scripts/commands/output.ts";
 import { testTerminal } from "./test_terminal.ts";
 
 const encoder = new TextEncoder();
@@ -101,4 +102,23 @@ Deno.test("output: a single piece may be larger than the buffer", async () => {
   terminal.output.writeByte(0x63);
   await terminal.output.flush();
   assertEquals(terminal.printed, `a${"b".repeat(1_000_000)}c`);
+});
+
+Deno.test("output: what is flushed by several at a time is written once, in order", async () => {
+  let written = "";
+  const output = new Output({
+    async write(bytes) {
+      // Longer than it takes the others to begin.
+      await new Promise<void>((resolve) => setTimeout(resolve));
+      const taken = bytes.subarray(0, 5);
+      written += new TextDecoder().decode(taken);
+      return taken.length;
+    },
+  });
+  const flushes = [1, 2, 3].map((id) => {
+    output.writeLine(`node ${id} is ready`);
+    return output.flush();
+  });
+  await Promise.all(flushes);
+  assertEquals(written, "node 1 is ready\nnode 2 is ready\nnode 3 is ready\n");
 });
