@@ -7,7 +7,7 @@
  * @module
  */
 
-import type { NodeId, Offset, Uuid } from "../../storage/bytes/ids.ts";
+import { type NodeId, NONE, type Offset, type Uuid } from "../../storage/bytes/ids.ts";
 import type { LogDirectory } from "../../storage/log_directory.ts";
 import type { LogResources } from "../../storage/log_resources.ts";
 import type { BufferPool } from "../../net/buffer_pool.ts";
@@ -17,7 +17,12 @@ import type { BrokerConfig } from "../config/broker_config.ts";
 import { KAFKA_LISTENER } from "../config/listeners.ts";
 import type { BrokerEndPoint, ImageChange } from "../controller/cluster_image.ts";
 import { SUPPORTED_FEATURES } from "../controller/features.ts";
-import type { ControllerRequest, Decide, MetadataCommitted } from "../controller/messages.ts";
+import type {
+  ControllerChanged,
+  ControllerRequest,
+  Decide,
+  MetadataCommitted,
+} from "../controller/messages.ts";
 import { CoordinatorDirectory, type CoordinatorsRequest } from "../coordinator/coordinators.ts";
 import { asFellow, type Fellow } from "../link/fellow.ts";
 import type { ProposeIsr } from "../partition/messages.ts";
@@ -119,6 +124,7 @@ const RECONNECT_BACKOFF_MS = 20;
 type BrokerMessage =
   | BrokerRequest
   | MetadataCommitted
+  | ControllerChanged
   | RegistrationMessage
   | ReplicaManagerMessage
   | DirectoryFailed
@@ -182,6 +188,7 @@ class BrokerActor implements Actor<BrokerMessage> {
     this.#need(this.#services.transactions, "writer of transaction markers");
     this.#need(this.#coordinators, "keeper of coordinators");
     quorum.tell({ kind: "subscribe", subscriber: context.self });
+    quorum.tell({ kind: "subscribe-controller", subscriber: context.self });
     if (registration === undefined) this.#serve();
     else registration.start();
   }
@@ -355,6 +362,9 @@ class BrokerActor implements Actor<BrokerMessage> {
     switch (message.kind) {
       case "metadata-committed":
         return this.#apply(message);
+      case "controller-changed":
+        if (message.leaderId !== NONE) this.#registration?.controllerFound();
+        return;
       case "registration-answered":
       case "heartbeat-answered":
       case "communicate":

@@ -166,6 +166,11 @@ export class Registration {
     if (this.#isRegistered) this.#hurry();
   }
 
+  /** Another node has become the controller: it is told at once what the last could not be. */
+  controllerFound(): void {
+    if (this.#failures > 0) this.#hurry();
+  }
+
   /**
    * Has the controller move what the broker leads; then, or when that takes too long, calls
    * `letGo`. At once where there is nobody to move it to, or nobody to ask.
