@@ -21,6 +21,8 @@ export class FollowerProgress {
   lastCaughtUp: number;
   /** What was asked for up to then says nothing of it; monotonic milliseconds. */
   readonly #since: number;
+  /** The latest that it asked for was asked then; on the same clock. */
+  #lastAsked = -Infinity;
   #lastFetch = -Infinity;
   /** Where the leader's log ended when the follower last fetched. */
   #leaderEndAtFetch: Offset = Infinity;
@@ -31,13 +33,23 @@ export class FollowerProgress {
     this.#since = since;
   }
 
-  /** Whether what was asked for at that time is from before it was taken out of sync. */
+  /**
+   * Whether what was asked for at that time is from before it was taken out of sync, or from before
+   * its last fetch: one that has waited meanwhile, in a session that was given up.
+   */
   isOld(askedAt: number): boolean {
-    return askedAt <= this.#since;
+    return askedAt <= this.#since || askedAt < this.#lastAsked;
   }
 
   /** It fetched: who asks for what came after the last answer had caught up when that was given. */
-  fetched(fetchOffset: Offset, brokerEpoch: Offset, leaderEnd: Offset, now: number): void {
+  fetched(
+    fetchOffset: Offset,
+    brokerEpoch: Offset,
+    leaderEnd: Offset,
+    now: number,
+    askedAt = Infinity,
+  ): void {
+    if (askedAt < Infinity) this.#lastAsked = askedAt;
     if (fetchOffset >= leaderEnd) {
       this.lastCaughtUp = Math.max(this.lastCaughtUp, now);
     } else if (fetchOffset >= this.#leaderEndAtFetch) {

@@ -346,6 +346,7 @@ export abstract class LeaderState implements ReplicaState {
       brokerEpoch,
       this.log.logEndOffset,
       now,
+      askedAt,
     );
   }
 

@@ -534,3 +534,16 @@ Deno.test("replica: a reader's epoch must be the leader's own", () => {
   assertEquals(replica.checkLeader(5), ErrorCode.UNKNOWN_LEADER_EPOCH);
   assertEquals(replica.checkLeader(-1), ErrorCode.NONE);
 });
+
+Deno.test("replica: a fetch that has waited while the follower fetched on says nothing of it", () => {
+  const stage = new Stage(THREE, [0, 0, 0]);
+  stage.fetch(3, 3);
+  stage.fetch(2, 3, { askedAt: 20 });
+  assertEquals(stage.replica.highWatermark, 3);
+  stage.fetch(2, 1, { askedAt: 10 });
+  assertEquals(stage.replica.followers.get(2)!.logEndOffset, 3);
+  assertEquals(stage.proposed(), undefined);
+  stage.fetch(2, 1, { askedAt: 30 });
+  assertEquals(stage.replica.followers.get(2)!.logEndOffset, 1);
+  assertEquals(stage.proposed(), [1, 3], "it has lost what it had");
+});
