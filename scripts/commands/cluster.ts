@@ -17,6 +17,7 @@ import {
   type HostAndPort,
   integer,
   maybeAddress,
+  pairs,
   requiredInteger,
   requiredText,
   text,
@@ -67,6 +68,29 @@ const logDirs = command({
       const empty = logs.length - filled.length;
       if (empty > 0) terminal.output.writeLine(`  ${empty} more, empty`);
     }
+  },
+});
+
+const alter = command({
+  name: "cluster alter",
+  summary: "Change configs of brokers while they run",
+  details: ["What may change so, `strom configs` says. It stays when they start again."],
+  options: {
+    broker: integer("ID", "One broker; all when absent", { min: 0 }),
+    config: pairs("A config to set, as leader.replication.throttled.rate=1048576"),
+    deleteConfig: texts("KEY", "A config that goes back to what it was"),
+    ...cluster,
+  },
+  async run({ options, terminal }) {
+    const { broker, config, deleteConfig } = options;
+    if (config.size + deleteConfig.length === 0) {
+      throw new UsageError("Nothing to alter: give --config or --delete-config");
+    }
+    await using admin = await connect(options);
+    const name = broker === undefined ? "" : String(broker);
+    const set = Object.fromEntries(config);
+    await admin.alterConfigs([{ type: "broker", name, set, delete: deleteConfig }]);
+    terminal.output.writeLine(`${name === "" ? "All brokers" : `Broker ${name}`} altered`);
   },
 });
 
@@ -167,7 +191,7 @@ const removeVoter = command({
   },
 });
 
-export const CLUSTER = [describe, logDirs, elect, reassign, addVoter, removeVoter];
+export const CLUSTER = [describe, logDirs, alter, elect, reassign, addVoter, removeVoter];
 
 function connect(options: ClusterOptions): Promise<Admin> {
   return Admin.connect(options.bootstrap, { clientId: "strom-cluster", ...access(options) });

@@ -8,6 +8,7 @@ import { BENCH } from "./bench.ts";
 import { chaos } from "./chaos.ts";
 import { CLUSTER } from "./cluster.ts";
 import type { Command } from "./command.ts";
+import { configs } from "./configs.ts";
 import { consume } from "./consume.ts";
 import { dev } from "./dev.ts";
 import { GROUPS } from "./groups.ts";
@@ -29,6 +30,7 @@ export const COMMANDS: readonly Command[] = [
   ...GROUPS,
   ...TRANSACTIONS,
   ...QUOTAS,
+  configs,
   logDump,
   ...BENCH,
   chaos,

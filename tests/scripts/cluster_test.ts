@@ -33,6 +33,8 @@ Deno.test("strom cluster add-voter: brokers vote where they have said that they 
       ...["--id", String(id), "--native", native, ...args],
       ...["--set", "controller.quorum.election.timeout.ms=300"],
       ...["--set", "controller.quorum.fetch.timeout.ms=600"],
+      ...["--set", "broker.session.timeout.ms=1000"],
+      ...["--set", "broker.heartbeat.interval.ms=200"],
     );
   const first = await start(1, one);
   await using _second = await start(2, two, "--controllers", one);
@@ -82,4 +84,25 @@ Deno.test("strom cluster elect: the preferred replica leads again, and a topic t
   const [code, printed] = await run(bootstrap, "cluster", "elect", "--topic", "nope");
   assertEquals(code, 1);
   assertStringIncludes(printed, "topic nope");
+});
+
+Deno.test("strom cluster alter: a config that may change is another, and one that may not is refused", async () => {
+  await using cluster = await clusterOf(1);
+  const { bootstrap } = cluster;
+  await using admin = await Admin.connect(bootstrap);
+  const retention = async () => {
+    const [described] = await admin.describeConfigs([{ type: "broker", name: "1" }]);
+    return described!.configs.find(({ name }) => name === "log.retention.ms")?.value;
+  };
+  const alter = ["cluster", "alter"];
+  const set = await run(bootstrap, ...alter, "--config", "log.retention.ms=5000");
+  assertEquals(set, [0, "All brokers altered\n"]);
+  await until(async () => await retention() === "5000");
+  const one = await run(bootstrap, ...alter, "--broker", "1", "--config", "log.retention.ms=6000");
+  assertEquals(one, [0, "Broker 1 altered\n"]);
+  await until(async () => await retention() === "6000");
+  const [code, refused] = await run(bootstrap, ...alter, "--config", "node.id=2");
+  assertEquals(code, 1);
+  assertStringIncludes(refused, "node.id");
+  assertEquals((await run(bootstrap, ...alter))[0], 2);
 });
