@@ -83,7 +83,7 @@ Deno.test("strom cluster elect: the preferred replica leads again, and a topic t
   assertEquals(elected, [0, "Elections of topic t are done\n"]);
   const [code, printed] = await run(bootstrap, "cluster", "elect", "--topic", "nope");
   assertEquals(code, 1);
-  assertStringIncludes(printed, "topic nope");
+  assertStringIncludes(printed, "There is no topic nope");
 });
 
 Deno.test("strom cluster alter: a config that may change is another, and one that may not is refused", async () => {

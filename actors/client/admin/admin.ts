@@ -191,7 +191,9 @@ export class Admin implements AsyncDisposable {
       const topic = byName.get(name);
       const errorCode = topic?.errorCode ?? ErrorCode.UNKNOWN_TOPIC_OR_PARTITION;
       if (topic === undefined || errorCode !== ErrorCode.NONE) {
-        throw errorForCode(errorCode, `Cannot describe topic ${name}`);
+        const isMissing = errorCode === ErrorCode.UNKNOWN_TOPIC_OR_PARTITION;
+        const detail = isMissing ? `There is no topic ${name}` : undefined;
+        throw errorForCode(errorCode, `Cannot describe topic ${name}`, detail);
       }
       return topicDescription(topic);
     });

@@ -20,8 +20,9 @@ export function contentOf<T>(
   if (typeof content === "string" || content === null || content instanceof Uint8Array) {
     return content;
   }
+  const what = typeof content === "object" ? "an object" : `a ${typeof content}`;
   throw new SerializationError(
-    `Cannot send to ${topic}: a ${typeof content} is neither text nor bytes nor null`,
+    `Cannot send to ${topic}: ${what} is neither text nor bytes nor null`,
   );
 }
 
