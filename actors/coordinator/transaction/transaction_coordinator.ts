@@ -411,7 +411,7 @@ export class TransactionCoordinator
       records: [recordOf(completed)],
       done: (error) => {
         if (error === ErrorCode.NONE) return this.#goOn(transactionalId);
-        if (error === ErrorCode.NOT_COORDINATOR) return;
+        // Whatever clients are told: nobody else sees to it while this one is the coordinator.
         const key = `complete ${transactionalId}`;
         this.#context.startTimer(key, COMPLETE_AGAIN_MS, () => this.#complete(prepared));
       },
