@@ -70,6 +70,13 @@ const RESPONSE_BYTES_MAX = 512 * 1024 * 1024;
 /** Requests gathered before they are written without waiting for the end of the turn. */
 const FLUSH_BYTES = 32 * 1024;
 
+/** What only people can mend: it is tried again, but the other's log is not filled with it. */
+const SHUT_OUT: ReadonlySet<number> = new Set([
+  ErrorCode.INCONSISTENT_CLUSTER_ID,
+  ErrorCode.SASL_AUTHENTICATION_FAILED,
+]);
+const SHUT_OUT_WAIT_MS = 1000;
+
 type State = "idle" | "waiting" | "connecting" | "greeting" | "ready" | "ending" | "closed";
 
 /** A connection and what it takes to keep it. */
@@ -386,7 +393,9 @@ export class NodeConnection implements NodeLink {
     this.#state = "waiting";
     this.#failures++;
     const { environment, settings, random } = this.#options;
-    const delayMs = backoffMs(settings.reconnectBackoff, this.#failures, random);
+    const backoff = backoffMs(settings.reconnectBackoff, this.#failures, random);
+    const isShutOut = this.#reason !== undefined && SHUT_OUT.has(this.#reason.code);
+    const delayMs = isShutOut ? Math.max(backoff, SHUT_OUT_WAIT_MS) : backoff;
     this.#timer = environment.timers.schedule(delayMs, () => {
       this.#state = "idle";
       // Someone asked meanwhile, or someone still wants to.

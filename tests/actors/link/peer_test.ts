@@ -121,6 +121,17 @@ Deno.test("peer: another node or another cluster at the address is not asked", (
   assertEquals(codeOf(asClient), ErrorCode.INCONSISTENT_CLUSTER_ID);
 });
 
+Deno.test("peer: who is shut out waits a second before the next attempt, however often it asks", () => {
+  const world = BrokerWorld.serving();
+  const { asker } = stage(world, { clusterId: "elsewhere" });
+  asker.ask();
+  world.until(() => asker.results.length > 0, "a refusal");
+  const before = world.simulation.nowMs;
+  asker.ask();
+  world.until(() => asker.results.length > 1, "another refusal");
+  assert(world.simulation.nowMs - before >= 1000);
+});
+
 Deno.test("peer: what the two do not both speak is not asked", () => {
   const world = BrokerWorld.serving();
   const apis = limitApis([...APIS, ...NODE_APIS], { ApiVersions: -1, Fetch: 13 });
