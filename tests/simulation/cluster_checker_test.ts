@@ -432,3 +432,19 @@ Deno.test("cluster checker: what was made durable in the event that ends a repli
   cluster.look();
   assert(cluster.broken.includes("P40"), `${cluster.broken}`);
 });
+
+Deno.test("cluster checker: what is committed in the event that ends a controller is committed", () => {
+  const cluster = committed();
+  const hash = 77;
+  cluster.records.set(hash, change(cluster, { isr: [1, 2], leader: 1 }));
+  for (const { log, state } of cluster.controllers) log.append(state.epoch, hash);
+  cluster.look();
+  const controller = cluster.controller(1);
+  controller.state.highWatermark = controller.log.logEndOffset;
+  cluster.checker.controllerEnded(controller);
+  // The broker has heard of it.
+  cluster.assign(1);
+  cluster.look();
+  assertEquals(cluster.checker.metadata.endOffset, controller.log.logEndOffset);
+  assertEquals(cluster.checker.violations, []);
+});

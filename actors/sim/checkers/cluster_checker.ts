@@ -115,7 +115,7 @@ export class ClusterChecker implements ViewSink {
   controllerEnded(view: ControllerView): void {
     const track = this.quorum.controller(view.nodeId);
     if (track.view !== view) return;
-    this.quorum.lookAtLog(track);
+    this.quorum.lookAtEnd(track);
     track.view = undefined;
     track.log.detach("none");
     this.#controllers.delete(view.nodeId);

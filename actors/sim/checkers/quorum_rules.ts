@@ -108,7 +108,7 @@ export class QuorumChecks {
     if (view === undefined) return;
     const { state } = view;
     const endBefore = track.log.shadow.endOffset;
-    this.lookAtLog(track);
+    this.#lookAtLog(track);
     this.#noteAdopted(track, view);
     if (state.epoch !== track.epoch) this.#checkEpoch(track, view);
     if (state.role !== track.role) this.#roleChanged(track, view);
@@ -117,8 +117,18 @@ export class QuorumChecks {
     if (state.logStartOffset !== track.logStartOffset) this.#checkSnapshot(track, view, endBefore);
   }
 
-  /** As `look`, when its actor ends. */
-  lookAtLog(track: ControllerTrack): void {
+  /**
+   * As `look`, when its actor ends: what it has written and committed in that event is so, and
+   * others were told of it. What it meant to become does not count.
+   */
+  lookAtEnd(track: ControllerTrack): void {
+    const { view } = track;
+    if (view === undefined) return;
+    this.#lookAtLog(track);
+    if (view.state.highWatermark > track.highWatermark) this.#advanced(track, view);
+  }
+
+  #lookAtLog(track: ControllerTrack): void {
     const change = track.log.look();
     if (change === undefined) return;
     const { batches } = track.log.shadow;
