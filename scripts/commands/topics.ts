@@ -104,7 +104,7 @@ const alter = command({
       min: 1,
       max: PARTITIONS_MAX,
     }),
-    config: pairs("A config to set, as retention.ms=3600000; strom configs --topics lists them"),
+    config: pairs("A config to set, as strom configs --topics lists them"),
     deleteConfig: texts("KEY", "A config that goes back to its default"),
     ...cluster,
   },
