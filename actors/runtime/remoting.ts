@@ -35,7 +35,7 @@ export interface RefTable {
   toRef(number: number): Ref<unknown>;
 }
 
-/** Makes bytes of messages and back, as `jsonMessages` does. A throw of `decode` closes the link. */
+/** Makes bytes of messages and back, as `jsonMessages` does. What `decode` throws ends the link. */
 export interface MessageCodec {
   /** What it throws is thrown at whoever tells. */
   encode(message: unknown, refs: RefTable): EncodedMessage;

@@ -50,7 +50,7 @@ export const node = command({
     roles: text("ROLES", "broker, controller, or both with a comma (default both)"),
     rack: text("RACK", "Where the node stands: replicas are spread over racks"),
     config: text("FILE", "A file of key=value lines, with Kafka's names of broker configs"),
-    set: pairs("A broker config (see strom configs); counts before the file's"),
+    set: pairs("A broker config, before the file's: see strom configs"),
   },
   endsOnSignal: true,
   async run({ options, terminal }) {
