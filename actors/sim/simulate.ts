@@ -103,6 +103,10 @@ const HOST = "workload";
 /**
  * Runs a workload against a cluster in a simulated world. The same options give the same result, to
  * the last bit, as long as the workload takes time, chance and network from its world only.
+ *
+ * What was acknowledged may be lost where nobody promises otherwise: by a power cut without
+ * `flush.before.ack`, by an unclean election (`world.lossy`). examples/simulated_property.ts is a
+ * property that holds.
  */
 export function simulate(options: SimulateOptions): Promise<SimulateResult> {
   return new WorkloadRun(options).run();
