@@ -448,3 +448,16 @@ Deno.test("cluster checker: what is committed in the event that ends a controlle
   assertEquals(cluster.checker.metadata.endOffset, controller.log.logEndOffset);
   assertEquals(cluster.checker.violations, []);
 });
+
+Deno.test("cluster checker: a power cut may bring back what was fetched and not written whole", () => {
+  const cluster = committed();
+  cluster.change({ isr: [1, 2] });
+  cluster.assign();
+  cluster.append(4, [1, 2]);
+  const replica = cluster.replica(3);
+  cluster.checker.processEnded(3, "power-lost");
+  replica.log.append(0, 4);
+  cluster.checker.replicaStarted(replica);
+  cluster.look();
+  assertEquals(cluster.checker.violations, []);
+});

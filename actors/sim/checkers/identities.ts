@@ -32,6 +32,12 @@ export class Identities {
     this.#verdicts = verdicts;
   }
 
+  /** Whether somebody has held this batch. */
+  has({ epoch, baseOffset, nextOffset, hash }: ObservedBatch): boolean {
+    const known = this.#batches.get(epoch * OFFSETS + baseOffset)?.batch;
+    return known?.hash === hash && known.nextOffset === nextOffset;
+  }
+
   /** A node holds this batch, behind that one. */
   seen(by: string, batch: ObservedBatch, before: ObservedBatch | undefined): void {
     const key = batch.epoch * OFFSETS + batch.baseOffset;

@@ -32,6 +32,7 @@ export class LogTrack {
   /** For messages. */
   readonly name: string;
   readonly #verdicts: Verdicts;
+  readonly #isElsewhere: (batch: ObservedBatch) => boolean;
   #view: LogView | undefined;
   #isOpen = false;
   #endOffset: Offset = 0;
@@ -43,9 +44,15 @@ export class LogTrack {
   /** What was cut and may be back after a power cut: nothing behind the cut is durable since. */
   #mayReturn: readonly ObservedBatch[] = [];
 
-  constructor(name: string, verdicts: Verdicts) {
+  /** `isElsewhere` tells of a batch whether it is in the same log of another node. */
+  constructor(
+    name: string,
+    verdicts: Verdicts,
+    isElsewhere: (batch: ObservedBatch) => boolean = () => false,
+  ) {
     this.name = name;
     this.#verdicts = verdicts;
+    this.#isElsewhere = isElsewhere;
   }
 
   /** The log is looked at here from now on. */
@@ -202,7 +209,9 @@ export class LogTrack {
       });
       // What is of a later epoch was appended since, in the event that opened the log.
       const isKnown = found === undefined || found.epoch > lastEpoch ||
-        mayReturn.some((batch) => isSame(batch, found));
+        mayReturn.some((batch) => isSame(batch, found)) ||
+        // What was fetched and could not be written whole was cut back: that may be lost, too.
+        this.#ended === "power-lost" && this.#isElsewhere(found);
       this.#verdicts.hold("P40 recovery", isKnown, () => {
         return `${name}: ${describeBatch(found)} came from nowhere`;
       });

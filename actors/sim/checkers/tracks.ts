@@ -169,7 +169,12 @@ export class Tracks {
     let replica = node.replicas.get(key);
     if (replica === undefined) {
       const partition = this.partition(topicId, topic, number);
-      const log = new LogTrack(`${partition.name} at ${nodeId}`, this.#verdicts);
+      const { name, identities } = partition;
+      const log = new LogTrack(
+        `${name} at ${nodeId}`,
+        this.#verdicts,
+        (batch) => identities.has(batch),
+      );
       const seen = nothingSeen();
       replica = { key: `${topicId}-${number}`, partition, node, log, view: undefined, seen };
       node.replicas.set(key, replica);
