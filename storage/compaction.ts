@@ -81,6 +81,9 @@ export type CompactionStep =
   /** What was durable cannot be read: no other run would get farther. */
   | { readonly kind: "corrupt"; readonly reason: string };
 
+/** Written at a time at most: on the loop, into the page cache, at up to four milliseconds a MB. */
+const WRITE_BYTES_MAX = 128 * 1024;
+
 /** Bits of which records are latest may take so much memory besides the map, a share of its. */
 const LATEST_SHARE = 0.25;
 
@@ -137,7 +140,7 @@ export class Compaction {
     this.#map = new CompactionMap(mapBytesMax, from, seed);
     this.#latest = LatestRecords.of(from, to, mapBytesMax * LATEST_SHARE);
     this.#inputBuffer = new Uint8Array(bufferBytes);
-    this.#outputBuffer = new Uint8Array(bufferBytes);
+    this.#outputBuffer = new Uint8Array(Math.min(bufferBytes, WRITE_BYTES_MAX));
     this.#truncations = state.truncations;
     this.#cursor = from;
     this.#mapEnd = to;

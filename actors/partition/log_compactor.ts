@@ -27,14 +27,12 @@ import type {
   CompactionEnded,
   CompactionNeedReply,
 } from "./compaction_messages.ts";
+import { CompactionPace } from "./compaction_pace.ts";
 
 /** Work of one slice: bytes of batches, and time where that is little. */
 const STEP_BYTES = 32 * 1024;
 const STEPS_MAX = 32;
-const SLICE_MS = 1;
-/** Where others took so long between two slices, they have much to do: then it rests. */
-const BUSY_MS = 0.5;
-const REST_MS = 3;
+const SLICE_MS = 0.5;
 
 const TROUBLE = "compaction fails";
 
@@ -80,6 +78,7 @@ interface Run {
   readonly log: Log;
   /** Monotonic. */
   readonly startedAt: number;
+  readonly pace: CompactionPace;
   isWaiting: boolean;
 }
 
@@ -88,6 +87,8 @@ export class LogCompactor {
   #run: Run | undefined;
   /** Whether the cleaner was told of this partition. */
   #isTold = false;
+  /** Messages that were the compactions' own. */
+  #ownMessages = 0;
   /** No run would get farther, unless what cannot be read was taken away. */
   #uncleanable: Uncleanable | undefined;
 
@@ -159,7 +160,8 @@ export class LogCompactor {
         wake: later(() => this.#wake()),
       });
       const startedAt = environment.clock.monotonic();
-      this.#run = { compaction, message, log, startedAt, isWaiting: false };
+      const pace = new CompactionPace(this.#othersMessages());
+      this.#run = { compaction, message, log, startedAt, pace, isWaiting: false };
     } catch (error) {
       if (!(error instanceof DiskError || error instanceof CorruptLogError)) throw error;
       troubles.begin(TROUBLE, error.message);
@@ -186,39 +188,61 @@ export class LogCompactor {
   }
 
   #wake(): void {
-    if (this.#run?.isWaiting !== true) return;
-    this.#run.isWaiting = false;
-    this.#giveWay();
+    this.#ownMessages++;
+    const run = this.#run;
+    if (run?.isWaiting !== true) return;
+    run.isWaiting = false;
+    this.#giveWay(run);
   }
 
   /** Others get their turn, and what connections have brought is taken in. */
-  #giveWay(): void {
-    const { environment: { clock, dispatcher }, later, after } = this.#options;
+  #giveWay(run: Run): void {
+    const { environment: { clock, dispatcher }, later } = this.#options;
     const since = clock.monotonic();
     dispatcher.afterIo(later(() => {
-      if (clock.monotonic() - since > BUSY_MS) after(REST_MS, () => this.#goOn());
+      this.#ownMessages++;
+      if (this.#run !== run) return;
+      const now = clock.monotonic();
+      const restMs = run.pace.rest(now, now - since, this.#othersMessages());
+      if (restMs > 0) this.#rest(run, restMs);
       else this.#goOn();
     }));
+  }
+
+  #rest(run: Run, ms: number): void {
+    const { environment: { clock }, after } = this.#options;
+    after(ms, () => {
+      this.#ownMessages++;
+      if (this.#run !== run) return;
+      run.pace.rested(clock.monotonic());
+      this.#goOn();
+    });
+  }
+
+  /** Messages that the node has handled, but for these. */
+  #othersMessages(): number {
+    return this.#options.environment.dispatcher.handled - this.#ownMessages;
   }
 
   /** A slice. */
   #goOn(): void {
     const run = this.#run;
     if (run === undefined) return;
-    const { environment: { clock }, after } = this.#options;
+    const { environment: { clock } } = this.#options;
     const now = clock.monotonic();
     const wall = clock.wall();
     const delayMs = this.#aheadMs(run, now);
     // What is less than a timer can tell is made up for with the next slice.
-    if (delayMs >= 1) return after(delayMs, () => this.#goOn());
+    if (delayMs >= 1) return this.#rest(run, delayMs);
     const until = now + SLICE_MS;
     let steps = 0;
     let step: CompactionStep;
     do step = run.compaction.step(STEP_BYTES, wall); while (
       step.kind === "more" && ++steps < STEPS_MAX && clock.monotonic() < until
     );
+    run.pace.worked(clock.monotonic() - now);
     if (step.kind === "waiting") run.isWaiting = true;
-    else if (step.kind === "more") this.#giveWay();
+    else if (step.kind === "more") this.#giveWay(run);
     else this.#ended(run, step);
   }
 

@@ -52,6 +52,7 @@ export class FifoDispatcher implements Dispatcher {
   #awake = false;
   /** When the first turn began since I/O was let in; -1 when none has. */
   #turnsSince = -1;
+  #handled = 0;
 
   constructor(options: DispatcherOptions) {
     this.#options = options;
@@ -70,6 +71,10 @@ export class FifoDispatcher implements Dispatcher {
       limit,
       deliver as (message: unknown, sender: number) => void,
     ) as Mailbox<Message>;
+  }
+
+  get handled(): number {
+    return this.#handled;
   }
 
   atEndOfTurn(run: () => void): void {
@@ -151,9 +156,12 @@ export class FifoDispatcher implements Dispatcher {
 
   #drain(mailbox: RingMailbox, batch: number): number {
     try {
-      return mailbox.drain(batch);
+      const handled = mailbox.drain(batch);
+      this.#handled += handled;
+      return handled;
     } catch (error) {
       this.#options.failed?.(error);
+      this.#handled += batch;
       return batch;
     }
   }

@@ -92,6 +92,12 @@ export interface Dispatcher {
   ): Mailbox<Message>;
 
   /**
+   * Messages handled so far, of all mailboxes: where it does not grow, nobody has anything to do.
+   * Those of the turn in hand may count or not.
+   */
+  readonly handled: number;
+
+  /**
    * Runs once when the present turn ends: after the messages that are ready now, before more I/O
    * is taken in. For gathering what a turn produced into one write.
    */

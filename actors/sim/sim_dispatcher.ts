@@ -126,6 +126,7 @@ export class SimulatedDispatcher implements Dispatcher {
   readonly #heldKinds = new Set<string>();
   #heldLanes: Lane[] = [];
   ended = false;
+  handled = 0;
 
   constructor(host: DispatcherHost) {
     this.#host = host;
@@ -254,6 +255,7 @@ export class SimulatedDispatcher implements Dispatcher {
       }
       this.#host.handling(mailbox.number, sender);
       this.#handling = true;
+      this.handled++;
       try {
         mailbox.deliver(message, sender);
       } finally {

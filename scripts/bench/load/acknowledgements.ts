@@ -20,6 +20,8 @@ export interface Acknowledgements {
   readonly p50Ms: number;
   readonly p99Ms: number;
   readonly maxMs: number;
+  /** Of each record that was looked at. */
+  readonly latenciesMs: readonly number[];
 }
 
 /** Of so many records one is looked at. */
@@ -71,6 +73,7 @@ export class AcknowledgedSender implements AsyncDisposable {
       p50Ms: percentile(sorted, 50),
       p99Ms: percentile(sorted, 99),
       maxMs: percentile(sorted, 100),
+      latenciesMs: latencies,
     };
   }
 

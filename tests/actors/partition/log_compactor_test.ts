@@ -240,6 +240,31 @@ Deno.test("compactor: it is no faster than it may be", () => {
   assert(waitedMs >= 2 * bytes / 10 - 4000, `${waitedMs} ms for ${bytes} bytes`);
 });
 
+Deno.test("compactor: beside others it rests between its slices, alone it does not", () => {
+  for (const others of [0, 5000]) {
+    const stage = new PartitionStage(1, COMPACTED);
+    const member = stage.member(1);
+    fill(member, 400);
+    need(member);
+    // Work takes time.
+    let workedMs = 0;
+    member.environment.clock.monotonic = () => member.environment.world.now + (workedMs += 0.1);
+    const other = member.system.spawn<number>("other", ({ self }) => ({
+      receive: (left) => void (left > 0 && self.tell(left - 1)),
+    }));
+    if (others > 0) other.tell(others);
+    const ended = compact(member);
+    if (others === 0) {
+      assertEquals(ended?.done, true, "nobody has anything to do");
+      continue;
+    }
+    assertEquals(ended, undefined, "it rests");
+    member.environment.advance(1000);
+    member.run();
+    assert(member.environment.lines.some(({ event }) => event === "log compacted"));
+  }
+});
+
 Deno.test("compactor: a log that is closed meanwhile is whole, and its cleaner is told", () => {
   const stage = new PartitionStage(1, COMPACTED);
   const member = stage.member(1);

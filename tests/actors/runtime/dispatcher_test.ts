@@ -265,6 +265,24 @@ Deno.test("dispatcher: a throw out of a delivery is reported, and the turn goes 
   assertEquals(crank.failures.length, 1);
 });
 
+Deno.test("dispatcher: it counts what it has handled, also what threw, and nothing else", () => {
+  const crank = new Crank();
+  const mailbox = crank.mailbox((message) => {
+    if (message === 1) throw new Error("no");
+  });
+  assertEquals(crank.dispatcher.handled, 0);
+  for (const message of [0, 0, 0]) mailbox.push(0, message);
+  assertEquals(crank.dispatcher.handled, 0, "they wait");
+  crank.turn();
+  assertEquals(crank.dispatcher.handled, 3);
+  crank.dispatcher.atEndOfTurn(() => {});
+  crank.turn();
+  assertEquals(crank.dispatcher.handled, 3);
+  mailbox.push(0, 1);
+  crank.turn();
+  assert(crank.dispatcher.handled > 3);
+});
+
 Deno.test("runtime 2.8: work after I/O runs once, in order, at the end of a turn after I/O", () => {
   const crank = new Crank();
   const seen: string[] = [];

@@ -177,6 +177,7 @@ class ChoosingDispatcher implements Dispatcher {
   readonly #world: ManualWorld;
   readonly #choose: Choose;
   readonly #mailboxes: ChoosingMailbox[] = [];
+  handled = 0;
   #atEnd: (() => void)[] = [];
 
   constructor(world: ManualWorld, choose: Choose) {
@@ -217,6 +218,7 @@ class ChoosingDispatcher implements Dispatcher {
     const message = lane.messages.shift();
     if (lane.messages.length === 0) mailbox.lanes.splice(mailbox.lanes.indexOf(lane), 1);
     mailbox.length--;
+    this.handled++;
     mailbox.deliver(message, lane.sender);
   }
 }
