@@ -40,6 +40,11 @@ export interface DenoDiskOptions {
 
 const OPEN_FILES_MAX = 1000;
 
+/** To free the room of a larger file takes milliseconds: a gigabyte a third of a second. */
+const LARGE_BYTES = 8 * 1024 * 1024;
+/** Where there is no more room than this, it is freed at once: somebody may wait for it. */
+const SCARCE_BYTES = 64 * 1024 * 1024;
+
 const { O_CREAT, O_RDONLY, O_RDWR } = fs.constants;
 
 /** A disk in a folder of the operating system. */
@@ -163,13 +168,17 @@ export class DenoDisk implements Disk {
   remove(path: string): void {
     if (path === "") throw new RangeError("Cannot remove the root of a disk");
     const absolute = this.#absolute(path);
+    const descriptor = this.#openToFree(path);
     try {
       Deno.removeSync(absolute);
     } catch (cause) {
+      if (descriptor !== undefined) fs.closeSync(descriptor);
       if (codeOf(cause) === "ENOTEMPTY") this.#removeFolder(path, absolute);
       else if (!isMissing(cause)) throw diskError(`remove ${path}`, cause);
+      return this.#forgetFile(path);
     }
     this.#forgetFile(path);
+    if (descriptor !== undefined) freeLater(descriptor);
   }
 
   syncDirectory(path: string): void {
@@ -274,6 +283,22 @@ export class DenoDisk implements Disk {
     names?.delete(nameOf(path));
   }
 
+  /**
+   * A descriptor of a large file, through which its room can be freed off the loop once its name is
+   * gone; undefined where whoever removes the name may as well free it.
+   */
+  #openToFree(path: string): number | undefined {
+    // A read that is under way goes on.
+    if (this.#folders.get(folderOf(path))?.get(nameOf(path))?.isInUse) return undefined;
+    try {
+      const size = this.status(path)?.size ?? 0;
+      if (size < LARGE_BYTES || (this.space()?.usableBytes ?? 0) < SCARCE_BYTES) return undefined;
+      return this.#openDescriptor(path, O_RDWR);
+    } catch {
+      return undefined;
+    }
+  }
+
   #removeFolder(path: string, absolute: string): void {
     for (const folder of this.#foldersWithin(path)) {
       for (const file of this.#folders.get(folder)!.values()) file.vanished();
@@ -302,6 +327,13 @@ export class DenoDisk implements Disk {
       folder === path || folder.startsWith(below)
     );
   }
+}
+
+/** Frees the room of a file without a name: none that is left is cut, as a backup's may be. */
+function freeLater(descriptor: number): void {
+  if (fs.fstatSync(descriptor).nlink > 0) return fs.closeSync(descriptor);
+  // To close it would free as much, but on the loop.
+  fs.ftruncate(descriptor, 0, () => fs.closeSync(descriptor));
 }
 
 /** The folder and those above it that are not there, the topmost first. */

@@ -41,6 +41,11 @@ export class DenoFile implements File {
     return this.#path;
   }
 
+  /** Whether an operation off the loop is under way. */
+  get isInUse(): boolean {
+    return this.#slot.pins > 0;
+  }
+
   size(): number {
     if (this.#gone) throw this.#missing("measure");
     return this.#size;

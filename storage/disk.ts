@@ -141,7 +141,10 @@ export interface Disk {
    */
   rename(from: string, to: string): void;
 
-  /** Removes a file, or a folder with everything in it; a missing one is fine. */
+  /**
+   * Removes a file, or a folder with everything in it; a missing one is fine. The room that it took
+   * may come free a moment later.
+   */
   remove(path: string): void;
 
   /** Makes the names in a folder durable. */

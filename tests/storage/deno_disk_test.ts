@@ -32,6 +32,9 @@ function descriptorsIn(root: string): number {
   return count;
 }
 
+/** Of a file whose room is not freed in a moment. */
+const LARGE_BYTES = 16 * 1024 * 1024;
+
 const notLinux = Deno.build.os !== "linux";
 const whereLinux = notLinux ? " (skipped: /proc and /dev/full are Linux's)" : "";
 
@@ -137,6 +140,50 @@ Deno.test({
     assert((await process.status).success);
     assertEquals(disk.list("").length, 400);
   }));
+
+Deno.test({
+  name: `deno disk: a large file's name is gone at once, its room off the loop${whereLinux}`,
+  ignore: notLinux,
+  fn: () =>
+    withDisk(2, async (disk, root) => {
+      const large = new Uint8Array(LARGE_BYTES).fill(7);
+      disk.open("large", { create: true }).write(large, 0);
+      using other = Deno.openSync(`${root}/large`);
+      disk.remove("large");
+      assertEquals([disk.status("large"), disk.list("")], [undefined, []]);
+      // What takes its name meanwhile is another.
+      disk.open("large", { create: true }).write(large, 0);
+      disk.remove("missing");
+      // This test's own, and that of the new file.
+      while (descriptorsIn(root) > 2) await new Promise((resolve) => setTimeout(resolve));
+      assertEquals(other.statSync().size, 0);
+      assert(contentOf(disk, "large").every((byte) => byte === 7));
+    }),
+});
+
+Deno.test({
+  name: `deno disk: a large file with another name, or that is read, is not cut${whereLinux}`,
+  ignore: notLinux,
+  fn: () =>
+    withDisk(2, async (disk, root) => {
+      const large = new Uint8Array(LARGE_BYTES).fill(7);
+      disk.open("large", { create: true }).write(large, 0);
+      Deno.linkSync(`${root}/large`, `${root}/backup`);
+      using other = Deno.openSync(`${root}/backup`);
+      disk.remove("large");
+      while (descriptorsIn(root) > 1) await new Promise((resolve) => setTimeout(resolve));
+      assertEquals(other.statSync().size, LARGE_BYTES, "there is another name");
+      const read = Promise.withResolvers<unknown>();
+      const target = new Uint8Array(LARGE_BYTES);
+      disk.open("backup").readLater(target, 0, read.resolve);
+      disk.remove("backup");
+      assertEquals(disk.list(""), []);
+      assertEquals(await read.promise, LARGE_BYTES);
+      assert(target.every((byte) => byte === 7));
+      while (descriptorsIn(root) > 1) await new Promise((resolve) => setTimeout(resolve));
+      assertEquals(other.statSync().size, LARGE_BYTES, "it is read");
+    }),
+});
 
 Deno.test("deno disk: a folder is claimed across disks of one process", () =>
   withDisk(10, (disk, root) => {
