@@ -268,6 +268,24 @@ Deno.test({
     }
   }));
 
+Deno.test({
+  name: "deno disk: where there is little room, that of a removed file is free at once" +
+    (noTmpfs === undefined ? "" : ` (skipped: ${noTmpfs})`),
+  ignore: noTmpfs !== undefined,
+}, () =>
+  withDisk(10, (_disk, root) => {
+    mountTmpfs(root, LARGE_BYTES + (1 << 20));
+    const disk = new DenoDisk(root);
+    try {
+      disk.open("large", { create: true }).write(new Uint8Array(LARGE_BYTES), 0);
+      disk.remove("large");
+      disk.open("next", { create: true }).write(new Uint8Array(LARGE_BYTES), 0);
+    } finally {
+      disk.close();
+      unmountTmpfs(root);
+    }
+  }));
+
 Deno.test("deno disk: opening a file again measures it again", () =>
   withDisk(10, (disk, root) => {
     const file = disk.open("a", { create: true });
