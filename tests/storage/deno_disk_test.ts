@@ -279,6 +279,7 @@ Deno.test({
     try {
       disk.open("large", { create: true }).write(new Uint8Array(LARGE_BYTES), 0);
       disk.remove("large");
+      assertEquals(descriptorsIn(root), 0, "nothing is left to be done");
       disk.open("next", { create: true }).write(new Uint8Array(LARGE_BYTES), 0);
     } finally {
       disk.close();
