@@ -23,6 +23,15 @@ const LEADER_EPOCHS = 4;
 /** The first version whose clients know OFFSET_NOT_AVAILABLE (KIP-207). */
 const OFFSET_NOT_AVAILABLE = 5;
 
+/** What negative timestamps stand for, and since which version: each is refused in older ones. */
+const SPECIAL_SINCE: ReadonlyMap<number, number> = new Map([
+  [-1, 1], // the end
+  [-2, 1], // the start
+  [-3, 7], // the record of the largest timestamp
+  [-4, 8], // the start of what is local
+  [-5, 9], // the end of what is tiered
+]);
+
 /** Whoever calls himself so sees where the log ends, as followers do. */
 const DEBUGGING_REPLICA_ID = -2;
 
@@ -48,16 +57,20 @@ export const listOffsets: ApiHandler<ListOffsetsRequest, ListOffsetsResponse> = 
         follower,
         replyTo,
       }),
-      answered: ({ partitionIndex }, { error, timestamp, offset, leaderEpoch }) => ({
-        partitionIndex,
-        errorCode: error === ErrorCode.OFFSET_NOT_AVAILABLE && call.version < OFFSET_NOT_AVAILABLE
-          ? ErrorCode.LEADER_NOT_AVAILABLE
-          : error,
-        oldStyleOffsets: [],
-        timestamp,
-        offset,
-        leaderEpoch: call.version >= LEADER_EPOCHS ? leaderEpoch : -1,
-      }),
+      answered: (asked, { error, timestamp, offset, leaderEpoch }) =>
+        isUnderstood(asked.timestamp, call.version)
+          ? {
+            partitionIndex: asked.partitionIndex,
+            errorCode:
+              error === ErrorCode.OFFSET_NOT_AVAILABLE && call.version < OFFSET_NOT_AVAILABLE
+                ? ErrorCode.LEADER_NOT_AVAILABLE
+                : error,
+            oldStyleOffsets: [],
+            timestamp,
+            offset,
+            leaderEpoch: call.version >= LEADER_EPOCHS ? leaderEpoch : -1,
+          }
+          : failure(asked.partitionIndex, ErrorCode.UNSUPPORTED_VERSION),
       failed: ({ partitionIndex }, errorCode) => failure(partitionIndex, errorCode),
     }, (topics) => call.reply({ throttleTimeMs: 0, topics }));
   },
@@ -69,6 +82,10 @@ export const listOffsets: ApiHandler<ListOffsetsRequest, ListOffsetsResponse> = 
     })),
   }),
 };
+
+function isUnderstood(timestamp: number, version: number): boolean {
+  return timestamp >= 0 || version >= (SPECIAL_SINCE.get(timestamp) ?? Infinity);
+}
 
 function failure(partitionIndex: number, errorCode: number): ListOffsetsPartitionResponse {
   return {

@@ -6,11 +6,9 @@
 
 import { PeerRole } from "../../../net/handshake.ts";
 import { ADD_RAFT_VOTER } from "../../../net/messages/add_raft_voter.ts";
-import { DESCRIBE_QUORUM } from "../../../net/messages/describe_quorum.ts";
 import { REMOVE_RAFT_VOTER } from "../../../net/messages/remove_raft_voter.ts";
 import { NODE_APIS } from "../../../net/messages/table.ts";
 import { UNREGISTER_BROKER } from "../../../net/messages/unregister_broker.ts";
-import { UPDATE_FEATURES } from "../../../net/messages/update_features.ts";
 import { limitApis, type VersionLimits } from "../../../net/messages/version_limits.ts";
 import type { Api, VersionRange } from "../../../net/schema.ts";
 import type { AnyApiHandler, Encoding } from "../sessions/call.ts";
@@ -132,10 +130,9 @@ const HANDLERS: ReadonlyMap<number, AnyApiHandler> = new Map(
 
 const NODES_ONLY: ReadonlySet<number> = new Set(NODE_APIS.map(({ key }) => key));
 
-/** How clusters are changed and looked into: for our own tools, as Kafka's clients do without. */
+/** How a cluster's nodes are changed: for our own tools, as Kafka's clients do without. */
 const NATIVE_ONLY: ReadonlySet<number> = new Set(
-  [DESCRIBE_QUORUM, UPDATE_FEATURES, UNREGISTER_BROKER, ADD_RAFT_VOTER, REMOVE_RAFT_VOTER]
-    .map(({ key }) => key),
+  [UNREGISTER_BROKER, ADD_RAFT_VOTER, REMOVE_RAFT_VOTER].map(({ key }) => key),
 );
 
 /** An API as a node serves it. */

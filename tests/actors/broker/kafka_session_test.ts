@@ -6,11 +6,14 @@ import { API_VERSIONS } from "../../../net/messages/api_versions.ts";
 import { CREATE_TOPICS } from "../../../net/messages/create_topics.ts";
 import { DELETE_TOPICS } from "../../../net/messages/delete_topics.ts";
 import { DESCRIBE_QUORUM } from "../../../net/messages/describe_quorum.ts";
+import { ErrorCode } from "../../../net/messages/errors.ts";
 import { FETCH } from "../../../net/messages/fetch.ts";
 import { FIND_COORDINATOR } from "../../../net/messages/find_coordinator.ts";
 import { LIST_OFFSETS } from "../../../net/messages/list_offsets.ts";
 import { METADATA } from "../../../net/messages/metadata.ts";
 import { PRODUCE } from "../../../net/messages/produce.ts";
+import { UNREGISTER_BROKER } from "../../../net/messages/unregister_broker.ts";
+import { UPDATE_FEATURES } from "../../../net/messages/update_features.ts";
 import { batchOf, BrokerWorld, type BrokerWorldOptions, NODE, valuesIn } from "./broker_world.ts";
 import { kafkaFrame, type KafkaTestClient } from "./kafka_test_client.ts";
 
@@ -96,14 +99,26 @@ Deno.test("kafka session: what is advertised is served, and nothing of the clust
   assertEquals(ranges.get(PRODUCE.key)?.[0], 0, "librdkafka compresses only so");
   assertEquals(ranges.get(FETCH.key)?.[0], 4);
   assertEquals(ranges.get(FIND_COORDINATOR.key)?.[0], 0);
-  for (const key of [52, 53, 54, 55, 56, 57, 58, 59, 62, 63, 64, 67, 71, 72, 80, 81, 82]) {
+  for (const key of [52, 53, 54, 56, 58, 59, 62, 63, 64, 67, 71, 72, 80, 81, 82]) {
     assertEquals(ranges.get(key), undefined, `API ${key}`);
   }
   assert(apiKeys.every(({ apiKey }) => apiKey < 100));
 });
 
+Deno.test("kafka session: the quorum is described, and an unknown feature refused", () => {
+  const world = serving();
+  const client = world.kafkaClient();
+  const topics = [{ topicName: "__cluster_metadata", partitions: [{ partitionIndex: 0 }] }];
+  const quorum = world.settled(client.begin(DESCRIBE_QUORUM, { topics }));
+  assertEquals(quorum.errorCode, ErrorCode.NONE);
+  assertEquals(quorum.topics[0]?.partitions[0]?.errorCode, ErrorCode.NONE);
+  const featureUpdates = [{ feature: "no.such", maxVersionLevel: 1 }];
+  const { errorCode } = world.settled(client.begin(UPDATE_FEATURES, { featureUpdates }));
+  assertEquals(errorCode, ErrorCode.INVALID_UPDATE_VERSION, "it is asked of the controller");
+});
+
 Deno.test("kafka session: an API or version that is not served ends the connection, loudly", () => {
-  for (const [api, version] of [[DESCRIBE_QUORUM, 0], [METADATA, 13], [PRODUCE, 2]] as const) {
+  for (const [api, version] of [[UNREGISTER_BROKER, 0], [METADATA, 13], [PRODUCE, 2]] as const) {
     const world = serving();
     const client = world.kafkaClient();
     const frame = kafkaFrame(METADATA, { topics: [] }, 5);

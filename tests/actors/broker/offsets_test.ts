@@ -50,9 +50,28 @@ Deno.test("list offsets: an empty partition has no time, an unknown one an error
   world.createTopic(client, "orders");
   assertEquals(found(world, client, 0), NOTHING);
   assertEquals(found(world, client, -3), NOTHING);
-  assertEquals(found(world, client, -77).errorCode, 0);
   const { errorCode } = world.listOffset(client, "none", -1);
   assertEquals(errorCode, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION);
+});
+
+Deno.test("list offsets: a special timestamp that the version does not know is refused", () => {
+  const world = BrokerWorld.serving({ kafka: true });
+  const client = world.kafkaClient();
+  world.createTopic(world.client(), "orders");
+  const codesOf = (timestamp: number) =>
+    [1, 6, 7, 8, 9].map((version) => {
+      const topics = [{ name: "orders", partitions: [{ partitionIndex: 0, timestamp }] }];
+      const request = { replicaId: -1, topics };
+      const answer = world.settled(client.begin(LIST_OFFSETS, request, version));
+      return answer.topics[0]?.partitions[0]?.errorCode;
+    });
+  const refused = ErrorCode.UNSUPPORTED_VERSION;
+  assertEquals(codesOf(-2), [0, 0, 0, 0, 0]);
+  assertEquals(codesOf(-3), [refused, refused, 0, 0, 0]);
+  assertEquals(codesOf(-4), [refused, refused, refused, 0, 0]);
+  assertEquals(codesOf(-5), [refused, refused, refused, refused, 0]);
+  assertEquals(codesOf(-6), [refused, refused, refused, refused, refused]);
+  assertEquals(codesOf(-77), [refused, refused, refused, refused, refused]);
 });
 
 Deno.test("list offsets: what is not visible has no offset yet", () => {
