@@ -17,6 +17,7 @@ import { OFFSET_COMMIT } from "../../../net/messages/offset_commit.ts";
 import { OFFSET_FETCH } from "../../../net/messages/offset_fetch.ts";
 import { SYNC_GROUP } from "../../../net/messages/sync_group.ts";
 import { type Api, make } from "../../../net/schema.ts";
+import { sleep } from "../node_process.ts";
 
 const TIMEOUT_MS = 30_000;
 const RETRY_MS = 20;
@@ -85,6 +86,11 @@ export class GroupMembers implements AsyncDisposable {
           protocols: [{ name: "range", metadata: new Uint8Array(8) }],
         }),
       );
+      if (joined.errorCode === ErrorCode.COORDINATOR_LOAD_IN_PROGRESS) {
+        // The groups' topic was just made. Every client asks again.
+        await sleep(RETRY_MS);
+        continue;
+      }
       group.memberId = joined.memberId;
       if (joined.errorCode === ErrorCode.MEMBER_ID_REQUIRED) continue;
       mustBeNone(joined.errorCode, `join ${group.id}`);
