@@ -318,16 +318,19 @@ function addPartitions(
   });
 }
 
-/** Kafka's rule for topic names. */
+/** Kafka's rule for topic names: why it is none, or undefined. */
+export function whyNoTopicName(name: string): string | undefined {
+  if (name === "") return "is empty";
+  if (name === "." || name === "..") return `may not be ${name}`;
+  if (name.length > 249) return `is ${name.length} characters long: at most 249 are allowed`;
+  if (/^[a-zA-Z0-9._-]+$/.test(name)) return undefined;
+  return `${JSON.stringify(name)} has characters other than a-z A-Z 0-9 . _ -`;
+}
+
 function checkTopicName(name: string): void {
-  const refuse = (reason: string) => {
+  const reason = whyNoTopicName(name);
+  if (reason !== undefined) {
     throw new Refusal(ErrorCode.INVALID_TOPIC_EXCEPTION, `Topic name ${reason}`);
-  };
-  if (name === "") refuse("is empty");
-  if (name === "." || name === "..") refuse(`may not be ${name}`);
-  if (name.length > 249) refuse(`is ${name.length} characters long: at most 249 are allowed`);
-  if (!/^[a-zA-Z0-9._-]+$/.test(name)) {
-    refuse(`${JSON.stringify(name)} has characters other than a-z A-Z 0-9 . _ -`);
   }
   // Its folder would be that of the metadata log, which would have to go. Kafka's error for it.
   if (name === METADATA_TOPIC) {

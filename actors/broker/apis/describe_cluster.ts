@@ -16,11 +16,23 @@ import { controllerOf, knownBrokers, reachableBrokers } from "../reachable_broke
 /** Kafka's number for "no operations were asked for". */
 const NO_OPERATIONS = -2147483648;
 
+/** The types of endpoint that are asked for (KIP-919). */
+const BROKERS = 1;
+const CONTROLLERS = 2;
+
 export const describeCluster: ApiHandler<DescribeClusterRequest, DescribeClusterResponse> = {
   api: DESCRIBE_CLUSTER,
   access: () => [{ operation: "describe", resourceType: "cluster", resourceName: "kafka-cluster" }],
   handle(call) {
     const { broker, listener, request } = call;
+    if (request.endpointType !== BROKERS) {
+      const isKnown = request.endpointType === CONTROLLERS;
+      return call.reply(describeCluster.failed(
+        request,
+        isKnown ? ErrorCode.MISMATCHED_ENDPOINT_TYPE : ErrorCode.UNSUPPORTED_ENDPOINT_TYPE,
+        `Cannot describe endpoints of type ${request.endpointType}: this listener is for brokers`,
+      ));
+    }
     const { image, nodeId, clusterId } = broker;
     const live = reachableBrokers(image, listener);
     const brokers = request.includeFencedBrokers ? knownBrokers(image, listener) : live;

@@ -21,7 +21,13 @@ import type { TopicImage } from "../../controller/cluster_image.ts";
 import { isInternalTopic } from "../../coordinator/internal_topics.ts";
 import { topicAccess } from "../sessions/access.ts";
 import type { ApiHandler, Call } from "../sessions/call.ts";
-import { describePartition, NO_OPERATIONS, type Reachable, reachableFrom } from "./metadata.ts";
+import {
+  absence,
+  describePartition,
+  NO_OPERATIONS,
+  type Reachable,
+  reachableFrom,
+} from "./metadata.ts";
 
 /** Of Metadata, in which the words for the state of a partition are numbered. */
 const NEWEST_WORDS = 12;
@@ -71,7 +77,7 @@ function page(
     if (left === 0) return { throttleTimeMs: 0, topics, nextCursor: at(name, 0) };
     const topic = image.topicByName(name);
     if (topic === undefined) {
-      topics.push(unknown(name, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION));
+      topics.push(unknown(name, absence(name)));
       continue;
     }
     const first = name === cursor?.topicName ? cursor.partitionIndex : 0;

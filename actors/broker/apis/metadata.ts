@@ -19,6 +19,7 @@ import {
   type MetadataResponseTopic,
 } from "../../../net/messages/metadata.ts";
 import type { PartitionImage, TopicImage } from "../../controller/cluster_image.ts";
+import { whyNoTopicName } from "../../controller/topics.ts";
 import { isInternalTopic } from "../../coordinator/internal_topics.ts";
 import { type Access, maybeTopicAccess, topicAccess } from "../sessions/access.ts";
 import type { ApiHandler, Call } from "../sessions/call.ts";
@@ -152,7 +153,14 @@ function describeAsked(
   const topic = name === null ? image.topicById(topicId) : image.topicByName(name);
   if (topic !== undefined) return describe(cluster, topic);
   if (name === null) return unknown(null, topicId, ErrorCode.UNKNOWN_TOPIC_ID);
-  return unknown(name, ZERO_UUID, errors.get(name) ?? ErrorCode.UNKNOWN_TOPIC_OR_PARTITION);
+  return unknown(name, ZERO_UUID, errors.get(name) ?? absence(name));
+}
+
+/** Why there is no such topic: clients ask again for one that may come, never for one that cannot. */
+export function absence(name: string): ErrorCode {
+  return whyNoTopicName(name) === undefined
+    ? ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
+    : ErrorCode.INVALID_TOPIC_EXCEPTION;
 }
 
 function describe(cluster: Reachable, topic: TopicImage): MetadataResponseTopic {

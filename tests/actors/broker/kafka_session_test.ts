@@ -5,8 +5,10 @@ import { readInt16, readInt32, writeInt16 } from "../../../storage/bytes/big_end
 import { API_VERSIONS } from "../../../net/messages/api_versions.ts";
 import { CREATE_TOPICS } from "../../../net/messages/create_topics.ts";
 import { DELETE_TOPICS } from "../../../net/messages/delete_topics.ts";
+import { DESCRIBE_CLUSTER } from "../../../net/messages/describe_cluster.ts";
 import { DESCRIBE_QUORUM } from "../../../net/messages/describe_quorum.ts";
 import { ErrorCode } from "../../../net/messages/errors.ts";
+import { DESCRIBE_TOPIC_PARTITIONS } from "../../../net/messages/describe_topic_partitions.ts";
 import { FETCH } from "../../../net/messages/fetch.ts";
 import { FIND_COORDINATOR } from "../../../net/messages/find_coordinator.ts";
 import { LIST_OFFSETS } from "../../../net/messages/list_offsets.ts";
@@ -115,6 +117,30 @@ Deno.test("kafka session: the quorum is described, and an unknown feature refuse
   const featureUpdates = [{ feature: "no.such", maxVersionLevel: 1 }];
   const { errorCode } = world.settled(client.begin(UPDATE_FEATURES, { featureUpdates }));
   assertEquals(errorCode, ErrorCode.INVALID_UPDATE_VERSION, "it is asked of the controller");
+});
+
+Deno.test("kafka session: a broker's listener says that it is none of controllers", () => {
+  const world = serving();
+  const client = world.kafkaClient();
+  const codes = [1, 2, 9].map((endpointType) =>
+    world.settled(client.begin(DESCRIBE_CLUSTER, { endpointType })).errorCode
+  );
+  const { NONE, MISMATCHED_ENDPOINT_TYPE, UNSUPPORTED_ENDPOINT_TYPE } = ErrorCode;
+  assertEquals(codes, [NONE, MISMATCHED_ENDPOINT_TYPE, UNSUPPORTED_ENDPOINT_TYPE]);
+});
+
+Deno.test("kafka session: a name that no topic can have is told from one that may yet come", () => {
+  const world = serving();
+  const client = world.kafkaClient();
+  const topics = ["absent", "a b", ".."].map((name) => ({ name }));
+  const { UNKNOWN_TOPIC_OR_PARTITION, INVALID_TOPIC_EXCEPTION } = ErrorCode;
+  const codes = [UNKNOWN_TOPIC_OR_PARTITION, INVALID_TOPIC_EXCEPTION, INVALID_TOPIC_EXCEPTION];
+  const request = { topics, allowAutoTopicCreation: false };
+  const found = world.settled(client.begin(METADATA, request, 12));
+  assertEquals(found.topics.map(({ errorCode }) => errorCode), codes);
+  const described = world.settled(client.begin(DESCRIBE_TOPIC_PARTITIONS, { topics }));
+  const byName = new Map(described.topics.map(({ name, errorCode }) => [name, errorCode]));
+  assertEquals(topics.map(({ name }) => byName.get(name)), codes);
 });
 
 Deno.test("kafka session: an API or version that is not served ends the connection, loudly", () => {
