@@ -15,8 +15,8 @@ import { runSeedJob, type SeedJob, type TakeSeed } from "./seed_job.ts";
 const PROCESS = fromFileUrl(import.meta.resolve("./seed_process.ts"));
 /**
  * Much is made and forgotten in each step: a large nursery copies less of it, and each core has a
- * process already that could collect. Errors are many, and nobody reads where they came from: a seed
- * that breaks a rule runs again.
+ * process already that could collect. Errors are many, and nobody reads where they came from: a
+ * seed that breaks a rule runs again.
  */
 const FLAGS = "--v8-flags=--max-semi-space-size=32,--single-threaded-gc,--stack-trace-limit=0";
 
