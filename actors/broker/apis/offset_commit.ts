@@ -30,16 +30,34 @@ export const offsetCommit: ApiHandler<OffsetCommitRequest, OffsetCommitResponse>
         errors.set(name, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION);
       }
     }
-    const request = { ...whole, topics: whole.topics.filter(({ name }) => !errors.has(name)) };
+    const isThere = (name: string, { partitionIndex }: { readonly partitionIndex: number }) =>
+      broker.image.topicByName(name)?.partitions[partitionIndex] !== undefined;
+    const kept = whole.topics.filter(({ name }) => !errors.has(name)).map((topic) => {
+      const partitions = topic.partitions.filter((partition) => isThere(topic.name, partition));
+      return partitions.length === topic.partitions.length ? topic : { ...topic, partitions };
+    });
+    const request = { ...whole, topics: kept.filter(({ partitions }) => partitions.length > 0) };
+    const isWhole = request.topics.length === whole.topics.length &&
+      request.topics.every((topic, index) => topic === whole.topics[index]);
     const reply = (topics: OffsetCommitResponse["topics"]) =>
       call.reply({
         throttleTimeMs: 0,
         // What is refused keeps its place.
-        topics: errors.size === 0 ? topics : whole.topics.map((topic) => {
+        topics: isWhole ? topics : whole.topics.map((topic) => {
           const error = errors.get(topic.name);
-          return error !== undefined
-            ? refused(topic, error)
-            : topics.find(({ name }) => name === topic.name) ?? refused(topic, ErrorCode.NONE);
+          if (error !== undefined) return refused(topic, error);
+          const answer = topics.find(({ name }) => name === topic.name);
+          const codes = new Map(
+            answer?.partitions.map(({ partitionIndex, errorCode }) => [partitionIndex, errorCode]),
+          );
+          return {
+            name: topic.name,
+            topicId: answer?.topicId ?? ZERO_UUID,
+            partitions: topic.partitions.map(({ partitionIndex }) => ({
+              partitionIndex,
+              errorCode: codes.get(partitionIndex) ?? ErrorCode.UNKNOWN_TOPIC_OR_PARTITION,
+            })),
+          };
         }),
       });
     if (request.topics.length === 0) return reply([]);

@@ -13,6 +13,7 @@ import { FETCH } from "../../../net/messages/fetch.ts";
 import { FIND_COORDINATOR } from "../../../net/messages/find_coordinator.ts";
 import { LIST_OFFSETS } from "../../../net/messages/list_offsets.ts";
 import { METADATA } from "../../../net/messages/metadata.ts";
+import { OFFSET_COMMIT } from "../../../net/messages/offset_commit.ts";
 import { PRODUCE } from "../../../net/messages/produce.ts";
 import { UNREGISTER_BROKER } from "../../../net/messages/unregister_broker.ts";
 import { UPDATE_FEATURES } from "../../../net/messages/update_features.ts";
@@ -141,6 +142,25 @@ Deno.test("kafka session: a name that no topic can have is told from one that ma
   const described = world.settled(client.begin(DESCRIBE_TOPIC_PARTITIONS, { topics }));
   const byName = new Map(described.topics.map(({ name, errorCode }) => [name, errorCode]));
   assertEquals(topics.map(({ name }) => byName.get(name)), codes);
+});
+
+Deno.test("kafka session: an offset of a partition that is not there is not committed", () => {
+  const world = serving();
+  const client = world.kafkaClient();
+  createTopic(world, client, "orders");
+  const partitions = [99, 0].map((partitionIndex) => ({ partitionIndex, committedOffset: 1 }));
+  const request = {
+    groupId: "simple",
+    generationIdOrMemberEpoch: -1,
+    topics: [{ name: "orders", partitions }],
+  };
+  world.settled(client.begin(FIND_COORDINATOR, { key: "simple" }, 1));
+  world.pass(1000);
+  const { topics } = world.settled(client.begin(OFFSET_COMMIT, request, 8));
+  assertEquals(topics[0]?.partitions, [
+    { partitionIndex: 99, errorCode: ErrorCode.UNKNOWN_TOPIC_OR_PARTITION },
+    { partitionIndex: 0, errorCode: ErrorCode.NONE },
+  ]);
 });
 
 Deno.test("kafka session: an API or version that is not served ends the connection, loudly", () => {
