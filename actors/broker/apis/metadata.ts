@@ -156,7 +156,7 @@ function describeAsked(
   return unknown(name, ZERO_UUID, errors.get(name) ?? absence(name));
 }
 
-/** Why there is no such topic: clients ask again for one that may come, never for one that cannot. */
+/** Why there is no such topic: clients ask again for one that may come. */
 export function absence(name: string): ErrorCode {
   return whyNoTopicName(name) === undefined
     ? ErrorCode.UNKNOWN_TOPIC_OR_PARTITION

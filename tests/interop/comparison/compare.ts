@@ -1,7 +1,7 @@
 /**
  * Asks Strom and Apache Kafka the same, and prints where their answers differ.
  *
- * Each case of `cases.ts` is asked in every version that both have. What may differ is made the
+ * Each case of `record_cases.ts` and `admin_cases.ts` is asked in every version that both have. What may differ is made the
  * same first (`sameForm`): ids, addresses, times, epochs of the brokers, message texts.
  *
  * Usage: deno run -A --no-check tests/interop/comparison/compare.ts STROM KAFKA [api…]
@@ -12,8 +12,10 @@ import { API_VERSIONS, type ApiVersionsResponse } from "../../../net/messages/ap
 import { METADATA, type MetadataResponse } from "../../../net/messages/metadata.ts";
 import type { Api } from "../../../net/schema.ts";
 import type { Draft } from "../../../net/schema/make.ts";
-import { type Case, CASES, type Ground, TOPIC } from "./cases.ts";
+import { ADMIN_CASES } from "./admin_cases.ts";
+import { type Case, type Ground, TOPIC } from "./case.ts";
 import { type Answer, Exchange } from "./exchange.ts";
+import { RECORD_CASES } from "./record_cases.ts";
 import { sameForm } from "./same_form.ts";
 
 class Side {
@@ -86,7 +88,7 @@ const [strom, kafka] = await Promise.all([Side.open(stromAddress), Side.open(kaf
 let [asked, different] = [0, 0];
 /** By case and difference: the versions in which it was seen. */
 const seen = new Map<string, number[]>();
-for (const each of CASES) {
+for (const each of [...RECORD_CASES, ...ADMIN_CASES]) {
   if (wanted.length > 0 && !wanted.includes(each.api.name)) continue;
   const [here, there] = [strom.versionsOf(each.api), kafka.versionsOf(each.api)];
   const to = Math.min(here.max, there.max, each.to);

@@ -5,7 +5,7 @@
  */
 
 import type { Api } from "../../../net/schema.ts";
-import type { Ground } from "./cases.ts";
+import type { Ground } from "./case.ts";
 
 /** Whether there is one, and no more: texts, addresses, and what each cluster counts by itself. */
 const PRESENT_ONLY: ReadonlySet<string> = new Set([
