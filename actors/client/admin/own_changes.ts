@@ -50,7 +50,7 @@ export class OwnChanges {
     return this.#created.has(name);
   }
 
-  /** Whether a broker that answers so had not heard of the changes; `names` is what was asked for. */
+  /** Whether a broker that says this of `names`, or of all, had not heard of the changes. */
   isOlder(topics: readonly SeenTopic[], names: readonly string[] | undefined): boolean {
     this.#forget();
     if (topics.some(({ topicId }) => this.#deleted.has(topicId))) return true;

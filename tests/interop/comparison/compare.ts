@@ -1,8 +1,9 @@
 /**
  * Asks Strom and Apache Kafka the same, and prints where their answers differ.
  *
- * Each case of `record_cases.ts` and `admin_cases.ts` is asked in every version that both have. What may differ is made the
- * same first (`sameForm`): ids, addresses, times, epochs of the brokers, message texts.
+ * Each case of `record_cases.ts` and `admin_cases.ts` is asked in every version that both have.
+ * What may differ is made the same first (`sameForm`): ids, addresses, times, epochs of the brokers,
+ * message texts.
  *
  * Usage: deno run -A --no-check tests/interop/comparison/compare.ts STROM KAFKA [api…]
  */

@@ -266,7 +266,7 @@ Deno.test("admin: the cluster is described", async () => {
   await setup.world.settled(setup.admin.close());
 });
 
-/** The fake brokers hear of a change when they are asked for metadata or configs for the third time. */
+/** The fake brokers hear of a change when they are asked of topics or configs a third time. */
 function hearLate({ world }: Setup, change: () => void): void {
   let asked = 0;
   world.cluster.intercept = (api) => {
