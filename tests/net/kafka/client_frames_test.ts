@@ -32,6 +32,7 @@ const SENT: Readonly<Record<string, readonly number[]>> = {
   DescribeGroups: [0, 2, 3, 5, 6],
   DescribeLogDirs: [4],
   DescribeProducers: [0],
+  DescribeQuorum: [2],
   DescribeTopicPartitions: [0],
   DescribeTransactions: [0],
   ElectLeaders: [2],
@@ -55,6 +56,7 @@ const SENT: Readonly<Record<string, readonly number[]>> = {
   Produce: [7, 11, 12],
   SyncGroup: [1, 3, 5],
   TxnOffsetCommit: [1, 3, 4, 5],
+  UpdateFeatures: [1],
   WriteTxnMarkers: [1],
 };
 
