@@ -315,6 +315,7 @@ class CoordinatorActor<Request, CoordinatorRecord> implements Actor<CoordinatorM
   #makeContext(life: number): CoordinatorContext<CoordinatorRecord> {
     const { partition, leaderEpoch, image, config } = this.#options;
     const { environment } = this.#context;
+    const writeBytesMax = () => this.#batchBytesMax();
     const inLife = <Value>(run: (value: Value) => void) => (value: Value) => {
       if (life === this.#lifeNumber) run(value);
     };
@@ -328,6 +329,9 @@ class CoordinatorActor<Request, CoordinatorRecord> implements Actor<CoordinatorM
       image,
       now: () => environment.clock.wall(),
       monotonic: () => environment.clock.monotonic(),
+      get writeBytesMax() {
+        return writeBytesMax();
+      },
       write: (write) => this.#write(write),
       writeMarker: (marker) => this.#writeMarker(marker),
       startTimer: (key, delayMs, run) => this.#startTimer(`machine ${key}`, delayMs, run),

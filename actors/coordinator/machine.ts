@@ -84,6 +84,8 @@ export interface CoordinatorContext<CoordinatorRecord> {
   now(): Timestamp;
   /** Milliseconds that never go back, for what lasts. */
   monotonic(): number;
+  /** The most bytes that one write may take in the log. */
+  readonly writeBytesMax: number;
   /** Replays the records at once, and appends them; several writes of a turn make one batch. */
   write(write: CoordinatorWrite<CoordinatorRecord>): void;
   /** Replays a marker at once, and appends it. */

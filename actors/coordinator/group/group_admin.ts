@@ -6,6 +6,7 @@
  */
 
 import type { Timestamp } from "../../../storage/bytes/ids.ts";
+import { BATCH_HEADER_BYTES } from "../../../storage/record_batch.ts";
 import { ErrorCode } from "../../../net/messages/errors.ts";
 import type { DescribedGroup } from "../../../net/messages/describe_groups.ts";
 import type { ListedGroup } from "../../../net/messages/list_groups.ts";
@@ -66,7 +67,7 @@ const FORGET_AGAIN_MS = 1000;
 /** Kafka's number for "no operations were asked for". */
 const NO_OPERATIONS = -2147483648;
 
-/** Bytes of tombstones of offsets, about, that are written as one. */
+/** Bytes of tombstones of offsets, about, that are written as one where the log takes as many. */
 const TOMBSTONE_BYTES_MAX = 128 * 1024;
 
 export class GroupAdmin {
@@ -168,13 +169,15 @@ export class GroupAdmin {
         records.push(offsetCommitRecord(groupId, topic, partition, null));
       }
     }
-    this.#options.metrics.offsetDeletions.add(records.length);
-    this.#deleteGroup(groupId, records, answer);
+    this.#deleteGroup(groupId, records, (error) => {
+      if (error === ErrorCode.NONE) this.#options.metrics.offsetDeletions.add(records.length);
+      answer(error);
+    });
   }
 
   /**
-   * Writes tombstones of all that is left of a group's offsets, and of the group with the last of
-   * them: what is deleted only in part is still there to be deleted again.
+   * Writes tombstones of all that is left of a group's offsets, and of the group behind them: what
+   * is deleted only in part is still there to be deleted again.
    */
   #deleteGroup(
     groupId: string,
@@ -183,18 +186,24 @@ export class GroupAdmin {
   ): void {
     const { context, classic, consumer, metadata } = this.#options;
     const group = classic.remove(groupId);
-    const chunks = chunked(records);
-    const last: readonly GroupRecord[] = chunks.pop() ?? [];
-    this.#writeAll(chunks);
-    const written = [...last, ...consumer.get(groupId)?.tombstones() ?? []];
+    const ended = (error: ErrorCode) => {
+      if (error !== ErrorCode.NONE && group !== undefined) classic.restore(group);
+      done(error);
+    };
+    for (const chunk of chunked(records, context.writeBytesMax)) {
+      const refusal = this.#writeUnlessRefused(chunk);
+      if (refusal !== ErrorCode.NONE) return ended(refusal);
+    }
+    const written: GroupRecord[] = [...consumer.get(groupId)?.tombstones() ?? []];
     if (metadata.has(groupId)) written.push(groupMetadataRecord(groupId, null));
-    context.write({
-      records: written,
-      done: (error) => {
-        if (error !== ErrorCode.NONE && group !== undefined) classic.restore(group);
-        done(error);
-      },
-    });
+    context.write({ records: written, done: ended });
+  }
+
+  /** Why it cannot be written; where that turns out later, what is written behind fails, too. */
+  #writeUnlessRefused(records: readonly GroupRecord[]): ErrorCode {
+    let refusal: ErrorCode = ErrorCode.NONE;
+    this.#options.context.write({ records, done: (error) => refusal = error });
+    return refusal;
   }
 
   #deleteOffsets({ request, replyTo }: OffsetDelete): void {
@@ -265,7 +274,7 @@ export class GroupAdmin {
       }
     }
     metrics.offsetDeletions.add(records.length);
-    for (const written of chunked(records)) {
+    for (const written of chunked(records, context.writeBytesMax)) {
       const done = (error: ErrorCode) => {
         if (error === ErrorCode.NONE) return;
         context.startTimer(`gone\0${name}`, FORGET_AGAIN_MS, () => {
@@ -274,11 +283,6 @@ export class GroupAdmin {
       };
       context.write({ records: written, done });
     }
-  }
-
-  #writeAll(chunks: readonly (readonly OffsetCommitRecord[])[]): void {
-    // What cannot be written now is found again.
-    for (const records of chunks) this.#options.context.write({ records, done: () => {} });
   }
 
   // Expiry.
@@ -313,7 +317,7 @@ export class GroupAdmin {
 
   /** Returns how many offsets it has deleted. */
   #expireGroup(groupId: string): number {
-    const { offsets, classic, consumer, metrics } = this.#options;
+    const { context, offsets, classic, consumer, metrics } = this.#options;
     const records = this.#expired(groupId);
     metrics.offsetExpirations.add(records.length);
     const kept = offsetsIn(offsets, groupId) - records.length;
@@ -323,7 +327,8 @@ export class GroupAdmin {
     if (isUnused && kept === 0 && !offsets.hasPending(groupId)) {
       this.#deleteGroup(groupId, records, () => {});
     } else {
-      this.#writeAll(chunked(records));
+      // What cannot be written now is found again.
+      for (const chunk of chunked(records, context.writeBytesMax)) this.#writeUnlessRefused(chunk);
     }
     return records.length;
   }
@@ -368,13 +373,17 @@ function expiresSince(
 }
 
 /** Tombstones in parts that are small enough to be written. */
-function chunked(records: readonly OffsetCommitRecord[]): OffsetCommitRecord[][] {
+function chunked(
+  records: readonly OffsetCommitRecord[],
+  writeBytesMax: number,
+): OffsetCommitRecord[][] {
   const chunks: OffsetCommitRecord[][] = [];
+  const bytesMax = Math.min(TOMBSTONE_BYTES_MAX, writeBytesMax) - BATCH_HEADER_BYTES;
   let bytes = Infinity;
   for (const record of records) {
     const { group, topic } = record.key;
     const more = 3 * (group.length + topic.length) + 64;
-    if (bytes + more > TOMBSTONE_BYTES_MAX) {
+    if (bytes + more > bytesMax) {
       chunks.push([]);
       bytes = 0;
     }

@@ -62,19 +62,32 @@ Deno.test("bounds: what is written together fits into the largest batch", () => 
   assertEquals(stage.log.length, 100);
 });
 
-Deno.test("bounds: a group with more offsets than a batch takes is deleted all the same", () => {
+/** Has a group whose offsets take more than a batch deleted. */
+function deleteLarge(groupId: string, batchBytesMax: number) {
   const stage = new GroupStage();
-  stage.batchBytesMax = 200_000;
-  for (let times = 0; times < 3; times++) {
-    commit(stage, "g".repeat(1000), 100, { from: 100 * times });
+  for (let times = 0; times < 3; times++) commit(stage, groupId, 100, { from: 100 * times });
+  stage.batchBytesMax = batchBytesMax;
+  const { errorCode } =
+    stage.send<{ errorCode: number }>((replyTo) => ({ kind: "delete-group", groupId, replyTo }))
+      .value;
+  const left = [...stage.folded().offsets.ofGroup(groupId).values()]
+    .reduce((sum, partitions) => sum + partitions.size, 0);
+  return { errorCode, left };
+}
+
+for (const letter of ["g", "\u{65e5}"]) {
+  const groupId = letter.repeat(1000);
+  for (const batchBytesMax of [200_000, 100_000, 40_000, 10_000]) {
+    Deno.test(`bounds: a group with more offsets than a batch of ${batchBytesMax} takes is deleted (${letter})`, () => {
+      assertEquals(deleteLarge(groupId, batchBytesMax), { errorCode: ErrorCode.NONE, left: 0 });
+    });
   }
-  const deleted = stage.send<{ errorCode: number }>((replyTo) => ({
-    kind: "delete-group",
-    groupId: "g".repeat(1000),
-    replyTo,
-  }));
-  assertEquals(deleted.value.errorCode, 0);
-  assertEquals([...stage.folded().offsets.groups()], []);
+}
+
+Deno.test("bounds: who deletes a group is told where its tombstones are too large to be written", () => {
+  const { errorCode, left } = deleteLarge("g".repeat(1000), 1000);
+  assertEquals(errorCode, ErrorCode.UNKNOWN_SERVER_ERROR);
+  assertEquals(left, 300);
 });
 
 Deno.test("bounds: a member's id is one that can be told and written, however its client is called", () => {

@@ -226,6 +226,7 @@ export class GroupStage {
 
   #context(): CoordinatorContext<GroupRecord> {
     const config = parseBrokerConfig(this.#properties);
+    const batchBytesMax = () => this.batchBytesMax;
     return {
       partition: 0,
       coordinatorEpoch: 1,
@@ -234,6 +235,9 @@ export class GroupStage {
       image: this.image,
       now: () => this.nowMs,
       monotonic: () => this.nowMs,
+      get writeBytesMax() {
+        return batchBytesMax();
+      },
       write: (write) => this.#write(write),
       writeMarker: (marker) => this.#writeMarker(marker),
       startTimer: (key, delayMs, run) =>

@@ -229,6 +229,7 @@ export class TransactionStage {
       image: new ClusterImage(),
       now: () => this.nowMs - this.behindMs,
       monotonic: () => this.nowMs,
+      writeBytesMax: Infinity,
       write: (write) => this.#write(write),
       writeMarker: () => {
         throw new Error("It writes no markers into its own log");
