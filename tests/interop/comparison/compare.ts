@@ -2,8 +2,8 @@
  * Asks Strom and Apache Kafka the same, and prints where their answers differ.
  *
  * Each case of `record_cases.ts` and `admin_cases.ts` is asked in every version that both have.
- * What may differ is made the same first (`sameForm`): ids, addresses, times, epochs of brokers, and
- * message texts.
+ * What may differ is made the same first (`sameForm`): ids, addresses, times, epochs and message
+ * texts.
  *
  * Usage: deno run -A --no-check tests/interop/comparison/compare.ts STROM KAFKA [api…]
  */
