@@ -1,25 +1,12 @@
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { join } from "@std/path";
+import { freePortsAt } from "../../scripts/chaos/free_ports.ts";
 import { invocation } from "../../scripts/commands/invocation.ts";
 import { spawnStrom, strom, temporaryFolder } from "./strom_process.ts";
 
 /** A port from which on three, in steps of a hundred, are free now, and the three above it. */
 function freePort(): number {
-  for (;;) {
-    const first = listen(0);
-    const { port } = first.addr;
-    try {
-      if (port + 200 > 65_535) continue;
-      for (const next of [port + 100, port + 200, port + 1, port + 2, port + 3]) {
-        listen(next).close();
-      }
-      return port;
-    } catch (error) {
-      if (!(error instanceof Deno.errors.AddrInUse)) throw error;
-    } finally {
-      first.close();
-    }
-  }
+  return freePortsAt([0, 100, 200, 1, 2, 3])[0]!;
 }
 
 function listen(port: number): Deno.TcpListener {

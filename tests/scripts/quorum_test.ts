@@ -3,6 +3,7 @@
 import { assertEquals, assertGreater, assertRejects } from "@std/assert";
 import { join } from "@std/path";
 import { Admin, Consumer, Producer, TimeoutError } from "../../mod.ts";
+import { freePorts } from "../../scripts/chaos/free_ports.ts";
 import { NodeProcess, strom, temporaryFolder } from "./strom_process.ts";
 
 /** Fails over quickly, as a test has no nine seconds to wait. */
@@ -17,12 +18,7 @@ const QUICK = [
 
 /** Addresses that are free now. */
 function freeAddresses(count: number): string[] {
-  const listeners = Array.from(
-    { length: count },
-    () => Deno.listen({ hostname: "127.0.0.1", port: 0 }),
-  );
-  for (const listener of listeners) listener.close();
-  return listeners.map(({ addr }) => `127.0.0.1:${addr.port}`);
+  return freePorts(count).map((port) => `127.0.0.1:${port}`);
 }
 
 /** Asks until the answer is as it is waited for. */
