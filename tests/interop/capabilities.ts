@@ -44,9 +44,3 @@ export const OWN_CAPABILITIES = [
   "many records",
   "command line",
 ] as const;
-
-/** Those that ask for what our Kafka listener leaves out. */
-export const NOT_AT_STROM: Readonly<Record<string, string>> = {
-  "cluster": "DescribeQuorum is served by the native listener only",
-  "transactions by version": "UpdateFeatures is served by the native listener only",
-};

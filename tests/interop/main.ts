@@ -10,13 +10,7 @@
  */
 
 import { ApacheKafka, ApacheLibraries } from "./apache_kafka.ts";
-import {
-  CAPABILITIES,
-  FAILOVER,
-  KILLED_MEMBER,
-  NOT_AT_STROM,
-  OWN_CAPABILITIES,
-} from "./capabilities.ts";
+import { CAPABILITIES, FAILOVER, KILLED_MEMBER, OWN_CAPABILITIES } from "./capabilities.ts";
 import { killMembers, runScript } from "./client_trials.ts";
 import { type Client, CLIENTS, javaClient, OWN_SCRIPT, UNTRIED, whyAbsent } from "./clients.ts";
 import { Column, printTable } from "./matrix.ts";
@@ -139,11 +133,7 @@ function tellAbsent({ name, source }: Pick<Client, "name" | "source">, reason: s
 /** What our own client can do besides, and all of it at Apache Kafka. */
 async function tryOwn(atStrom: Column): Promise<void> {
   const script = CLIENTS.find(({ name }) => name === OWN)!;
-  const here = own.filter((name) => !(name in NOT_AT_STROM));
-  for (const [name, reason] of Object.entries(NOT_AT_STROM)) {
-    atStrom.set(name, { outcome: "cannot", reason });
-  }
-  if (here.length > 0) await runScript(OWN_SCRIPT, clusters[0]!, here, atStrom, leftMs());
+  if (own.length > 0) await runScript(OWN_SCRIPT, clusters[0]!, own, atStrom, leftMs());
   if (typeof libraries === "string") return;
   try {
     const kafka = await ApacheKafka.start(libraries);
