@@ -141,7 +141,9 @@ export interface Candidates extends Core {
 
 /**
  * The nodes that are kept and must converge: a drawn majority of the voters, and brokers so that
- * each partition has one that may lead and enough to be in sync. All others fail for ever.
+ * each partition has all that are in sync or eligible, one of them able to lead, and enough to be in
+ * sync. All others fail for ever. Of those in sync none may be left out: until the controller has
+ * noticed, another may lose its place to it.
  */
 export function chooseCore(checker: ClusterChecker, candidates: Candidates): Core {
   const { voters: all, order, brokers: allBrokers } = candidates;
@@ -170,7 +172,8 @@ function isEnough(
     const members = truth.replicas.filter((id) => brokers.includes(id));
     // Where none is sure to lead, all of them may be needed.
     const eligible = truth.isr.length > 0 ? truth.isr : eligibleOf(truth);
-    const leads = eligible.some((id) => running.has(id) && brokers.includes(id) && serves(id));
+    const leads = eligible.some((id) => running.has(id) && serves(id)) &&
+      [...truth.isr, ...eligibleOf(truth)].every((id) => brokers.includes(id));
     const isMoving = truth.adding.length + truth.removing.length > 0;
     const isAll = members.length === truth.replicas.length;
     const enough = Math.min(minInsyncReplicas, truth.replicas.length);
