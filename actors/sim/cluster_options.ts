@@ -71,7 +71,7 @@ export const CLUSTER_KINDS: readonly FaultKind[] = [
 
 const FAULTS_FOR_MS = 30_000;
 /** The mean time between two batches of all producers together. */
-const BATCH_EVERY_MS = [30, 60, 100, 150];
+const BATCH_EVERY_MS = [80, 150, 250, 350];
 
 /** Draws what is not given. */
 export function drawClusterOptions(
@@ -117,7 +117,7 @@ export function drawClusterOptions(
 
 function drawProperties(stream: RandomStream): Readonly<Record<string, string>> {
   const session = pick(stream, [2000, 6000, 9000]);
-  const fetchTimeout = pick(stream, [500, 2000, 2000]);
+  const fetchTimeout = pick(stream, [1000, 2000, 2000]);
   const choices: Record<string, number> = {
     "broker.session.timeout.ms": session,
     "broker.heartbeat.interval.ms": Math.floor(session / pick(stream, [3, 4])),
@@ -125,8 +125,8 @@ function drawProperties(stream: RandomStream): Readonly<Record<string, string>> 
     "controller.quorum.election.timeout.ms": pick(stream, [200, 1000]),
     "controller.quorum.election.backoff.max.ms": pick(stream, [100, 1000]),
     "controller.quorum.request.timeout.ms": fetchTimeout,
-    "replica.lag.time.max.ms": pick(stream, [1000, 3000, 30_000]),
-    "replica.fetch.wait.max.ms": pick(stream, [500, 2000, 5000]),
+    "replica.lag.time.max.ms": pick(stream, [2000, 6000, 30_000]),
+    "replica.fetch.wait.max.ms": pick(stream, [1000, 2000, 5000]),
     "replica.fetch.backoff.ms": pick(stream, [50, 1000]),
     "replica.fetch.max.bytes": pick(stream, [500, 1_048_576]),
     "log.segment.bytes": pick(stream, [5000, 20_000, 1_000_000]),

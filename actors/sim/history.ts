@@ -73,7 +73,7 @@ export interface OpenOperation {
 
 /** How many operations ended how. */
 export interface HistoryCounts {
-  /** Of sends. */
+  /** Of sends, each of one record: those of a batch end together. */
   readonly sends: Readonly<Record<Outcome, number>>;
   /** Of polls. */
   readonly polls: Readonly<Record<Outcome, number>>;
@@ -121,14 +121,15 @@ export class History {
     const index = this.#operations.length;
     this.#operations.push({ kind, process, index, outcome: "info", steps });
     const counts = kind === "poll" ? this.#counts.polls : this.#counts.sends;
-    counts.info++;
+    const size = sizeOf(kind, steps);
+    counts.info += size;
     let ended = false;
     return {
       end: (outcome, steps, rebalanced) => {
         if (ended) throw new Error(`Cannot end operation ${index} of ${process} twice`);
         ended = true;
-        counts.info--;
-        counts[outcome]++;
+        counts.info -= size;
+        counts[outcome] += sizeOf(kind, steps);
         for (const step of steps) {
           if (step.kind === "poll") this.#counts.recordsRead += step.records.length;
         }
@@ -160,4 +161,9 @@ export class History {
   crash(process: string): void {
     this.#operations.push({ kind: "crash", process, index: this.#operations.length });
   }
+}
+
+/** How many operations it counts as. */
+function sizeOf(kind: "send" | "poll" | "txn", steps: readonly Step[]): number {
+  return kind === "send" ? Math.max(1, steps.length) : 1;
 }

@@ -33,9 +33,9 @@ export interface FetchEngineOptions {
   listed(process: string, topicId: Uuid, partition: number, endOffset: Offset): void;
 }
 
-const RETRY_MS = 250;
-/** Until it looks again for whoever leads the partition, where that was not known. */
-const SEARCH_MS = 1000;
+/** `retry.backoff.ms`, which doubles with each failure up to `retry.backoff.max.ms`. */
+const RETRY_MIN_MS = 100;
+const RETRY_MAX_MS = 1000;
 const LATEST = -1;
 const EARLIEST = -2;
 const decoder = new TextDecoder();
@@ -46,6 +46,8 @@ export class FetchEngine {
   #topicId: Uuid | undefined;
   #position: Offset = 0;
   #incarnation = 0;
+  /** Since it last got an answer. */
+  #failures = 0;
 
   constructor(options: FetchEngineOptions) {
     this.#options = options;
@@ -73,6 +75,10 @@ export class FetchEngine {
 
   #again(delayMs: number): void {
     this.#link.later(delayMs, () => this.#fetch());
+  }
+
+  get #backoffMs(): number {
+    return Math.min(RETRY_MAX_MS, RETRY_MIN_MS << Math.min(this.#failures++, 10));
   }
 
   #leader(): { readonly leader: number; readonly epoch: Epoch } | undefined {
@@ -103,7 +109,7 @@ export class FetchEngine {
   #fetch(): void {
     const { maxWaitMs, maxBytes, partition } = this.#options;
     const leader = this.#leader();
-    if (leader === undefined) return this.#again(SEARCH_MS);
+    if (leader === undefined) return this.#again(RETRY_MAX_MS);
     const topicId = this.#topicId!;
     const request = make(FETCH.request, {
       maxWaitMs,
@@ -124,14 +130,15 @@ export class FetchEngine {
       if (topicId !== this.#topicId) return this.#again(0);
       const data = response instanceof Error ? undefined : response.responses[0]?.partitions[0];
       if (data?.errorCode === ErrorCode.NONE) {
+        this.#failures = 0;
         this.#take(topicId, data);
         return this.#fetch();
       }
       this.#link.refresh();
       if (data?.errorCode === ErrorCode.OFFSET_OUT_OF_RANGE) return this.#findStart(topicId);
-      this.#again(RETRY_MS);
+      this.#again(this.#backoffMs);
     });
-    if (!sent) this.#again(RETRY_MS);
+    if (!sent) this.#again(this.#backoffMs);
   }
 
   #take(topicId: Uuid, { records }: PartitionData): void {
@@ -164,7 +171,7 @@ export class FetchEngine {
   #findStart(topicId: Uuid): void {
     this.#listOffset(EARLIEST, (offset) => {
       if (offset !== undefined && topicId === this.#topicId) this.#begin(topicId, offset);
-      this.#again(RETRY_MS);
+      this.#again(this.#backoffMs);
     });
   }
 
@@ -185,7 +192,7 @@ export class FetchEngine {
   #listOffset(timestamp: number, done: (offset: Offset | undefined) => void): void {
     const { topic, partition } = this.#options;
     const leader = this.#leader();
-    if (leader === undefined) return this.#link.later(RETRY_MS, () => done(undefined));
+    if (leader === undefined) return this.#link.later(RETRY_MAX_MS, () => done(undefined));
     const request = make(LIST_OFFSETS.request, {
       replicaId: -1,
       topics: [{
@@ -209,6 +216,6 @@ export class FetchEngine {
         done(data?.errorCode === ErrorCode.NONE ? data.offset : undefined);
       },
     );
-    if (!sent) this.#link.later(RETRY_MS, () => done(undefined));
+    if (!sent) this.#link.later(RETRY_MAX_MS, () => done(undefined));
   }
 }

@@ -74,6 +74,7 @@ interface Batch extends ProducedBatch {
   done: boolean;
 }
 
+const BATCH_RECORDS_MAX = 8;
 /** Of one producer, by each log. */
 const REMEMBERED_BATCHES = 5;
 
@@ -169,7 +170,7 @@ export class ProduceEngine {
   #newBatch(topicId: Uuid): Batch {
     const { topic, partition, nextValue, valueBytesMax, history, name } = this.#options;
     const { random } = this.#link;
-    const count = 1 + random.integer(4);
+    const count = 1 + random.integer(BATCH_RECORDS_MAX);
     const values = Array.from({ length: count }, () => nextValue());
     const builder = new RecordBatchBuilder(new Uint8Array(count * (valueBytesMax + 64) + 64));
     for (const value of values) {
