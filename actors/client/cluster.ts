@@ -265,19 +265,22 @@ export class Cluster {
 
   /**
    * While a broker is missed, asks often who leads what: somebody else will in a while. A broker
-   * that is fenced is missed no more.
+   * that is fenced is missed no more, nor after a while one that nobody asks for anything: brokers
+   * close connections that are not used.
    */
   #lookOut(): void {
     if (this.#lookout !== undefined || this.#isClosed) return;
     const known = [...this.#nodes.values(), ...this.#fetching.values()];
-    const isMissed = known.some(({ connection }) => !connection.isReady);
+    const { clock, timers } = this.environment;
+    const isLong = clock.monotonic() - (this.#lostAt ?? 0) > LOOKOUT_MS;
+    const isMissed = known.some(({ connection: { isReady, isConnecting, isBackingOff } }) =>
+      !isReady && (!isLong || isConnecting || isBackingOff)
+    );
     if (!isMissed) {
       this.#lostAt = undefined;
       return;
     }
-    const { clock, timers } = this.environment;
     const { initialMs, maxMs } = this.settings.retryBackoff;
-    const isLong = clock.monotonic() - (this.#lostAt ?? 0) > LOOKOUT_MS;
     this.#lookout = timers.schedule(Math.max(1, isLong ? maxMs : initialMs), () => {
       this.#lookout = undefined;
       this.metadata.requestUpdate();

@@ -227,3 +227,22 @@ Deno.test("cluster: whoever leads after a loss is found soon after it is known",
     await world.settled(producer.close());
   }
 });
+
+Deno.test("cluster: a broker that closed a connection nobody uses is not missed for long", async () => {
+  const world = new ClientWorld({ brokers: 3 });
+  world.cluster.createTopic("t", 3);
+  const { environment } = world;
+  const producer = await world.settled(Producer.connect(world.bootstrap, { environment }));
+  for (const partition of [0, 1, 2]) {
+    await world.settled(producer.send({ topic: "t", value: "x", partition }));
+  }
+  await world.pass(1000);
+  world.cluster.brokers.get(3)!.hangUp();
+  // For so long somebody else may come to lead what it led.
+  await world.pass(20_000);
+  const before = world.cluster.count(METADATA);
+  await world.pass(60_000);
+  assertEquals(world.cluster.count(METADATA) - before, 0);
+  await world.settled(producer.send({ topic: "t", value: "y", partition: 2 }));
+  await world.settled(producer.close());
+});
