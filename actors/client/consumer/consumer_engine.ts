@@ -27,6 +27,12 @@ import { PositionValidation } from "./position_validation.ts";
 import { RecordFeed } from "./record_feed.ts";
 import { type AssignedState, Subscription } from "./subscription.ts";
 
+/** An error in the place of records of a partition. */
+interface Failure {
+  readonly error: unknown;
+  readonly state: AssignedState | undefined;
+}
+
 /** The engine of one consumer. */
 export class ConsumerEngine<K, V> {
   readonly subscription = new Subscription();
@@ -46,8 +52,8 @@ export class ConsumerEngine<K, V> {
   readonly #interceptors: ConsumerInterceptors<K, V> | undefined;
   /** What interceptors let through and nobody took yet. */
   #intercepted: ConsumerRecord<K, V>[] = [];
-  /** What came after them. */
-  #interceptFailure: ClientError | undefined;
+  /** What came after them, or after records that were given out together. */
+  #failure: Failure | undefined;
   readonly #errors: ClientError[] = [];
   #recordsCounted = 0;
   readonly #unknownSince = new Map<string, number>();
@@ -173,7 +179,7 @@ export class ConsumerEngine<K, V> {
     this.#topics = new Set();
     this.#assigned = partitions;
     this.#intercepted = [];
-    this.#interceptFailure = undefined;
+    this.#failure = undefined;
     this.#errors.length = 0;
     this.subscription.clear();
     this.#addAssigned();
@@ -185,7 +191,10 @@ export class ConsumerEngine<K, V> {
   /** The next record; undefined when none has come. @throws {ClientError} */
   take(): ConsumerRecord<K, V> | undefined {
     if (this.#errors.length > 0) throw this.#errors.shift();
-    if (this.#interceptors === undefined) return this.#feed.take();
+    if (this.#interceptors === undefined) {
+      this.#throwFailure();
+      return this.#feed.take();
+    }
     for (;;) {
       const record = this.#intercepted.shift();
       if (record === undefined) {
@@ -201,13 +210,15 @@ export class ConsumerEngine<K, V> {
   takeMany(count: number): ConsumerRecord<K, V>[] {
     const records: ConsumerRecord<K, V>[] = [];
     while (records.length < count) {
+      // It is for the next call.
+      if (records.length > 0 && this.#isFailureNext) break;
       try {
         const record = this.take();
         if (record === undefined) break;
         records.push(record);
       } catch (error) {
         if (records.length === 0) throw error;
-        this.#errors.unshift(error as ClientError);
+        this.#failure = { error, state: this.#feed.failed };
         break;
       }
     }
@@ -217,7 +228,23 @@ export class ConsumerEngine<K, V> {
   /** The next batch; undefined when none has come. @throws {ClientError} */
   takeBatch(): FetchedBatch<K, V> | undefined {
     if (this.#errors.length > 0) throw this.#errors.shift();
+    this.#throwFailure();
     return this.#feed.takeBatch();
+  }
+
+  get #isFailureNext(): boolean {
+    return this.#failure !== undefined && this.#intercepted.length === 0;
+  }
+
+  /** @throws what came after the records before, unless its partition is not read any more */
+  #throwFailure(): void {
+    const failure = this.#failure;
+    if (failure === undefined) return;
+    this.#failure = undefined;
+    const { error, state } = failure;
+    if (state === undefined || this.subscription.get(state.topic, state.partition) === state) {
+      throw error;
+    }
   }
 
   /** Goes on from an offset, or from one that is to be looked up. */
@@ -234,13 +261,13 @@ export class ConsumerEngine<K, V> {
     if (first !== undefined) state.goBackTo(first.offset);
   }
 
-  /** Drops what interceptors let through of a partition. Returns the first of that. */
+  /** Drops what was taken of a partition and not given out. Returns the first record of that. */
   #takeBack(state: AssignedState): ConsumerRecord<K, V> | undefined {
     const isOf = ({ topic, partition }: ConsumerRecord<K, V>) =>
       topic === state.topic && partition === state.partition;
     const first = this.#intercepted.find(isOf);
     this.#intercepted = this.#intercepted.filter((record) => !isOf(record));
-    this.#interceptFailure = undefined;
+    if (this.#failure?.state === state) this.#failure = undefined;
     return first;
   }
 
@@ -334,9 +361,7 @@ export class ConsumerEngine<K, V> {
    * False when no record has come. @throws {ClientError} when there is an error before the first
    */
   #intercept(count: number): boolean {
-    const error = this.#interceptFailure;
-    this.#interceptFailure = undefined;
-    if (error !== undefined) throw error;
+    this.#throwFailure();
     const records: ConsumerRecord<K, V>[] = [];
     try {
       while (records.length < count) {
@@ -346,7 +371,7 @@ export class ConsumerEngine<K, V> {
       }
     } catch (error) {
       if (records.length === 0) throw error;
-      this.#interceptFailure = error as ClientError;
+      this.#failure = { error, state: this.#feed.failed };
     }
     if (records.length > 0) this.#intercepted = [...this.#interceptors!.onConsume(records)];
     return records.length > 0;

@@ -66,6 +66,7 @@ export class RecordFeed<K, V> {
   /** The records of a batch are being read. */
   #isInBatch = false;
   #recordsTaken = 0;
+  #failed: AssignedState | undefined;
 
   constructor(options: RecordFeedOptions<K, V>) {
     this.#options = options;
@@ -74,6 +75,11 @@ export class RecordFeed<K, V> {
   /** Records given out so far. */
   get recordsTaken(): number {
     return this.#recordsTaken;
+  }
+
+  /** The partition of what was thrown last. */
+  get failed(): AssignedState | undefined {
+    return this.#failed;
   }
 
   /** The user comes for more: what it had in hand was processed. */
@@ -213,6 +219,7 @@ export class RecordFeed<K, V> {
       const { error } = state;
       if (error === undefined) continue; // It was sought away from.
       state.error = undefined;
+      this.#failed = state;
       this.#options.roomMade();
       throw error;
     }
@@ -257,7 +264,10 @@ export class RecordFeed<K, V> {
       return step();
     } catch (error) {
       const reading = this.#reading;
-      if (reading !== undefined) this.#putBack(reading);
+      if (reading !== undefined) {
+        this.#failed = reading.state;
+        this.#putBack(reading);
+      }
       throw readError(reading?.state, error);
     }
   }

@@ -2,12 +2,14 @@
  * What a consumer keeps within bounds, and what does not depend on an order that nobody promises.
  */
 
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertInstanceOf } from "@std/assert";
 import { Cluster } from "../../../../actors/client/cluster.ts";
 import { type ConsumerConfig, consumerSettings } from "../../../../actors/client/configs.ts";
 import type { Consumer } from "../../../../actors/client/consumer/consumer.ts";
 import type { ConsumerRecord } from "../../../../actors/client/consumer/consumer_record.ts";
 import { ConsumerEngine } from "../../../../actors/client/consumer/consumer_engine.ts";
+import { AuthorizationError } from "../../../../actors/client/errors.ts";
+import { ErrorCode } from "../../../../net/messages/errors.ts";
 import { FETCH } from "../../../../net/messages/fetch.ts";
 import { buildTransactionMarker } from "../../../../storage/control_record.ts";
 import { failure, numbers, setUp, store, take, texts } from "./consumer_setup.ts";
@@ -157,3 +159,37 @@ Deno.test("consumer: a pause holds back what an interceptor saw, and nothing is 
   assertEquals(texts(await take(setup, 98)), numbers(2, 98));
   await world.settled(consumer.close());
 });
+
+Deno.test("consumer: a seek takes nothing back but what came of its partition, with an interceptor", async () => {
+  const config = { topics: ["t"], from: "earliest", interceptors: [{}] } as const;
+  const prepare = (world: ClientWorld) => {
+    store(world, 0, ["a", "b"]);
+    let errors = 1;
+    world.cluster.fetchError = (_topic, partition) =>
+      partition === 1 && errors-- > 0 ? ErrorCode.TOPIC_AUTHORIZATION_FAILED : 0;
+  };
+  const setup = await setUp(config, prepare, { partitions: 2 });
+  const { world, consumer } = setup;
+  await world.pass(1000);
+  assertEquals(texts(await take(setup, 1)), ["a"]);
+  consumer.seek({ topic: "t", partition: 0 }, 1);
+  assertInstanceOf(await failure(world, take(setup, 1)), AuthorizationError);
+  assertEquals(texts(await take(setup, 1)), ["b"]);
+  await world.settled(consumer.close());
+});
+
+for (const interceptors of [[], [{}]]) {
+  Deno.test(`consumer: whoever seeks past a batch that cannot be read hears of it no more (${interceptors.length} interceptors)`, async () => {
+    const config = { topics: ["t"], from: "earliest", interceptors } as const;
+    const setup = await setUp(config, (world) => {
+      for (const value of ["a", "b", "c"]) store(world, 0, [value]);
+      const [, second] = world.cluster.partition("t", 0)!.batches;
+      second![second!.length - 2]! ^= 1;
+    });
+    const { world, consumer } = setup;
+    assertEquals(texts(await world.settled(consumer.poll(1000))), ["a"]);
+    consumer.seek({ topic: "t", partition: 0 }, 2);
+    assertEquals(texts(await world.settled(consumer.poll(1000))), ["c"]);
+    await world.settled(consumer.close());
+  });
+}
