@@ -55,6 +55,11 @@ class FetcherManager implements Actor<ManagerMessage> {
   readonly #options: FetchingOptions;
   readonly #leaders = new Map<NodeId, Leader>();
   readonly #leaderOf = new Map<string, Leader>();
+  /**
+   * By partition: what each of its replicas said last, in the order in which that came. There are
+   * two while one ends and another is made anew; nothing says which of them is heard first.
+   */
+  readonly #said = new Map<string, readonly Follow[]>();
   #addresses: ReadonlyMap<NodeId, SocketAddress> = new Map();
   #brokerEpoch: Offset = NONE;
   #fetcherNumber = 0;
@@ -67,7 +72,7 @@ class FetcherManager implements Actor<ManagerMessage> {
   receive(message: ManagerMessage): void {
     switch (message.kind) {
       case "follow":
-        return this.#follow(message);
+        return this.#follows(message);
       case "unfollow":
         return this.#unfollowedBy(message);
       case "broker-addresses":
@@ -85,7 +90,14 @@ class FetcherManager implements Actor<ManagerMessage> {
     }
   }
 
-  #follow(follow: Follow): void {
+  #follows(follow: Follow): void {
+    const key = keyOf(follow.topicId, follow.partition);
+    const others = this.#said.get(key)?.filter(({ replica }) => replica !== follow.replica) ?? [];
+    this.#said.set(key, [...others, follow]);
+    this.#follow(follow, true);
+  }
+
+  #follow(follow: Follow, isPositionKnown: boolean): void {
     const key = keyOf(follow.topicId, follow.partition);
     const before = this.#leaderOf.get(key);
     if (before !== undefined && before.id !== follow.leader) this.#unfollow(follow);
@@ -100,14 +112,21 @@ class FetcherManager implements Actor<ManagerMessage> {
     }
     leader.follows.set(key, follow);
     this.#leaderOf.set(key, leader);
-    leader.fetcher?.tell({ kind: "follow", follow, isPositionKnown: true });
+    leader.fetcher?.tell({ kind: "follow", follow, isPositionKnown });
   }
 
-  /** A replica that is made anew may begin to follow before the one before it has ended. */
+  /** Of a replica that ends: one that was made after it may have begun to follow before. */
   #unfollowedBy({ topicId, partition, replica }: Unfollow): void {
     const key = keyOf(topicId, partition);
-    const follow = this.#leaderOf.get(key)?.follows.get(key);
-    if (follow?.replica === replica) this.#unfollow({ topicId, partition });
+    const said = this.#said.get(key) ?? [];
+    const left = said.filter((follow) => follow.replica !== replica);
+    if (left.length > 0) this.#said.set(key, left);
+    else this.#said.delete(key);
+    if (said.at(-1)?.replica !== replica) return;
+    const other = left.at(-1);
+    if (other === undefined) return this.#unfollow({ topicId, partition });
+    // It may be elsewhere than it said, before this one was heard of.
+    this.#follow(other, false);
   }
 
   #unfollow({ topicId, partition }: Pick<Unfollow, "topicId" | "partition">): void {

@@ -48,22 +48,25 @@ function startFetchers(stage: Stage): Ref<FetcherManagerRequest> {
   );
 }
 
-Deno.test("fetcher manager: a replica that ends late takes nothing from the one made after it", () => {
-  const stage = new Stage();
-  const asked: string[] = [];
-  const replica = (name: string) =>
-    stage.system.spawn<TakeFetched>(name, () => ({ receive: () => void asked.push(name) }));
-  const [first, second] = [replica("first"), replica("second")];
-  const manager = startFetchers(stage);
-  for (const replica of [first, second]) {
-    manager.tell({ kind: "follow", ...PARTITION, leader: LEADER, replica, position: POSITION });
-  }
-  manager.tell({ kind: "unfollow", ...PARTITION, replica: first });
-  // Whoever follows is asked where it is, once it is known how to reach the leader.
-  manager.tell({ kind: "broker-addresses", addresses: ADDRESSES });
-  stage.run();
-  assertEquals(asked, ["second"]);
-});
+for (const order of [["first", "second"], ["second", "first"]] as const) {
+  Deno.test(`fetcher manager: a replica that ends late takes nothing from the one made after it, heard of ${order.join(" before ")}`, () => {
+    const stage = new Stage();
+    const asked: string[] = [];
+    const replica = (name: string) =>
+      stage.system.spawn<TakeFetched>(name, () => ({ receive: () => void asked.push(name) }));
+    const replicas = { first: replica("first"), second: replica("second") };
+    const manager = startFetchers(stage);
+    for (const name of order) {
+      const replica = replicas[name];
+      manager.tell({ kind: "follow", ...PARTITION, leader: LEADER, replica, position: POSITION });
+    }
+    manager.tell({ kind: "unfollow", ...PARTITION, replica: replicas.first });
+    // Whoever follows is asked where it is, once it is known how to reach the leader.
+    manager.tell({ kind: "broker-addresses", addresses: ADDRESSES });
+    stage.run();
+    assertEquals(asked, ["second"]);
+  });
+}
 
 Deno.test("fetcher: a partition that waits is looked after though its timer was early by the clock", () => {
   const stage = new Stage();
