@@ -141,9 +141,9 @@ export interface Candidates extends Core {
 
 /**
  * The nodes that are kept and must converge: a drawn majority of the voters, and brokers so that
- * each partition has all that are in sync or eligible, one of them able to lead, and enough to be in
- * sync. All others fail for ever. Of those in sync none may be left out: until the controller has
- * noticed, another may lose its place to it.
+ * each partition has all that are in sync or eligible, one of them able to lead, and enough to be
+ * in sync. All others fail for ever. Of those in sync none may be left out: until the controller
+ * has noticed, another may lose its place to it.
  */
 export function chooseCore(checker: ClusterChecker, candidates: Candidates): Core {
   const { voters: all, order, brokers: allBrokers } = candidates;
