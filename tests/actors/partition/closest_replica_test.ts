@@ -96,3 +96,18 @@ Deno.test("follower reads: a leader names who stands in the consumer's rack, and
   const own = leader.read(0, { anyReplica: true, rack: "a" });
   assertEquals([own.preferredReadReplica, own.records !== null], [undefined, true]);
 });
+
+Deno.test("follower reads: none is named for what it has deleted, once it has said so", () => {
+  const stage = new PartitionStage(2);
+  const [leader, follower] = [stage.member(1), stage.member(2)];
+  const brokers = new Map([[1, standing("a")], [2, standing("b")]]);
+  leader.tell({ kind: "brokers", brokers });
+  leader.append(["a", "b", "c"]);
+  stage.replicate();
+  const named = (offset: number) =>
+    leader.read(offset, { anyReplica: true, rack: "b" }).preferredReadReplica;
+  assertEquals(named(1), 2);
+  follower.position = { ...follower.position!, logStartOffset: 2 };
+  stage.fetch(2);
+  assertEquals([named(1), named(2)], [undefined, 2]);
+});

@@ -228,7 +228,9 @@ Deno.test("partition: a follower's log start follows the leader's", () => {
   stage.replicate();
   stage.member(1).ask<unknown>((replyTo) => ({ kind: "delete-records", before: 3, replyTo }));
   stage.replicate();
-  assertEquals(stage.member(2).log.logStartOffset, 3);
+  const { log, directory } = stage.member(2);
+  assertEquals(log.logStartOffset, 3);
+  assertEquals(directory.progress(FOLDER).logStartOffset, 3, "for the next checkpoint");
 });
 
 Deno.test("partition: what was fetched for another epoch or place is given back, not taken", () => {
