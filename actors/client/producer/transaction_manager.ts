@@ -207,7 +207,9 @@ export class TransactionManager implements Identity {
   async #decide(action: string): Promise<void> {
     try {
       const answer = await this.#askToEnd(false, action);
-      if (this.#usesEpochs && answer.producerId >= 0) this.#enter(answer);
+      const { producerId, producerEpoch } = answer;
+      // Not to be produced with: whether the id is taken with it is yet to be heard.
+      if (this.#usesEpochs && producerId >= 0) this.#last = { producerId, producerEpoch };
     } catch (error) {
       // It was committed.
       if ((error as ClientError).code !== ErrorCode.INVALID_TXN_STATE) throw error;

@@ -1,13 +1,14 @@
 /** How transactions are done, as the cluster has agreed: a client asks, and goes by the answer. */
 
 import { assertEquals, assertMatch, assertRejects } from "@std/assert";
-import { TransactionAbortedError } from "../../../../actors/client/errors.ts";
+import { TimeoutError, TransactionAbortedError } from "../../../../actors/client/errors.ts";
 import { Producer } from "../../../../actors/client/producer/producer.ts";
 import { API_VERSIONS, type ApiVersionsRequest } from "../../../../net/messages/api_versions.ts";
 import { END_TXN, type EndTxnRequest } from "../../../../net/messages/end_txn.ts";
 import { ADD_PARTITIONS_TO_TXN } from "../../../../net/messages/add_partitions_to_txn.ts";
 import { ErrorCode } from "../../../../net/messages/errors.ts";
 import { FIND_COORDINATOR } from "../../../../net/messages/find_coordinator.ts";
+import { INIT_PRODUCER_ID } from "../../../../net/messages/init_producer_id.ts";
 import { PORT } from "../fake_broker.ts";
 import { ClientWorld } from "../client_world.ts";
 
@@ -129,3 +130,20 @@ for (const level of [1, 2]) {
     assertEquals(setup.logged.filter((line) => line.includes("not aborted")), []);
   });
 }
+
+Deno.test("transaction version: nothing is produced before the id is taken anew, though its epoch is known", async () => {
+  const setup = world(2);
+  const { cluster, environment } = setup;
+  const config = { transactionalId: "x", environment, maxBlockMs: 2000, requestTimeoutMs: 500 };
+  const producer = await setup.settled(Producer.connect(setup.bootstrap, config));
+  const send = () => producer.transaction((tx) => void tx.send({ topic: "t", value: "v" }));
+  cluster.intercept = (api) => api === END_TXN ? { kind: "silence" } : undefined;
+  await assertRejects(() => setup.settled(send()), TimeoutError);
+  cluster.intercept = (api) => api === INIT_PRODUCER_ID ? { kind: "silence" } : undefined;
+  await assertRejects(() => setup.settled(send()), TimeoutError);
+  cluster.intercept = () => undefined;
+  const asked = cluster.count(INIT_PRODUCER_ID);
+  await setup.settled(send());
+  assertEquals(cluster.count(INIT_PRODUCER_ID), asked + 1);
+  await setup.settled(producer.close());
+});
