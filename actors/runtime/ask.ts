@@ -21,7 +21,8 @@ export class Ask<Reply> extends RuntimeRef<Reply>
   index = -1;
   readonly #life: Life;
   readonly #asked: Target | undefined;
-  readonly #answered: (result: AskResult<Reply>) => unknown;
+  /** Let go of once called, with all that it holds: a replier may keep the ref for long. */
+  #answered: ((result: AskResult<Reply>) => unknown) | undefined;
   #settled = false;
   /** Who wants to know that nobody waits for the answer any more. */
   #dependents: Set<Dependent> | undefined = undefined;
@@ -73,6 +74,7 @@ export class Ask<Reply> extends RuntimeRef<Reply>
   /** The asker's life has ended: nobody waits for an answer. */
   abandon(): void {
     this.#settled = true;
+    this.#answered = undefined;
     this.#leave();
   }
 
@@ -95,7 +97,10 @@ export class Ask<Reply> extends RuntimeRef<Reply>
   }
 
   take(result: unknown): unknown {
-    return this.#life.over ? NOTHING : this.#answered(result as AskResult<Reply>);
+    const answered = this.#answered;
+    this.#answered = undefined;
+    if (answered === undefined || this.#life.over) return NOTHING;
+    return answered(result as AskResult<Reply>);
   }
 
   #settle(result: AskResult<Reply>, sender: number): boolean {

@@ -6,7 +6,8 @@
  * - At most one event of a dispatcher is scheduled: the next message, or the end of the turn. The
  *   end of a turn in which nothing else waits may belong to the event of its last message.
  * - An event handles one message at most: its own, or the first that it brings to a node at rest.
- * - A lane is among the ready ones, or held, exactly while something waits in it.
+ * - A lane is among the ready ones, or held, exactly while something waits in it. Its mailbox keeps
+ *   it for the next message: a map that empties with each one would be made anew each time.
  * - After `end` nothing is handled any more and every push is refused.
  *
  * @module
@@ -32,6 +33,8 @@ export interface DispatcherHost {
 
 /** Empty lanes kept for use again. */
 const SPARE_LANES = 256;
+/** Lanes of a mailbox of which none is let go when it empties. */
+const LANES_KEPT = 16;
 /** What connections bring is taken in within this time. */
 const AFTER_IO_US = 50;
 /** The place of a lane that is not among the ready ones. */
@@ -190,17 +193,19 @@ export class SimulatedDispatcher implements Dispatcher {
       lane = this.#spare.pop() ?? new Lane();
       lane.mailbox = mailbox;
       lane.sender = sender;
-      this.#makeReady(lane);
       mailbox.lanes.set(sender, lane);
     }
+    if (lane.length === 0) this.#makeReady(lane);
     lane.push(message);
     this.#scheduleNext();
   }
 
   drop(lane: Lane): void {
-    lane.clear();
-    if (lane.index < 0) this.#heldLanes = this.#heldLanes.filter((held) => held !== lane);
-    else this.#takeOut(lane);
+    if (lane.length > 0) {
+      if (lane.index < 0) this.#heldLanes = this.#heldLanes.filter((held) => held !== lane);
+      else this.#takeOut(lane);
+      lane.clear();
+    }
     this.#spareLane(lane);
   }
 
@@ -249,9 +254,11 @@ export class SimulatedDispatcher implements Dispatcher {
       const message = lane.shift();
       mailbox.length--;
       if (lane.length === 0) {
-        mailbox.lanes.delete(sender);
         this.#takeOut(lane);
-        this.#spareLane(lane);
+        if (mailbox.lanes.size > LANES_KEPT) {
+          mailbox.lanes.delete(sender);
+          this.#spareLane(lane);
+        }
       }
       this.#host.handling(mailbox.number, sender);
       this.#handling = true;

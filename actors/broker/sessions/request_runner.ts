@@ -59,7 +59,8 @@ export interface SessionIdentity {
 export class RequestRunner {
   readonly #context: ActorContext<Continue>;
   readonly #services: BrokerServices;
-  readonly #calls = new Set<RunningCall>();
+  /** In no order: each knows its place, as most connections have one call after the other. */
+  readonly #calls: RunningCall[] = [];
   readonly usage: ConnectionUsage = { fetchedBytes: 0, ended: new Set() };
   #asks = 0;
   #timerNumber = 0;
@@ -71,7 +72,7 @@ export class RequestRunner {
 
   /** Calls that have not ended. */
   get openCalls(): number {
-    return this.#calls.size;
+    return this.#calls.length;
   }
 
   /** Questions without an answer, also of calls that have ended. */
@@ -85,7 +86,7 @@ export class RequestRunner {
     metrics.requestsTotal(handler.api.name).add(1);
     const allows = (access: Access) => authorizer.allows(identity.principal, access);
     const call = new RunningCall(this, this.#services, identity, allows, incoming, end);
-    this.#calls.add(call);
+    call.place = this.#calls.push(call) - 1;
     const handled = call.hold();
     try {
       const { peer } = identity;
@@ -118,7 +119,10 @@ export class RequestRunner {
   }
 
   ended(call: RunningCall): void {
-    this.#calls.delete(call);
+    const last = this.#calls.pop()!;
+    if (last === call) return;
+    this.#calls[call.place] = last;
+    last.place = call.place;
   }
 
   ask<Question, Reply>(
@@ -159,6 +163,8 @@ class RunningCall implements Call<unknown, unknown> {
   #complete: ((response: unknown) => unknown) | undefined;
   #throttleTimeMs = 0;
   cancelled = false;
+  /** Among the calls of its runner, until it ends. */
+  place = 0;
   #ended = false;
   #holders = 0;
   #waiting = false;
