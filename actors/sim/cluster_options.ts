@@ -71,7 +71,7 @@ export const CLUSTER_KINDS: readonly FaultKind[] = [
 
 const FAULTS_FOR_MS = 30_000;
 /** The mean time between two batches of all producers together. */
-const BATCH_EVERY_MS = [80, 150, 250, 350];
+const BATCH_EVERY_MS = [110, 200, 300, 420];
 
 /** Draws what is not given. */
 export function drawClusterOptions(
@@ -97,7 +97,7 @@ export function drawClusterOptions(
     minInsyncReplicas: Math.min(minInsyncReplicas, nodeCount),
     topics,
     producersPerPartition,
-    consumersPerPartition: pick(stream, [1, 3, 4, 5]),
+    consumersPerPartition: pick(stream, [1, 2, 3, 4]),
     sendEveryMs: partitions * producersPerPartition * pick(stream, BATCH_EVERY_MS),
     batchesAtOnce: pick(stream, [1, 1, 3]),
     valueBytesMax: pick(stream, [10, 100, 1000]),

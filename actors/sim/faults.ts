@@ -189,7 +189,7 @@ const HEAVY: ReadonlySet<FaultKind> = new Set([
 ]);
 const MEAN_MS = [2000, 5000, 12_000, 40_000];
 /** Many of these at a time leave nobody who could do anything wrong. */
-const HEAVY_MEAN_MS = [4000, 12_000, 25_000, 60_000];
+const HEAVY_MEAN_MS = [5000, 12_000, 25_000, 60_000];
 
 /** Draws which kinds a run has: each with even chance, at intervals from rare to frequent. */
 export function drawFaultPlan(stream: RandomStream, targets: FaultTargets): FaultPlan {

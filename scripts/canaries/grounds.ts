@@ -48,15 +48,15 @@ export interface LogsGround {
 export type Ground =
   | SeedsGround
   | LogsGround
-  /** A cluster in the simulated world, led step by step. */
-  | { readonly kind: "scenario"; readonly name: ScenarioName }
+  /** A cluster in the simulated world, led step by step; what it leaves to chance, from seeds. */
+  | { readonly kind: "scenario"; readonly name: ScenarioName; readonly seeds: number }
   /** All that can happen to three replicas within bounds. */
   | { readonly kind: "walk"; readonly name: WalkName }
   /** Three replicas, led step by step. */
   | { readonly kind: "script"; readonly name: BurstName };
 
-export function scenario(name: ScenarioName): Ground {
-  return { kind: "scenario", name };
+export function scenario(name: ScenarioName, seeds = 1): Ground {
+  return { kind: "scenario", name, seeds };
 }
 
 export function walk(name: WalkName): Ground {
@@ -77,10 +77,9 @@ export interface Look {
   readonly stuck?: string;
 }
 
-const SCENARIO_SEED = 1;
-
 /** How often one can look there, each time at something else. */
 export function looksOf(ground: Ground): number {
+  if (ground.kind === "scenario") return ground.seeds;
   return "atMost" in ground ? ground.atMost : 1;
 }
 
@@ -92,7 +91,7 @@ export function look(ground: Ground, bug: Bug, round = 1): Look {
     case "logs":
       return broken(bug, () => lookAtCompaction(round));
     case "scenario":
-      return simulated({ ...SCENARIOS[ground.name], seed: SCENARIO_SEED }, bug);
+      return simulated({ ...SCENARIOS[ground.name], seed: round }, bug);
     case "walk": {
       const { broken, depth, states } = new ReplicationModel(WALKS[ground.name], modelOf(bug))
         .walk();

@@ -45,7 +45,7 @@ function placeOf(ground: Ground, round: number, detail: string): string {
     case "script":
       return `${ground.kind}: ${ground.name} (${detail})`;
     case "scenario":
-      return `scenario: ${ground.name}`;
+      return `scenario: ${ground.name}${round === 1 ? "" : `, seed ${round}`}`;
   }
 }
 

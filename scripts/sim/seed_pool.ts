@@ -18,7 +18,8 @@ const PROCESS = fromFileUrl(import.meta.resolve("./seed_process.ts"));
  * process already that could collect. Errors are many, and nobody reads where they came from: a
  * seed that breaks a rule runs again.
  */
-const FLAGS = "--v8-flags=--max-semi-space-size=32,--single-threaded-gc,--stack-trace-limit=0";
+const FLAGS = "--v8-flags=--min-semi-space-size=128,--max-semi-space-size=128," +
+  "--single-threaded-gc,--stack-trace-limit=0";
 
 /**
  * Runs a job in as many processes, or here where one is asked for. All end with the first seed that
