@@ -87,6 +87,7 @@ export class ConsumerEngine<K, V> {
         this.#changed();
       },
       positionLost: () => this.#positions.wake(),
+      unvalidated: () => this.#validation.wake(),
     });
     this.#feed = new RecordFeed({
       checkCrcs: settings.checkCrcs,

@@ -53,6 +53,8 @@ export interface FetcherOptions {
   fetched(state: AssignedState): void;
   /** A position must be looked up. */
   positionLost(): void;
+  /** A position must be held against the log of a new leader, and nothing is asked of it. */
+  unvalidated(): void;
 }
 
 /** Fetches of so many partitions' worth may wait for the user in one partition. */
@@ -226,6 +228,8 @@ export class Fetcher {
       }
       if (result instanceof Error) this.#failed(asked, result);
       else this.#answered(asked, result.response, result.hold);
+      // The leader may have changed while it was asked: nobody else looks at that again.
+      if (asked.some(({ state }) => state.needsValidation)) this.#options.unvalidated();
       this.wake();
     });
   }
