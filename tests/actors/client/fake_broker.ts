@@ -124,10 +124,10 @@ export interface FakeTopic {
   readonly partitions: FakePartition[];
 }
 
-/** What a test does to a request: let it be, answer otherwise, say nothing, or hang up. */
+/** What a test does to a request: let it be, answer otherwise or later, say nothing, or hang up. */
 export type Verdict =
   | undefined
-  | { readonly kind: "reply"; readonly response: unknown }
+  | { readonly kind: "reply"; readonly response: unknown; readonly afterMs?: number }
   | { readonly kind: "silence" }
   | { readonly kind: "close"; readonly afterHandling?: boolean }
   /** Hangs up, and handles the request some time later, as one that lay in a paused broker. */
@@ -255,7 +255,7 @@ export class FakeBroker {
     const verdict = this.cluster.intercept(api, request, this);
     switch (verdict?.kind) {
       case "reply":
-        return reply(verdict.response as AnyResponse);
+        return this.#after(verdict.afterMs, () => reply(verdict.response as AnyResponse));
       case "silence":
         return frame.release();
       case "close":
@@ -382,6 +382,11 @@ export class FakeBroker {
     reply(
       this.cluster.namesLeaders ? { responses, nodeEndpoints: this.#endpoints() } : { responses },
     );
+  }
+
+  #after(delayMs: number | undefined, run: () => void): void {
+    if (delayMs === undefined) run();
+    else this.environment.timers.schedule(delayMs, run);
   }
 
   #fetch(request: FetchRequest, reply: (response: AnyResponse) => void): void {

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertInstanceOf } from "@std/assert";
 import { LogTruncationError } from "../../../../actors/client/errors.ts";
 import { ErrorCode } from "../../../../net/messages/errors.ts";
-import { FETCH } from "../../../../net/messages/fetch.ts";
+import { FETCH, type FetchRequest } from "../../../../net/messages/fetch.ts";
 import { LIST_OFFSETS } from "../../../../net/messages/list_offsets.ts";
 import { METADATA } from "../../../../net/messages/metadata.ts";
 import { OFFSET_FOR_LEADER_EPOCH } from "../../../../net/messages/offset_for_leader_epoch.ts";
@@ -173,4 +173,34 @@ Deno.test("consumer: a position that is looked up while the leader changes is va
   assert(asked > 1);
   assert(setup.world.nowMs < 5_000, `${setup.world.nowMs} ms`);
   await setup.world.settled(setup.consumer.close());
+});
+
+Deno.test("consumer: a position whose leader changes while it is fetched from is validated, and read from", async () => {
+  let held = false;
+  let told = 0;
+  const config = { topics: ["t"], from: "earliest", metadataMaxAgeMs: 200 } as const;
+  const setup = await setUp(config, (world) => {
+    storeEach(world, 0, 3);
+    world.cluster.intercept = (api, request) => {
+      // It hears of that once.
+      if (api === METADATA && held && told++ > 0) return { kind: "silence" };
+      const [topic] = api === FETCH ? (request as FetchRequest).topics : [];
+      if (held || topic?.partitions[0]?.fetchOffset !== 3) return undefined;
+      held = true;
+      // The same broker leads anew; what it was asked before, it answers as of then.
+      partition(world).move(1, Infinity);
+      const data = { partitionIndex: 0, highWatermark: 3, lastStableOffset: 3 };
+      const { topicId } = topic;
+      const responses = [{ topicId, partitions: [{ ...data, records: new Uint8Array(0) }] }];
+      return { kind: "reply", response: { responses }, afterMs: 1000 };
+    };
+  });
+  await take(setup, 3);
+  const { world, consumer } = setup;
+  assertEquals(await world.settled(consumer.poll(2000)), []);
+  storeEach(world, 3, 1);
+  assertEquals(texts(await take(setup, 1)), ["3"]);
+  assert(told > 0);
+  assert(world.nowMs < 5000, `${world.nowMs} ms`);
+  await world.settled(consumer.close());
 });
