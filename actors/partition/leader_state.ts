@@ -321,10 +321,19 @@ export abstract class LeaderState implements ReplicaState {
   // The rules.
 
   /** The error that refuses a follower's fetch whatever its log, or NONE. */
-  protected checkFetch({ currentLeaderEpoch, replicaId }: FollowerFetch): ErrorCode {
-    const error = this.checkLeader(currentLeaderEpoch);
+  protected checkFetch(fetch: FollowerFetch): ErrorCode {
+    const error = this.checkLeader(fetch.currentLeaderEpoch);
     if (error !== ErrorCode.NONE) return error;
-    return this.progress.has(replicaId) ? ErrorCode.NONE : ErrorCode.UNKNOWN_LEADER_EPOCH;
+    if (!this.progress.has(fetch.replicaId)) return ErrorCode.UNKNOWN_LEADER_EPOCH;
+    return this.isOfAnEarlierLife(fetch) ? ErrorCode.NOT_LEADER_OR_FOLLOWER : ErrorCode.NONE;
+  }
+
+  /**
+   * Whether the broker has registered anew since: what its former process sent, and was under way
+   * for long, says nothing of the log that it has now (KIP-903).
+   */
+  protected isOfAnEarlierLife({ replicaId, brokerEpoch }: FollowerFetch): boolean {
+    return brokerEpoch !== NONE && brokerEpoch < (this.brokers.get(replicaId)?.brokerEpoch ?? NONE);
   }
 
   /** Where a log that ends so leaves this one, if it does. One without a record cannot. */

@@ -157,6 +157,21 @@ Deno.test("replica: one lets in who has the high watermark and this epoch's star
   assertEquals(joins(5, {}, -1), true, "it does not say which life");
 });
 
+Deno.test("replica: what a follower's former life sent comes late, and changes nothing (KIP-903)", () => {
+  const stage = new Stage(ALONE);
+  stage.replica.brokersChanged(standings({ brokerEpoch: 9 }), stage.now);
+  stage.append(3);
+  stage.fetch(2, 2, { brokerEpoch: 9, askedAt: stage.now });
+  stage.now += 10;
+  assertEquals(
+    stage.error(2, 0, { brokerEpoch: 7, askedAt: stage.now }),
+    "NOT_LEADER_OR_FOLLOWER",
+  );
+  // It was parked before the other came.
+  stage.fetch(2, 3, { brokerEpoch: 9, askedAt: stage.now - 5 });
+  assertEquals(stage.proposed(), [1, 2]);
+});
+
 Deno.test("replica: one that has the start of the epoch and not the high watermark stays out", () => {
   const stage = new Stage(ALONE);
   stage.append(3);
