@@ -80,8 +80,7 @@ export function commonVersions(
   apis: Iterable<Api>,
   served: Iterable<ServedVersions>,
 ): ReadonlyMap<number, number> {
-  const theirs = new Map<number, ServedVersions>();
-  for (const range of served) theirs.set(range.apiKey, range);
+  const theirs = new Map(Array.from(served, (range) => [range.apiKey, range]));
   const common = new Map<number, number>();
   for (const { key, versions } of apis) {
     const range = theirs.get(key);

@@ -21,8 +21,7 @@ export class Ask<Reply> extends RuntimeRef<Reply>
   index = -1;
   readonly #life: Life;
   readonly #asked: Target | undefined;
-  /** Let go of once called, with all that it holds: a replier may keep the ref for long. */
-  #answered: ((result: AskResult<Reply>) => unknown) | undefined;
+  readonly #answered: (result: AskResult<Reply>) => unknown;
   #settled = false;
   /** Who wants to know that nobody waits for the answer any more. */
   #dependents: Set<Dependent> | undefined = undefined;
@@ -74,7 +73,6 @@ export class Ask<Reply> extends RuntimeRef<Reply>
   /** The asker's life has ended: nobody waits for an answer. */
   abandon(): void {
     this.#settled = true;
-    this.#answered = undefined;
     this.#leave();
   }
 
@@ -97,10 +95,7 @@ export class Ask<Reply> extends RuntimeRef<Reply>
   }
 
   take(result: unknown): unknown {
-    const answered = this.#answered;
-    this.#answered = undefined;
-    if (answered === undefined || this.#life.over) return NOTHING;
-    return answered(result as AskResult<Reply>);
+    return this.#life.over ? NOTHING : this.#answered(result as AskResult<Reply>);
   }
 
   #settle(result: AskResult<Reply>, sender: number): boolean {

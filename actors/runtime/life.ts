@@ -91,7 +91,6 @@ export class Life implements ActorContext<unknown>, LifeContext {
     if (timer === undefined) return;
     this.#timers?.delete(key);
     this.cell.kernel.timers.cancel(timer);
-    timer.message = undefined;
   }
 
   adapt<Other>(wrap: (message: Other) => unknown): Ref<Other> {
@@ -149,10 +148,7 @@ export class Life implements ActorContext<unknown>, LifeContext {
   }
 }
 
-/**
- * In the life's timers from its start until its message is taken, cancelled or replaced. It lets go
- * of the message then: memory of a map that shrank may hold the timer for long.
- */
+/** In the life's timers from its start until its message is taken, cancelled or replaced. */
 class KeyedTimer implements Deadline, SignalSource {
   due = 0;
   order = 0;
@@ -164,10 +160,7 @@ class KeyedTimer implements Deadline, SignalSource {
   }
 
   take(): unknown {
-    const { message } = this;
-    if (!this.life.takeTimer(this)) return NOTHING;
-    this.message = undefined;
-    return message;
+    return this.life.takeTimer(this) ? this.message : NOTHING;
   }
 }
 

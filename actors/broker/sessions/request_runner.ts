@@ -59,8 +59,7 @@ export interface SessionIdentity {
 export class RequestRunner {
   readonly #context: ActorContext<Continue>;
   readonly #services: BrokerServices;
-  /** In no order: each knows its place, as most connections have one call after the other. */
-  readonly #calls: RunningCall[] = [];
+  readonly #calls = new Set<RunningCall>();
   readonly usage: ConnectionUsage = { fetchedBytes: 0, ended: new Set() };
   #asks = 0;
   #timerNumber = 0;
@@ -72,7 +71,7 @@ export class RequestRunner {
 
   /** Calls that have not ended. */
   get openCalls(): number {
-    return this.#calls.length;
+    return this.#calls.size;
   }
 
   /** Questions without an answer, also of calls that have ended. */
@@ -86,7 +85,7 @@ export class RequestRunner {
     metrics.requestsTotal(handler.api.name).add(1);
     const allows = (access: Access) => authorizer.allows(identity.principal, access);
     const call = new RunningCall(this, this.#services, identity, allows, incoming, end);
-    call.place = this.#calls.push(call) - 1;
+    this.#calls.add(call);
     const handled = call.hold();
     try {
       const { peer } = identity;
@@ -119,10 +118,7 @@ export class RequestRunner {
   }
 
   ended(call: RunningCall): void {
-    const last = this.#calls.pop()!;
-    if (last === call) return;
-    this.#calls[call.place] = last;
-    last.place = call.place;
+    this.#calls.delete(call);
   }
 
   ask<Question, Reply>(
@@ -163,8 +159,6 @@ class RunningCall implements Call<unknown, unknown> {
   #complete: ((response: unknown) => unknown) | undefined;
   #throttleTimeMs = 0;
   cancelled = false;
-  /** Among the calls of its runner, until it ends. */
-  place = 0;
   #ended = false;
   #holders = 0;
   #waiting = false;
