@@ -139,6 +139,17 @@ export class LogDirectory {
     this.#changed = true;
   }
 
+  /**
+   * What a log holds from `offset` on is not what was written: it is scanned before it is believed
+   * again, and nothing below `committed` is taken for a torn end, to be cut.
+   */
+  noteDamage(folder: string, offset: Offset, committed: Offset): void {
+    const { recoveryPoint, highWatermark } = this.progress(folder);
+    this.#recoveryPoints.set(folder, Math.min(recoveryPoint, offset));
+    this.#highWatermarks.set(folder, Math.max(highWatermark, committed));
+    this.#changed = true;
+  }
+
   /** Up to where a log is compacted, or 0. */
   compactedTo(folder: string): Offset {
     return this.#compactedTo.get(folder) ?? 0;

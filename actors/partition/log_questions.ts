@@ -45,8 +45,32 @@ const LATEST_TIERED = -5;
 
 const NO_OFFSET = { timestamp: NONE, offset: NONE, leaderEpoch: NONE } as const;
 
+type Question = Extract<
+  PartitionRequest,
+  { readonly kind: "list-offset" | "describe-producers" | "describe-log" | "end-of-epoch" }
+>;
+
+/** Answers what changes nothing, from the log as it is. */
+export function answerQuestion(
+  question: Question,
+  log: Log,
+  replica: Replica,
+  now: Timestamp,
+): void {
+  switch (question.kind) {
+    case "list-offset":
+      return void question.replyTo.tell(listOffset(question, log, replica));
+    case "describe-producers":
+      return void question.replyTo.tell(describeProducers(log, replica, now));
+    case "describe-log":
+      return void question.replyTo.tell(describeLog(log, replica));
+    case "end-of-epoch":
+      return void question.replyTo.tell(endOfEpoch(question, log, replica));
+  }
+}
+
 /** The offset at a time, or of one of ListOffsets' special places. */
-export function listOffset(question: ListOffset, log: Log, replica: Replica): ListOffsetReply {
+function listOffset(question: ListOffset, log: Log, replica: Replica): ListOffsetReply {
   return orStorageError(
     () => findOffset(question, log, replica),
     (error) => ({ error, ...NO_OFFSET }),
@@ -95,7 +119,7 @@ function found(lookup: TimeLookup, visible: Offset, unsettled: ErrorCode): ListO
 }
 
 /** Every producer that this leader's log knows (KIP-664). */
-export function describeProducers(
+function describeProducers(
   log: Log,
   replica: Replica,
   now: Timestamp,
@@ -113,7 +137,7 @@ export function describeProducers(
 }
 
 /** How large the log is, and how far. */
-export function describeLog(log: Log, { highWatermark }: Replica): DescribeLogReply {
+function describeLog(log: Log, { highWatermark }: Replica): DescribeLogReply {
   const { logEndOffset } = log;
   return orStorageError<DescribeLogReply>(
     () => ({ error: ErrorCode.NONE, sizeInBytes: log.sizeInBytes, logEndOffset, highWatermark }),
@@ -136,7 +160,7 @@ export function orStorageError<Reply>(question: () => Reply, failed: (error: Err
 }
 
 /** Where a leader epoch ends in this log (KIP-101, KIP-279). */
-export function endOfEpoch(question: EndOfEpoch, log: Log, replica: Replica): EndOfEpochReply {
+function endOfEpoch(question: EndOfEpoch, log: Log, replica: Replica): EndOfEpochReply {
   const error = replica.checkLeader(question.currentLeaderEpoch);
   if (error !== ErrorCode.NONE) return { error, leaderEpoch: NONE, endOffset: NONE };
   const end = log.endOffsetFor(question.leaderEpoch);

@@ -15,6 +15,7 @@
  */
 
 import { partitionFolder } from "../../storage/checkpoint.ts";
+import type { CorruptLogError } from "../../storage/corrupt_log_error.ts";
 import { DiskError } from "../../storage/disk.ts";
 import type { Log } from "../../storage/log.ts";
 import { ErrorCode } from "../../net/messages/errors.ts";
@@ -27,8 +28,7 @@ import { Following } from "./following.ts";
 import { IsrProposals } from "./isr_proposals.ts";
 import { LogCompactor } from "./log_compactor.ts";
 import { LogKeeper } from "./log_keeper.ts";
-import { deleteRecords, describeLog, describeProducers, endOfEpoch } from "./log_questions.ts";
-import { listOffset, refuse } from "./log_questions.ts";
+import { answerQuestion, deleteRecords, refuse } from "./log_questions.ts";
 import type {
   LogClosed,
   Opened,
@@ -47,8 +47,8 @@ import {
 } from "./partition_folder.ts";
 import { mayRecover, PartitionOpening } from "./partition_opening.ts";
 import type { PartitionOptions } from "./partition_options.ts";
-import { canRefetch, lastingRefusal, makeEnds, makeObserved } from "./partition_parts.ts";
-import { makeReplica, makeVerification } from "./partition_parts.ts";
+import { canRefetch, closeInOrder, lastingRefusal } from "./partition_parts.ts";
+import { makeEnds, makeObserved, makeReplica, makeVerification } from "./partition_parts.ts";
 import { PartitionReader } from "./partition_reader.ts";
 import type { Replica } from "./replica.ts";
 
@@ -111,6 +111,7 @@ class PartitionActor implements Actor<PartitionMessage> {
       buffers: options.buffers,
       troubles: this.#troubles,
       later: (run) => this.#later(run),
+      damaged: (damage) => this.#damaged(damage),
     });
     this.#keeper = this.#makeKeeper();
     this.#compactor = this.#makeCompactor();
@@ -211,13 +212,10 @@ class PartitionActor implements Actor<PartitionMessage> {
       case "forget-data":
         return this.#waiters.remove(message.replyTo);
       case "list-offset":
-        return void message.replyTo.tell(listOffset(message, log, this.#replica));
       case "describe-producers":
-        return void message.replyTo.tell(describeProducers(log, this.#replica, this.#now()));
       case "describe-log":
-        return void message.replyTo.tell(describeLog(log, this.#replica));
       case "end-of-epoch":
-        return void message.replyTo.tell(endOfEpoch(message, log, this.#replica));
+        return answerQuestion(message, log, this.#replica, this.#now());
       case "delete-records":
         message.replyTo.tell(deleteRecords(message, log, this.#replica, this.#now()));
         this.#waiters.startMoved();
@@ -528,6 +526,21 @@ class PartitionActor implements Actor<PartitionMessage> {
 
   // The end.
 
+  /**
+   * What was read has rotted. A leader that others are in sync with gives way to them, and another
+   * life finds the damage and fetches anew what was there. Else what is sound is served on: nobody
+   * is known to have more, or a follower's reader goes back to the leader.
+   *
+   * @throws {CorruptLogError}
+   */
+  #damaged(damage: CorruptLogError): void {
+    const { role, isr, highWatermark } = this.#replica;
+    if (role !== "leader" || isr.length < 2) return;
+    const { directory } = this.#options;
+    directory.noteDamage(this.#folder, damage.offset, Math.min(highWatermark, damage.offset + 1));
+    throw damage;
+  }
+
   #directoryFailed(failure: DiskError): void {
     const reason = `Cannot make ${this.#folder} durable: ${failure.message}`;
     this.#options.directoryFailed.tell({ kind: "directory-failed", reason });
@@ -562,7 +575,8 @@ class PartitionActor implements Actor<PartitionMessage> {
       return this.#stop();
     }
     this.#keeper.end(() => {
-      replyTo.tell(this.#closeLog(log));
+      this.#compactor.stop();
+      replyTo.tell(closeInOrder(log, this.#keeper, this.#now(), () => this.#flushed()));
       this.#stop();
     });
   }
@@ -570,21 +584,6 @@ class PartitionActor implements Actor<PartitionMessage> {
   #stop(): void {
     this.#endsInOrder = true;
     this.#context.stop();
-  }
-
-  #closeLog(log: Log): LogClosed {
-    this.#compactor.stop();
-    try {
-      // First what is acknowledged: a full disk may have no room for what closing writes.
-      log.flushSync();
-      this.#flushed();
-      log.close({ clean: true, now: this.#now() });
-      this.#keeper.note(log);
-      return { kind: "closed", clean: true, failure: undefined };
-    } catch (error) {
-      const failure = error instanceof Error ? error.message : String(error);
-      return { kind: "closed", clean: false, failure };
-    }
   }
 
   /** The topic is gone. */

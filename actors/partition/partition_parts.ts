@@ -5,13 +5,15 @@
  * @module
  */
 
+import type { Timestamp } from "../../storage/bytes/ids.ts";
 import type { Log } from "../../storage/log.ts";
 import type { AskResult } from "../runtime/actor.ts";
 import type { Ref } from "../runtime/ref.ts";
 import type { Troubles } from "../runtime/troubles.ts";
 import type { LogEnds } from "./data_waiters.ts";
 import { orStorageError } from "./log_questions.ts";
-import type { PartitionAssignment } from "./messages.ts";
+import type { LogKeeper } from "./log_keeper.ts";
+import type { LogClosed, PartitionAssignment } from "./messages.ts";
 import type { ObservedReplica } from "./observer.ts";
 import type { AskVerification } from "./partition_appender.ts";
 import type { PartitionOptions } from "./partition_options.ts";
@@ -76,6 +78,26 @@ export function canRefetch(
   { nodeId, follows }: PartitionOptions,
 ): boolean {
   return follows !== undefined && leader >= 0 && leader !== nodeId && replicas.includes(nodeId);
+}
+
+/** Closes a log so that the next life need not scan it; `flushed` is called once it is durable. */
+export function closeInOrder(
+  log: Log,
+  keeper: LogKeeper,
+  now: Timestamp,
+  flushed: () => void,
+): LogClosed {
+  try {
+    // First what is acknowledged: a full disk may have no room for what closing writes.
+    log.flushSync();
+    flushed();
+    log.close({ clean: true, now });
+    keeper.note(log);
+    return { kind: "closed", clean: true, failure: undefined };
+  } catch (error) {
+    const failure = error instanceof Error ? error.message : String(error);
+    return { kind: "closed", clean: false, failure };
+  }
 }
 
 /** What has kept this replica from taking records while others in sync with it could go on. */

@@ -1,6 +1,7 @@
 /**
  * Reading batches for fetches: into pooled buffers, at once where the bytes are in memory, off the
- * loop where they may have to come from the device.
+ * loop where they may have to come from the device. What comes from there is held against its
+ * checksums: nobody is given bytes that have rotted.
  *
  * Invariant: a buffer is the asker's when it was told of it, or back in the pool.
  *
@@ -11,6 +12,7 @@ import type { Offset } from "../../storage/bytes/ids.ts";
 import { CorruptLogError } from "../../storage/corrupt_log_error.ts";
 import { DiskError, type File } from "../../storage/disk.ts";
 import type { Log } from "../../storage/log.ts";
+import { findDamage } from "../../storage/slice_check.ts";
 import type { BufferPool } from "../../net/buffer_pool.ts";
 import { ErrorCode } from "../../net/messages/errors.ts";
 import type { FetchVerdict } from "./leader_state.ts";
@@ -26,6 +28,8 @@ export interface PartitionReaderOptions {
   readonly troubles: Troubles;
   /** A callback for the disk that has `run` called in the partition's turn. */
   later(run: (result: number | DiskError) => void): (result: number | DiskError) => void;
+  /** Told of bytes that are not what was written, after whoever asked for them; it may throw. */
+  damaged(damage: CorruptLogError): void;
 }
 
 export class PartitionReader {
@@ -92,11 +96,14 @@ export class PartitionReader {
 
   #read(message: Read, maxOffset: Offset, log: Log, replica: Replica): void {
     const { replyTo, fetchOffset, maxBytes, atLeastOneBatch } = message;
-    const { buffers, troubles, later } = this.#options;
+    const { buffers, troubles, later, damaged } = this.#options;
     const located = log.locate(fetchOffset, { maxBytes, maxOffset, minOneBatch: atLeastOneBatch });
     if (located.kind === "refused") {
-      if (located.failure !== undefined) troubles.begin(TROUBLE, located.failure.message);
-      return void replyTo.tell(readFailure(ErrorCode[located.error], log, replica));
+      const { failure } = located;
+      if (failure !== undefined) troubles.begin(TROUBLE, failure.message);
+      replyTo.tell(readFailure(ErrorCode[located.error], log, replica));
+      if (failure instanceof CorruptLogError) damaged(failure);
+      return;
     }
     const { logEndOffset } = log;
     const plain = readFailure(ErrorCode.NONE, log, replica);
@@ -115,7 +122,10 @@ export class PartitionReader {
         buffers.give(buffer);
         return void replyTo.tell(readFailure(ErrorCode.NOT_LEADER_OR_FOLLOWER));
       }
-      if (result === length) {
+      const damage = result === length && !hot
+        ? findDamage(records, located, fetchOffset)
+        : undefined;
+      if (result === length && damage === undefined) {
         const release = () => buffers.give(buffer);
         troubles.end(TROUBLE);
         // Nobody may be there any more to release it.
@@ -127,8 +137,10 @@ export class PartitionReader {
       }
       buffers.give(buffer);
       const missing = `Cannot read ${file.path} at ${position}: it ends after ${result} bytes`;
-      troubles.begin(TROUBLE, typeof result === "number" ? missing : result.message);
+      const trouble = typeof result === "number" ? damage?.message ?? missing : result.message;
+      troubles.begin(TROUBLE, trouble);
       replyTo.tell(readFailure(ErrorCode.KAFKA_STORAGE_ERROR, log, replica));
+      if (damage !== undefined) damaged(damage);
     };
     if (hot) return answer(tryRead(file, records, position));
     file.readLater(records, position, later(answer));

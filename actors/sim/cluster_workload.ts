@@ -133,9 +133,15 @@ export class ClusterWorkload {
     this.#calm = true;
   }
 
-  /** No more batches are made; those under way go on. */
+  /** No more batches are made, those under way go on; and every partition is read once more. */
   stopSending(): void {
     this.#stopped = true;
+    const partitions = new Set<string>();
+    for (const consumer of this.#allConsumers()) {
+      if (partitions.has(consumer.source)) continue;
+      partitions.add(consumer.source);
+      consumer.readAgain();
+    }
   }
 
   /** Why the clients are not done: a batch of unknown outcome, a partition not read to its end. */
@@ -145,6 +151,7 @@ export class ClusterWorkload {
       if (open > 0) return `${open} sends of ${host} are not answered`;
     }
     for (const consumer of this.#allConsumers()) {
+      if (consumer.isToReadAgain) return `${consumer.name} has not begun to read again`;
       const { topicId, offset } = consumer.position;
       const track = topicId === undefined ? undefined : this.#track(topicId, consumer.partition);
       if (track === undefined || track.isDeleted) return `${consumer.name} has found no partition`;

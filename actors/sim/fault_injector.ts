@@ -32,6 +32,10 @@ export interface ClusterFaults {
   mayFailSyncs(node: string): boolean;
   /** Told before it happens. */
   nodeEnds(node: string, how: "killed" | "power-lost" | "wiped"): void;
+  /** Whether something on the disk of a node may rot. */
+  mayRot(node: string): boolean;
+  /** Has it rot, where it may still; the node is down. */
+  rot(node: string): void;
   /** Who leads the metadata quorum, if anybody is up that does. */
   controller(): string | undefined;
   /** Has leadership of a drawn partition go to another replica. */
@@ -102,6 +106,8 @@ export class FaultInjector {
       case "power-loss":
       case "disk-wipe":
         return this.#takeDown(fault);
+      case "bit-rot":
+        return this.#rot(this.#host.node(fault.node), fault);
       case "restart":
         return this.#restart(this.#host.node(fault.node), fault);
       case "controller-isolation":
@@ -176,10 +182,28 @@ export class FaultInjector {
     return nodes.length > 0;
   }
 
+  #rot(node: SimulatedNode, fault: Fault & { readonly kind: "bit-rot" }): boolean {
+    const cluster = this.#cluster;
+    if (node.state === "down" || cluster?.mayRot(node.name) !== true) return false;
+    const ended = () => {
+      cluster.rot(node.name);
+      this.#end(fault, fault.downMs, () => node.restart());
+    };
+    if (fault.inOrder) return this.#stop(node, ended);
+    cluster.nodeEnds(node.name, "killed");
+    node.crash();
+    ended();
+    return true;
+  }
+
   #restart(node: SimulatedNode, fault: Fault & { readonly kind: "restart" }): boolean {
+    return this.#stop(node, () => this.#end(fault, fault.downMs, () => node.restart()));
+  }
+
+  #stop(node: SimulatedNode, stopped: () => void): boolean {
     if (node.state !== "up") return false;
     const { incarnation } = node;
-    node.stop(() => this.#end(fault, fault.downMs, () => node.restart()));
+    node.stop(stopped);
     return node.incarnation === incarnation;
   }
 

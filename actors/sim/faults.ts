@@ -87,6 +87,13 @@ export type Fault =
     | { readonly kind: "restart"; readonly node: string; readonly downMs: number }
     /** The disk is replaced by an empty one while the node is down. */
     | { readonly kind: "disk-wipe"; readonly node: string; readonly downMs: number }
+    /** The process dies, or ends in order, and a bit has turned of what it had written. */
+    | {
+      readonly kind: "bit-rot";
+      readonly node: string;
+      readonly inOrder: boolean;
+      readonly downMs: number;
+    }
     /** Whoever leads the metadata quorum is cut off from the others. */
     | {
       readonly kind: "controller-isolation";
@@ -154,6 +161,7 @@ export const CLUSTER_FAULT_KINDS: readonly FaultKind[] = [
   "leader-burst",
   "client-crash",
   "swizzle-clog",
+  "bit-rot",
 ];
 
 /** How often each kind comes, as the mean time between two of them; those left out do not. */
@@ -182,6 +190,7 @@ const HEAVY: ReadonlySet<FaultKind> = new Set([
   "power-loss",
   "restart",
   "disk-wipe",
+  "bit-rot",
   "client-crash",
   "controller-isolation",
   "disk-read-only",
@@ -264,6 +273,8 @@ function drawFault(
     case "restart":
     case "disk-wipe":
       return { at, kind, node, downMs: downTime(stream) };
+    case "bit-rot":
+      return { at, kind, node, inOrder: stream.chance(1, 2), downMs: downTime(stream) };
     case "controller-isolation":
       return { at, kind, symmetric: stream.chance(1, 2), forMs: duration(stream) };
     case "message-delay": {
@@ -372,12 +383,12 @@ function withinBudget(faults: readonly Fault[], targets: FaultTargets): Fault[] 
 }
 
 type TakingDown = Fault & {
-  readonly kind: "crash" | "power-loss" | "restart" | "disk-wipe";
+  readonly kind: "crash" | "power-loss" | "restart" | "disk-wipe" | "bit-rot";
 };
 
 function isTakingDown(fault: Fault): fault is TakingDown {
   return fault.kind === "crash" || fault.kind === "power-loss" || fault.kind === "restart" ||
-    fault.kind === "disk-wipe";
+    fault.kind === "disk-wipe" || fault.kind === "bit-rot";
 }
 
 function hostsOf(targets: FaultTargets): readonly string[] {

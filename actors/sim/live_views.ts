@@ -51,6 +51,13 @@ export function observeNode(nodeId: NodeId, disk: MemoryDisk, sink: ViewSink): N
   };
 }
 
+/** A batch in its file. */
+export interface PlacedBatch {
+  readonly path: string;
+  readonly position: number;
+  readonly size: number;
+}
+
 /** Where a batch stands. */
 interface Placed {
   readonly batch: ObservedBatch;
@@ -97,6 +104,14 @@ export class LogFiles {
     }
     const read = this.#placed.slice(first).map(({ batch }) => batch);
     return from === undefined ? read : read.filter(({ baseOffset }) => baseOffset >= from);
+  }
+
+  /** Where the batches stand that end at `endOffset` or before. */
+  places(endOffset: Offset): PlacedBatch[] {
+    this.read(undefined, endOffset);
+    return this.#placed
+      .filter(({ batch }) => batch.nextOffset <= endOffset)
+      .map(({ segment, position, size }) => ({ path: this.#path(segment), position, size }));
   }
 
   /** The bytes of the last batches that were read. */

@@ -15,6 +15,7 @@ import { parseBrokerConfig } from "../config/broker_config.ts";
 import { bootNode } from "../node.ts";
 import type { Protocol } from "../protocol.ts";
 import type { Environment } from "../runtime/environment.ts";
+import { BitRot, type RottenBatch } from "./bit_rot.ts";
 import { ClusterChecker } from "./checkers/cluster_checker.ts";
 import { EventScopes } from "./checkers/event_scope.ts";
 import type { ClusterRunOptions } from "./cluster_options.ts";
@@ -57,6 +58,7 @@ export class SimulatedCluster {
   readonly #doomed = new Set<NodeId>();
   /** Voters whose disks were emptied: with another directory they are voters no more. */
   readonly #former = new Set<NodeId>();
+  readonly #rot: BitRot;
 
   constructor(options: SimulatedClusterOptions) {
     this.#options = options;
@@ -74,6 +76,7 @@ export class SimulatedCluster {
           name === topic && (mode === "idempotent" || mode === "all")
         ),
     });
+    this.#rot = new BitRot(this.checker, simulation.random.stream("rot"));
   }
 
   /** Names of the hosts of nodes. */
@@ -98,6 +101,11 @@ export class SimulatedCluster {
     simulation.faults.useCluster({
       mayLoseData: (nodes, wipes) => this.#mayLoseData(nodes, wipes),
       mayFailSyncs: (node) => this.#mayFailSyncs(node),
+      mayRot: (node) => this.#drawRot(node) !== undefined,
+      rot: (node) => {
+        const batch = this.#drawRot(node);
+        if (batch !== undefined) this.#rot.turn(batch);
+      },
       nodeEnds: (node, how) => this.nodeEnds(node, how),
       controller: () => {
         const id = this.checker.leaderOfQuorum;
@@ -146,7 +154,7 @@ export class SimulatedCluster {
       const left = [...ids];
       return ids.map(() => left.splice(stream.integer(left.length), 1)[0]!);
     };
-    const isFull = stream.chance(1, 2) || this.#former.size > 0 ||
+    const isFull = stream.chance(1, 2) || this.#former.size > 0 || this.#rot.nodes().size > 0 ||
       !isSettled(this.checker, this.members);
     const { minInsyncReplicas } = run;
     const running = new Set(this.members.brokers.filter((id) => this.#isSettled(id)));
@@ -237,13 +245,25 @@ export class SimulatedCluster {
 
   /** What may be lost at a time without losing anything that was acknowledged. */
   #mayLoseData(names: readonly string[], wipes: boolean): boolean {
-    const { flushBeforeAck, topics, minInsyncReplicas } = this.#options.run;
     const ids = names.map((name) => this.#ids.get(name)!);
     if (wipes && !ids.every((id) => this.#mayForget(id))) return false;
-    if (flushBeforeAck && !wipes) return true;
+    if (this.#options.run.flushBeforeAck && !wipes) return true;
+    return this.#isWithinBudget(ids);
+  }
+
+  /** Whether enough replicas of everything stay whole, with those lost that may be already. */
+  #isWithinBudget(ids: readonly NodeId[]): boolean {
+    const { topics, minInsyncReplicas } = this.#options.run;
     const factors = topics.map(({ replicationFactor }) => replicationFactor);
     const budget = Math.min(minInsyncReplicas, ...factors) - 1;
-    return new Set([...this.checker.recovering, ...this.#doomed, ...ids]).size <= budget;
+    const rotten = this.#rot.nodes();
+    return new Set([...rotten, ...this.checker.recovering, ...this.#doomed, ...ids]).size <= budget;
+  }
+
+  #drawRot(name: string): RottenBatch | undefined {
+    const id = this.#ids.get(name)!;
+    if (!this.#isWithinBudget([id])) return undefined;
+    return this.#rot.choose(id, this.#options.simulation.node(name).disk.contents);
   }
 
   /** Only where no vote and no metadata can be forgotten thereby, however long it takes. */

@@ -6,7 +6,7 @@ import {
   type ClusterSimulationOptions,
   simulateCluster,
 } from "../../actors/sim/cluster_simulation.ts";
-import { CLUSTER_KINDS } from "../../actors/sim/cluster_options.ts";
+import { CLUSTER_KINDS, type ClusterRunOptions } from "../../actors/sim/cluster_options.ts";
 import { STATE_RULES } from "../../actors/sim/checkers/verdicts.ts";
 import { libraryWorkload } from "../../actors/sim/library_workload.ts";
 import { simulate, type SimulatedWorld, type SimulateOptions } from "../../actors/sim/simulate.ts";
@@ -22,6 +22,7 @@ const RARE: ReadonlySet<string> = new Set([
   "elections of last known leaders",
   "unclean elections",
   "reassignments completed",
+  "rotten logs replaced",
 ]);
 
 Deno.test("simulated cluster: no seed breaks a rule, and the runs are about something", () => {
@@ -40,6 +41,27 @@ Deno.test("simulated cluster: no seed breaks a rule, and the runs are about some
   for (const rule of ["lost-write", "inconsistent-offsets", "duplicate", "poll-skip", "unseen"]) {
     assertGreater(evaluations.get(rule) ?? 0, SEEDS, rule);
   }
+});
+
+Deno.test("simulated cluster: what rots on a disk is served to nobody, and fetched anew", () => {
+  const topic = { name: "topic-0", partitions: 2, replicationFactor: 3, configs: {} };
+  const run: Partial<ClusterRunOptions> = {
+    nodes: 3,
+    minInsyncReplicas: 2,
+    topics: [{ ...topic, mode: "idempotent", isVolatile: false }],
+    faults: { "bit-rot": 3000, "leader-burst": 3000, "client-crash": 4000, crash: 8000 },
+    faultsForMs: 15_000,
+  };
+  let rotted = 0;
+  let replaced = 0;
+  for (let seed = 1; seed <= 30; seed++) {
+    const { violations, faultCounts, vacuity } = simulateCluster({ seed, run });
+    assertEquals(violations, [], `seed ${seed}`);
+    rotted += faultCounts["bit-rot"] ?? 0;
+    replaced += vacuity["rotten logs replaced"] ?? 0;
+  }
+  assertGreater(rotted, 20);
+  assertGreater(replaced, 5);
 });
 
 const SAME = { seed: 11, run: { nodes: 3, faultsForMs: 1000 } };

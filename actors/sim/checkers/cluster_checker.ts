@@ -193,6 +193,19 @@ export class ClusterChecker implements ViewSink {
     }
   }
 
+  /** A log on a node that is down is not what was written: it may cut what it cannot read. */
+  rotted(nodeId: NodeId, partition: PartitionTrack): void {
+    const node = this.tracks.node(nodeId);
+    node.lostIn = node.process;
+    partition.replicas.get(nodeId)?.log.detach("damaged");
+    this.lacksData(nodeId);
+  }
+
+  /** A node has lost something of what it is to hold. */
+  lacksData(nodeId: NodeId): void {
+    this.#recovering.add(nodeId);
+  }
+
   /** The disk of a node that is down was emptied. */
   diskWiped(nodeId: NodeId): void {
     const node = this.tracks.node(nodeId);

@@ -22,6 +22,7 @@ export const VACUITY = [
   "controller elections",
   "snapshots loaded",
   "torn tails cut",
+  "rotten logs replaced",
   "dedupe hits",
   "brokers fenced",
   "brokers registered after an unclean end",

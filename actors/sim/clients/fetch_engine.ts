@@ -46,6 +46,7 @@ export class FetchEngine {
   #topicId: Uuid | undefined;
   #position: Offset = 0;
   #incarnation = 0;
+  #readsAgain = false;
   /** Since it last got an answer. */
   #failures = 0;
 
@@ -61,8 +62,23 @@ export class FetchEngine {
     return { topicId: this.#topicId, offset: this.#position };
   }
 
+  /** Reads everything once more, as another process: what was read once must be there still. */
+  readAgain(): void {
+    this.#readsAgain = true;
+  }
+
+  /** Whether it is still to begin with that. */
+  get isToReadAgain(): boolean {
+    return this.#readsAgain;
+  }
+
   get partition(): number {
     return this.#options.partition;
+  }
+
+  /** Which partition it reads, for whoever compares. */
+  get source(): string {
+    return `${this.#options.topic.name}-${this.#options.partition}`;
   }
 
   get name(): string {
@@ -111,6 +127,10 @@ export class FetchEngine {
     const leader = this.#leader();
     if (leader === undefined) return this.#again(RETRY_MAX_MS);
     const topicId = this.#topicId!;
+    if (this.#readsAgain) {
+      this.#readsAgain = false;
+      this.#begin(topicId, 0);
+    }
     const request = make(FETCH.request, {
       maxWaitMs,
       minBytes: 1,

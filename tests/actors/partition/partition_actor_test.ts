@@ -322,6 +322,56 @@ Deno.test("partition: a damaged log stays offline while nobody else leads", () =
   );
 });
 
+/** Three committed batches on two replicas; at rest, the first of one's has rotted since. */
+function rotten(id: number): { readonly stage: PartitionStage; readonly member: Member } {
+  const stage = new PartitionStage(2, DURABLE);
+  for (const value of ["a", "b", "c"]) stage.member(1).append([value]);
+  stage.replicate();
+  const member = stage.member(id);
+  member.ask<unknown>((replyTo) => ({ kind: "close", replyTo }));
+  spoil(member);
+  member.start(stage.assignment, stage.config);
+  assertEquals(member.log.logEndOffset, 3, "nobody has looked yet");
+  return { stage, member };
+}
+
+Deno.test("partition: a leader that reads rotten records gives way to those in sync with it", () => {
+  const { stage, member } = rotten(1);
+  assertEquals(member.read(0).error, ErrorCode.KAFKA_STORAGE_ERROR);
+  assertEquals(member.observed, undefined, "it has failed");
+  stage.assign({ leader: 2, isr: [2] }, [2]);
+  member.start(stage.assignment, stage.config, { failedInEpoch: 0 });
+  assertEquals(member.log.logEndOffset, 0, "the next life finds what was read");
+  assert(isRefetching(member.environment.disk, FOLDER));
+  stage.replicate();
+  assertEquals(member.values, ["a", "b", "c"]);
+});
+
+Deno.test("partition: rotten records are no torn end, though nobody had noted them committed", () => {
+  const { stage, member } = rotten(1);
+  const { directory } = member;
+  directory.note(FOLDER, { ...directory.progress(FOLDER), highWatermark: 0 });
+  member.read(0);
+  member.start(stage.assignment, stage.config, { failedInEpoch: 0 });
+  assertEquals(member.observed, undefined, "it leads, nobody could give it what it would cut");
+});
+
+Deno.test("partition: a leader alone serves what has not rotted", () => {
+  const { stage, member } = rotten(1);
+  stage.assign({ isr: [1] });
+  assertEquals(member.read(0).error, ErrorCode.KAFKA_STORAGE_ERROR);
+  assertEquals(member.state.role, "leader");
+  const { error, records } = member.read(1);
+  assertEquals([error, records === null], [ErrorCode.NONE, false]);
+});
+
+Deno.test("partition: a follower does not serve what has rotted, and stays one", () => {
+  const { member } = rotten(2);
+  const reply = member.read(0, { anyReplica: true });
+  assertEquals(reply.records, null);
+  assertEquals(member.state.role, "follower");
+});
+
 Deno.test("partition: a log that could not be opened for the disk opens when that is well again", () => {
   const stage = new PartitionStage(2);
   const member = stage.member(2);
