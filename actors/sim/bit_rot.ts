@@ -36,7 +36,7 @@ export class BitRot {
     this.#chance = chance;
   }
 
-  /** The nodes on whose disks a batch is rotten; those that have set it aside lack it from now on. */
+  /** Nodes on whose disks a batch is rotten; one that has set it aside lacks it from now on. */
   nodes(): ReadonlySet<NodeId> {
     const nodes = new Set<NodeId>();
     for (const rotten of this.#rotten) {
