@@ -13,7 +13,7 @@
  */
 
 import type { Offset } from "./bytes/ids.ts";
-import { type Disk, DiskError, type File } from "./disk.ts";
+import type { Disk, File } from "./disk.ts";
 import { folderOf } from "./disk_path.ts";
 import { TEMPORARY_SUFFIX } from "./log_files.ts";
 
@@ -42,18 +42,14 @@ export class MalformedFileError extends Error {
  * @throws {DiskError} when it cannot be read
  */
 export function readSmallFile(disk: Disk, path: string): Uint8Array | undefined {
+  if (disk.status(path) === undefined) return undefined;
+  const file = disk.open(path);
   try {
-    const file = disk.open(path);
-    try {
-      const bytes = new Uint8Array(file.size());
-      const read = file.read(bytes, 0);
-      return read === bytes.length ? bytes : bytes.subarray(0, read);
-    } finally {
-      file.close();
-    }
-  } catch (error) {
-    if (error instanceof DiskError && error.kind === "not-found") return undefined;
-    throw error;
+    const bytes = new Uint8Array(file.size());
+    const read = file.read(bytes, 0);
+    return read === bytes.length ? bytes : bytes.subarray(0, read);
+  } finally {
+    file.close();
   }
 }
 

@@ -232,11 +232,9 @@ export class IndexFile implements CachedIndex {
 
   #open(create: boolean): File | undefined {
     if (this.#file !== undefined) return this.#file;
-    try {
-      return this.#file = this.#resources.disk.open(this.#path, { create });
-    } catch (error) {
-      if (!create && error instanceof DiskError && error.kind === "not-found") return undefined;
-      throw error;
-    }
+    const { disk } = this.#resources;
+    // Most are opened before there is a file, and an error costs more than a look.
+    if (!create && disk.status(this.#path) === undefined) return undefined;
+    return this.#file = disk.open(this.#path, { create });
   }
 }

@@ -95,7 +95,7 @@ function drawWorkload(random: RandomStream, run: ClusterRunOptions): Workload {
   const forMs = run.faultsForMs;
   const replicationFactor = Math.min(run.nodes, 3);
   const partitions = between(random, 1, 3);
-  const everyMs = pick(random, [100, 200, 400]);
+  const everyMs = pick(random, [200, 400, 700]);
   if (random.chance(1, 2)) {
     const producers = between(random, 1, 3);
     const consumers = between(random, 1, 2);

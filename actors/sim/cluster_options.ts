@@ -71,7 +71,7 @@ export const CLUSTER_KINDS: readonly FaultKind[] = [
 
 const FAULTS_FOR_MS = 30_000;
 /** The mean time between two batches of all producers together. */
-const BATCH_EVERY_MS = [125, 225, 340, 480];
+const BATCH_EVERY_MS = [175, 315, 470, 660];
 
 /** Draws what is not given. */
 export function drawClusterOptions(

@@ -74,7 +74,7 @@ interface Batch extends ProducedBatch {
   done: boolean;
 }
 
-const BATCH_RECORDS_MAX = 20;
+const BATCH_RECORDS_MAX = 32;
 /** Of one producer, by each log. */
 const REMEMBERED_BATCHES = 5;
 
