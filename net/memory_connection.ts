@@ -204,8 +204,9 @@ export class MemoryConnection implements Connection {
       }
       const count = Math.min(rest, room, PACKET_BYTES_MAX);
       if (count > 0) {
-        const packet = write.bytes.slice(write.position, write.position + count);
-        write.position += count;
+        const end = write.position + count;
+        const packet = this.#network.packets.copy(write.bytes, write.position, end);
+        write.position = end;
         this.#pendingBytes -= count;
         this.#window += count;
         this.#depart(packet);
@@ -377,7 +378,8 @@ export class MemoryConnection implements Connection {
     while (filled < count) {
       const packet = this.#received.first!;
       const end = Math.min(packet.length, this.#firstPosition + count - filled);
-      space.set(packet.subarray(this.#firstPosition, end), filled);
+      const isWhole = end - this.#firstPosition === packet.length;
+      space.set(isWhole ? packet : packet.subarray(this.#firstPosition, end), filled);
       filled += end - this.#firstPosition;
       this.#firstPosition = end;
       if (end === packet.length) {

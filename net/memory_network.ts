@@ -15,6 +15,7 @@
  * @module
  */
 
+import { PacketSlab } from "./packet_slab.ts";
 import { MemoryConnection, RETRY_MAX_MS, RETRY_MIN_MS } from "./memory_connection.ts";
 import {
   type Connection,
@@ -101,6 +102,11 @@ export class MemoryNetwork {
   readonly windowBytes: number;
   readonly connectTimeoutMs: number;
   readonly retransmitTimeoutMs: number;
+  /**
+   * What its connections copy from.
+   * @internal
+   */
+  readonly packets = new PacketSlab();
   readonly observe: ((from: string, to: string, bytes: Uint8Array) => void) | undefined;
   readonly #faults: LinkFaults;
   readonly #hosts = new Map<string, MemoryHost>();

@@ -68,13 +68,17 @@ export class PartitionReader {
 
   /** What is known of transactions may have to be read first, and that may fail. */
   #guard(message: Read, read: () => void): void {
+    const { troubles, damaged } = this.#options;
+    let damage: CorruptLogError | undefined;
     try {
       read();
     } catch (error) {
       if (!(error instanceof DiskError) && !(error instanceof CorruptLogError)) throw error;
-      this.#options.troubles.begin(TROUBLE, error.message);
+      troubles.begin(TROUBLE, error.message);
       message.replyTo.tell(readFailure(ErrorCode.KAFKA_STORAGE_ERROR));
+      if (error instanceof CorruptLogError) damage = error;
     }
+    if (damage !== undefined) damaged(damage);
   }
 
   #serveFollower(message: Read, verdict: FetchVerdict, log: Log, replica: Replica): void {
@@ -94,16 +98,16 @@ export class PartitionReader {
     }
   }
 
+  /** @throws {DiskError | CorruptLogError} where nothing is answered yet */
   #read(message: Read, maxOffset: Offset, log: Log, replica: Replica): void {
     const { replyTo, fetchOffset, maxBytes, atLeastOneBatch } = message;
     const { buffers, troubles, later, damaged } = this.#options;
     const located = log.locate(fetchOffset, { maxBytes, maxOffset, minOneBatch: atLeastOneBatch });
     if (located.kind === "refused") {
       const { failure } = located;
+      if (failure instanceof CorruptLogError) throw failure;
       if (failure !== undefined) troubles.begin(TROUBLE, failure.message);
-      replyTo.tell(readFailure(ErrorCode[located.error], log, replica));
-      if (failure instanceof CorruptLogError) damaged(failure);
-      return;
+      return void replyTo.tell(readFailure(ErrorCode[located.error], log, replica));
     }
     const { logEndOffset } = log;
     const plain = readFailure(ErrorCode.NONE, log, replica);

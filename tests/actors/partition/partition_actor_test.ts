@@ -3,6 +3,7 @@ import { ErrorCode, errorName } from "../../../net/messages/errors.ts";
 import type { DataAvailable, IsrAnswer } from "../../../actors/partition/messages.ts";
 import type { ObservedReplica } from "../../../actors/partition/observer.ts";
 import { isRefetching } from "../../../actors/partition/partition_folder.ts";
+import { BATCH_FIELD } from "../../../storage/record_batch.ts";
 import { FOLDER, type Member, PartitionStage } from "./partition_stage.ts";
 
 const DURABLE = { "flush.before.ack": "true" };
@@ -274,9 +275,9 @@ Deno.test("partition: one that failed recovers its log and follows in the next e
 });
 
 /** Spoils a committed batch in the middle of a member's log, which then has to be scanned. */
-function spoil(member: Member): void {
+function spoil(member: Member, at = 70): void {
   const path = `${FOLDER}/00000000000000000000.log`;
-  member.environment.disk.open(path).write(new Uint8Array([1, 2, 3, 4]), 70);
+  member.environment.disk.open(path).write(new Uint8Array([1, 2, 3, 4]), at);
 }
 
 Deno.test("partition: a log damaged below the mark is set aside and fetched anew, not cut", () => {
@@ -323,13 +324,17 @@ Deno.test("partition: a damaged log stays offline while nobody else leads", () =
 });
 
 /** Three committed batches on two replicas; at rest, the first of one's has rotted since. */
-function rotten(id: number): { readonly stage: PartitionStage; readonly member: Member } {
-  const stage = new PartitionStage(2, DURABLE);
-  for (const value of ["a", "b", "c"]) stage.member(1).append([value]);
+function rotten(
+  id: number,
+  at?: number,
+  valueLength = 1,
+): { readonly stage: PartitionStage; readonly member: Member } {
+  const stage = new PartitionStage(2, { ...DURABLE, "segment.bytes": "1048576" });
+  for (const value of ["a", "b", "c"]) stage.member(1).append([value.repeat(valueLength)]);
   stage.replicate();
   const member = stage.member(id);
   member.ask<unknown>((replyTo) => ({ kind: "close", replyTo }));
-  spoil(member);
+  spoil(member, at);
   member.start(stage.assignment, stage.config);
   assertEquals(member.log.logEndOffset, 3, "nobody has looked yet");
   return { stage, member };
@@ -345,6 +350,13 @@ Deno.test("partition: a leader that reads rotten records gives way to those in s
   assert(isRefetching(member.environment.disk, FOLDER));
   stage.replicate();
   assertEquals(member.values, ["a", "b", "c"]);
+});
+
+Deno.test("partition: so does one that finds no batch any more where there was one", () => {
+  // In a segment that opening does not look into.
+  const { member } = rotten(1, BATCH_FIELD.batchLength, 600_000);
+  assertEquals(member.read(0).error, ErrorCode.KAFKA_STORAGE_ERROR);
+  assertEquals(member.observed, undefined, "it has failed");
 });
 
 Deno.test("partition: rotten records are no torn end, though nobody had noted them committed", () => {
