@@ -30,8 +30,11 @@ export function findDamage(
     const fault = checkBatch(bytes, start, bytes.length);
     if (fault !== null) return damage(fault.reason);
     batch.moveTo(bytes, start);
-    if (batch.lastOffset < expected || batch.lastOffset >= endOffset) {
-      return damage(`the batch has offset ${batch.baseOffset}`);
+    const { baseOffset, lastOffset } = batch;
+    // The first may begin before what is looked for.
+    const first = start === 0 ? lastOffset : baseOffset;
+    if (first < expected || lastOffset >= endOffset) {
+      return damage(`the batch has offset ${baseOffset}`);
     }
     expected = batch.nextOffset;
     start += batch.sizeInBytes;

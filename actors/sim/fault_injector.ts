@@ -276,6 +276,7 @@ export class FaultInjector {
         | "disk-read-only"
         | "sync-fails"
         | "write-fails"
+        | "read-fails"
         | "slow-sync"
         | "bit-flip";
     },
@@ -296,6 +297,9 @@ export class FaultInjector {
         return true;
       case "write-fails":
         disk.failWrites(fault.count);
+        return true;
+      case "read-fails":
+        disk.failReads(fault.count);
         return true;
       case "slow-sync":
         disk.slowSyncs(fault.byMs);

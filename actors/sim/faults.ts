@@ -66,6 +66,7 @@ export type Fault =
     | { readonly kind: "disk-read-only"; readonly node: string; readonly forMs: number }
     | { readonly kind: "sync-fails"; readonly node: string; readonly count: number }
     | { readonly kind: "write-fails"; readonly node: string; readonly count: number }
+    | { readonly kind: "read-fails"; readonly node: string; readonly count: number }
     | {
       readonly kind: "slow-sync";
       readonly node: string;
@@ -145,6 +146,7 @@ export const FAULT_KINDS: readonly FaultKind[] = [
   "disk-read-only",
   "sync-fails",
   "write-fails",
+  "read-fails",
   "slow-sync",
   "bit-flip",
   "clock-step",
@@ -260,6 +262,8 @@ function drawFault(
     case "sync-fails":
     case "write-fails":
       return { at, kind, node, count: 1 };
+    case "read-fails":
+      return { at, kind, node, count: pick(stream, [1, 1, 5]) };
     case "slow-sync":
       return { at, kind, node, byMs: between(stream, 10, 3000), forMs: duration(stream) };
     case "bit-flip":

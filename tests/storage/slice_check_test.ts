@@ -1,5 +1,4 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import fc from "fast-check";
 import { MemoryDisk } from "../../storage/memory_disk.ts";
 import { findDamage } from "../../storage/slice_check.ts";
 import type { LogSlice } from "../../storage/log_read.ts";
@@ -59,12 +58,11 @@ Deno.test("slice check: a bit that has turned is found, wherever a checksum cove
 Deno.test("slice check: so is one of a base offset or a length, which no checksum covers", () => {
   const { disk, read } = filled(3);
   const size = disk.status(LOG)!.size / 3;
-  fc.assert(fc.property(fc.nat(2), fc.nat(12 * 8 - 1), (batch, bit) => {
-    disk.flipBit(LOG, batch * size * 8 + bit);
-    try {
-      assert(read() !== undefined);
-    } finally {
+  for (let batch = 0; batch < 3; batch++) {
+    for (let bit = 0; bit < 12 * 8; bit++) {
+      disk.flipBit(LOG, batch * size * 8 + bit);
+      assert(read() !== undefined, `batch ${batch}, bit ${bit}`);
       disk.flipBit(LOG, batch * size * 8 + bit);
     }
-  }));
+  }
 });
