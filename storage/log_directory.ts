@@ -140,12 +140,13 @@ export class LogDirectory {
   }
 
   /**
-   * What a log holds from `offset` on is not what was written: it is scanned before it is believed
-   * again, and nothing below `committed` is taken for a torn end, to be cut.
+   * What a log holds is not what was written: it is scanned whole before this process believes it
+   * again, or another after the next checkpoint, and nothing below `committed` is taken for a torn
+   * end, to be cut.
    */
-  noteDamage(folder: string, offset: Offset, committed: Offset): void {
-    const { recoveryPoint, highWatermark } = this.progress(folder);
-    this.#recoveryPoints.set(folder, Math.min(recoveryPoint, offset));
+  noteDamage(folder: string, committed: Offset): void {
+    const { highWatermark } = this.progress(folder);
+    this.#recoveryPoints.set(folder, 0);
     this.#highWatermarks.set(folder, Math.max(highWatermark, committed));
     this.#changed = true;
   }

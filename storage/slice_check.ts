@@ -24,18 +24,23 @@ export function findDamage(
   const batch = new BatchView(bytes);
   let expected = fromOffset;
   let start = 0;
-  const damage = (reason: string) =>
-    new CorruptLogError(expected, file.path, position + start, reason);
+  let before = { expected, start };
+  const damage = (reason: string, at = { expected, start }) =>
+    new CorruptLogError(at.expected, file.path, position + at.start, reason);
   while (start < bytes.length) {
     const fault = checkBatch(bytes, start, bytes.length);
     if (fault !== null) return damage(fault.reason);
     batch.moveTo(bytes, start);
     const { baseOffset, lastOffset } = batch;
+    if (start > 0 && baseOffset < expected) {
+      // One of the two, and what is before may be it.
+      return damage(`the next batch has offset ${baseOffset}`, before);
+    }
     // The first may begin before what is looked for.
-    const first = start === 0 ? lastOffset : baseOffset;
-    if (first < expected || lastOffset >= endOffset) {
+    if (lastOffset < expected || lastOffset >= endOffset) {
       return damage(`the batch has offset ${baseOffset}`);
     }
+    before = { expected, start };
     expected = batch.nextOffset;
     start += batch.sizeInBytes;
   }

@@ -118,10 +118,19 @@ export class MetadataLog implements QuorumLog {
     }
     if (id === undefined || id.endOffset === log.logStartOffset) return;
     const isOfLog = id.endOffset <= log.logEndOffset &&
-      log.epochForOffset(id.endOffset - 1) === id.epoch;
+      this.#epochAt(id.endOffset - 1) === id.epoch;
     if (isOfLog) log.deleteRecordsBefore(id.endOffset);
     else log.truncateFullyAndStartAt(id.endOffset, this.#now());
     this.#note();
+  }
+
+  /**
+   * As its batch says: the cache of epochs may have been written when the log began later already,
+   * and know of nothing before.
+   */
+  #epochAt(offset: Offset): Epoch {
+    const [batch] = this.#batches(offset, offset + 1);
+    return batch?.partitionLeaderEpoch ?? -1;
   }
 
   get startOffset(): Offset {

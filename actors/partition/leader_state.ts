@@ -412,6 +412,14 @@ export abstract class LeaderState implements ReplicaState {
     return follower.brokerEpoch === NONE || follower.brokerEpoch === broker.brokerEpoch;
   }
 
+  /** Whether another replica in sync is up, as far as is known. */
+  get hasSuccessor(): boolean {
+    return this.isr.some((id) => {
+      const follower = this.progress.get(id);
+      return follower !== undefined && this.isEligible(id, follower);
+    });
+  }
+
   protected hasFallenBehind(id: NodeId, now: number): boolean {
     const follower = this.progress.get(id);
     return follower === undefined ||

@@ -527,17 +527,16 @@ class PartitionActor implements Actor<PartitionMessage> {
   // The end.
 
   /**
-   * What was read has rotted. A leader that others are in sync with gives way to them, and another
-   * life finds the damage and fetches anew what was there. Else what is sound is served on: nobody
-   * is known to have more, or a follower's reader goes back to the leader.
+   * What was read has rotted. A leader that a running replica is in sync with gives way to it, and
+   * another life finds the damage and fetches anew what was there. Else what is sound is served on:
+   * nobody is known who has more, or a follower's reader goes back to the leader.
    *
    * @throws {CorruptLogError}
    */
   #damaged(damage: CorruptLogError): void {
-    const { role, isr, highWatermark } = this.#replica;
-    if (role !== "leader" || isr.length < 2) return;
-    const { directory } = this.#options;
-    directory.noteDamage(this.#folder, damage.offset, Math.min(highWatermark, damage.offset + 1));
+    const { role, hasSuccessor, highWatermark } = this.#replica;
+    if (role !== "leader" || !hasSuccessor) return;
+    this.#options.directory.noteDamage(this.#folder, highWatermark);
     throw damage;
   }
 

@@ -83,7 +83,7 @@ export class BitRot {
   #isHeldElsewhere(partition: PartitionTrack, nodeId: NodeId): boolean {
     const { truth, committed, isDeleted, uncleanEpoch, replicas } = partition;
     if (truth === undefined || isDeleted || uncleanEpoch !== undefined) return false;
-    if (committed.last === undefined || !truth.isr.includes(nodeId)) return false;
+    if (committed.last === undefined || !truth.replicas.includes(nodeId)) return false;
     return truth.isr.some((member) => {
       const log = replicas.get(member)?.log;
       return member !== nodeId && log !== undefined && log.heldOffset >= committed.endOffset;

@@ -35,7 +35,7 @@ export interface ClusterFaults {
   /** Whether something on the disk of a node may rot. */
   mayRot(node: string): boolean;
   /** Has it rot, where it may still; the node is down. */
-  rot(node: string): void;
+  rot(node: string): boolean;
   /** Who leads the metadata quorum, if anybody is up that does. */
   controller(): string | undefined;
   /** Has leadership of a drawn partition go to another replica. */
@@ -77,9 +77,11 @@ export class FaultInjector {
 
   /** Does it now. */
   inject(fault: Fault): void {
-    if (this.#begin(fault)) {
-      this.#counts.set(fault.kind, (this.#counts.get(fault.kind) ?? 0) + 1);
-    }
+    if (this.#begin(fault)) this.#count(fault.kind);
+  }
+
+  #count(kind: FaultKind): void {
+    this.#counts.set(kind, (this.#counts.get(kind) ?? 0) + 1);
   }
 
   /**
@@ -185,15 +187,20 @@ export class FaultInjector {
   #rot(node: SimulatedNode, fault: Fault & { readonly kind: "bit-rot" }): boolean {
     const cluster = this.#cluster;
     if (node.state === "down" || cluster?.mayRot(node.name) !== true) return false;
+    const era = this.#era;
     const ended = () => {
-      cluster.rot(node.name);
+      if (this.#era === era && cluster.rot(node.name)) this.#count("bit-rot");
       this.#end(fault, fault.downMs, () => node.restart());
     };
-    if (fault.inOrder) return this.#stop(node, ended);
-    cluster.nodeEnds(node.name, "killed");
-    node.crash();
-    ended();
-    return true;
+    if (fault.inOrder) {
+      this.#stop(node, ended);
+    } else {
+      cluster.nodeEnds(node.name, "killed");
+      node.crash();
+      ended();
+    }
+    // What has rotted is counted above.
+    return false;
   }
 
   #restart(node: SimulatedNode, fault: Fault & { readonly kind: "restart" }): boolean {

@@ -198,7 +198,7 @@ const HEAVY: ReadonlySet<FaultKind> = new Set([
   "disk-read-only",
   "write-fails",
 ]);
-const MEAN_MS = [2000, 5000, 12_000, 40_000];
+const MEAN_MS = [2300, 5500, 13_000, 40_000];
 /** Many of these at a time leave nobody who could do anything wrong. */
 const HEAVY_MEAN_MS = [5000, 12_000, 25_000, 60_000];
 

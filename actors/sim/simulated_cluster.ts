@@ -105,6 +105,7 @@ export class SimulatedCluster {
       rot: (node) => {
         const batch = this.#drawRot(node);
         if (batch !== undefined) this.#rot.turn(batch);
+        return batch !== undefined;
       },
       nodeEnds: (node, how) => this.nodeEnds(node, how),
       controller: () => {

@@ -133,6 +133,22 @@ Deno.test("metadata log: a snapshot takes the place of what it covers", () => {
   assertEquals(again.endOffsetFor(7), { offset: 6, epoch: 7 });
 });
 
+Deno.test("metadata log: a snapshot that no checkpoint knows of cuts nothing behind it", () => {
+  const disk = new MemoryDisk();
+  const first = open(disk);
+  for (let i = 1; i <= 5; i++) first.log.append([said(i)], 7, NOW);
+  first.log.close();
+  first.directory.closeClean(-1);
+  const { log } = open(disk);
+  log.append([said(6)], 7, NOW);
+  log.makeSnapshot(4, [said(4)], VOTERS);
+  // The epochs are written as they are now: none is known before the snapshot's end.
+  log.close();
+  disk.crash();
+  const again = open(disk).log;
+  assertEquals([again.startOffset, again.endOffset, numbers(again)], [4, 6, [4, 5, 6]]);
+});
+
 /** Sends the snapshot of one log to another, in parts. */
 function fetchSnapshot(from: MetadataLog, to: MetadataLog, partBytes = 50): void {
   const id = from.snapshotId!;

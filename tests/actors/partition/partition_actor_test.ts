@@ -363,9 +363,12 @@ Deno.test("partition: rotten records are no torn end, though nobody had noted th
   const { stage, member } = rotten(1);
   const { directory } = member;
   directory.note(FOLDER, { ...directory.progress(FOLDER), highWatermark: 0 });
-  member.read(0);
+  assertEquals(member.read(0).error, ErrorCode.KAFKA_STORAGE_ERROR);
+  const { disk } = member.environment;
+  const { size } = disk.status(`${FOLDER}/00000000000000000000.log`)!;
   member.start(stage.assignment, stage.config, { failedInEpoch: 0 });
   assertEquals(member.observed, undefined, "it leads, nobody could give it what it would cut");
+  assertEquals(disk.status(`${FOLDER}/00000000000000000000.log`)!.size, size);
 });
 
 Deno.test("partition: a leader alone serves what has not rotted", () => {
