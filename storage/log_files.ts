@@ -9,7 +9,7 @@
  */
 
 import type { Offset } from "./bytes/ids.ts";
-import type { DirectoryEntry } from "./disk.ts";
+import type { DirectoryEntry, Disk } from "./disk.ts";
 
 export const LOG_SUFFIX = ".log";
 export const OFFSET_INDEX_SUFFIX = ".index";
@@ -79,6 +79,16 @@ export function readLogFolder(entries: readonly DirectoryEntry[]): LogFolder {
     leftovers,
     names,
   };
+}
+
+/** Removes the segments of a closed log that hold nothing from `offset` on. @throws {DiskError} */
+export function removeSegmentsBefore(disk: Disk, folder: string, offset: Offset): void {
+  if (disk.status(folder) === undefined) return;
+  const { segments } = readLogFolder(disk.list(folder));
+  const kept = segments.findLastIndex((base) => base <= offset);
+  for (const base of segments.slice(0, Math.max(0, kept))) {
+    for (const suffix of SEGMENT_SUFFIXES) disk.remove(offsetFilePath(folder, base, suffix));
+  }
 }
 
 function addOffset(offsets: Offset[], name: string, suffix: string): void {

@@ -18,6 +18,7 @@ import type { FlushDone } from "../../storage/log_flush.ts";
 import { Log } from "../../storage/log.ts";
 import { logConfig } from "../../storage/log_config.ts";
 import type { LogDirectory } from "../../storage/log_directory.ts";
+import { removeSegmentsBefore } from "../../storage/log_files.ts";
 import type { LogResources } from "../../storage/log_resources.ts";
 import { type BatchView, walkBatches } from "../../storage/record_batch.ts";
 import { buildMetadataBatch, decodeMetadataBatch, metadataIn } from "./metadata_batches.ts";
@@ -82,6 +83,8 @@ export class MetadataLog implements QuorumLog {
     this.#directory = directory;
     this.#now = now;
     this.#snapshots = new SnapshotFiles(directory.disk, METADATA_FOLDER);
+    // A power cut while they were removed may have brought some of them back, and not all.
+    removeSegmentsBefore(directory.disk, METADATA_FOLDER, this.snapshotId?.endOffset ?? 0);
     const progress = directory.progress(METADATA_FOLDER);
     const opened = Log.open({
       resources,
@@ -117,17 +120,14 @@ export class MetadataLog implements QuorumLog {
       );
     }
     if (id === undefined || id.endOffset === log.logStartOffset) return;
-    const isOfLog = id.endOffset <= log.logEndOffset &&
-      this.#epochAt(id.endOffset - 1) === id.epoch;
+    // A snapshot is fetched for a log that ends before it, or whose epochs are all lower.
+    const isOfLog = id.endOffset < log.logEndOffset && this.#epochAt(id.endOffset) >= id.epoch;
     if (isOfLog) log.deleteRecordsBefore(id.endOffset);
     else log.truncateFullyAndStartAt(id.endOffset, this.#now());
     this.#note();
   }
 
-  /**
-   * As its batch says: the cache of epochs may have been written when the log began later already,
-   * and know of nothing before.
-   */
+  /** As its batch says. */
   #epochAt(offset: Offset): Epoch {
     const [batch] = this.#batches(offset, offset + 1);
     return batch?.partitionLeaderEpoch ?? -1;

@@ -72,12 +72,16 @@ export function makeEnds(replica: Replica, getLog: () => Log | undefined): LogEn
   };
 }
 
-/** Whether somebody else leads, who has what was lost here. */
+/**
+ * Whether somebody else leads, who has what was lost here, and nobody counts on this replica: one
+ * that is in sync is told of as failed first.
+ */
 export function canRefetch(
-  { leader, replicas }: PartitionAssignment,
+  { leader, replicas, isr }: PartitionAssignment,
   { nodeId, follows }: PartitionOptions,
 ): boolean {
-  return follows !== undefined && leader >= 0 && leader !== nodeId && replicas.includes(nodeId);
+  return follows !== undefined && leader >= 0 && leader !== nodeId && replicas.includes(nodeId) &&
+    !isr.includes(nodeId);
 }
 
 /** Closes a log so that the next life need not scan it; `flushed` is called once it is durable. */

@@ -80,6 +80,13 @@ export class BitRot {
     this.#checker.rotted(rotten.nodeId, rotten.partition);
   }
 
+  /** The process of a node has died: the next one looks through its logs. */
+  nodeDied(nodeId: NodeId): void {
+    for (const rotten of this.#rotten) {
+      if (rotten.nodeId === nodeId) this.#checker.rotted(nodeId, rotten.partition);
+    }
+  }
+
   #isHeldElsewhere(partition: PartitionTrack, nodeId: NodeId): boolean {
     const { truth, committed, isDeleted, uncleanEpoch, replicas } = partition;
     if (truth === undefined || isDeleted || uncleanEpoch !== undefined) return false;

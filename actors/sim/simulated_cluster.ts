@@ -125,7 +125,7 @@ export class SimulatedCluster {
   exited(node: SimulatedNode): void {
     const id = this.#ids.get(node.name);
     if (id === undefined) throw new Error(`The process of a client ended: ${node.name}`);
-    this.checker.processEnded(id, "killed");
+    this.nodeEnds(node.name, "killed");
     if (this.#restarting.has(node.name)) return;
     this.#restarting.add(node.name);
     this.#options.simulation.at(RESTART_MS, "restart", () => {
@@ -139,6 +139,7 @@ export class SimulatedCluster {
     const id = this.#ids.get(name);
     if (id === undefined) return;
     this.checker.processEnded(id, how === "wiped" ? "damaged" : how);
+    if (how !== "clean") this.#rot.nodeDied(id);
     if (how !== "wiped") return;
     this.checker.diskWiped(id);
     if (this.members.voters.includes(id)) this.#former.add(id);

@@ -149,6 +149,23 @@ Deno.test("metadata log: a snapshot that no checkpoint knows of cuts nothing beh
   assertEquals([again.startOffset, again.endOffset, numbers(again)], [4, 6, [4, 5, 6]]);
 });
 
+Deno.test("metadata log: removed segments that come back in parts take nothing along", () => {
+  const disk = new MemoryDisk();
+  const { log } = open(disk);
+  for (let i = 1; i <= 5; i++) log.append([said(i)], 7, NOW);
+  const path = `${METADATA_FOLDER}/00000000000000000000.log`;
+  const old = new Uint8Array(disk.status(path)!.size);
+  disk.peek(path, old, 0);
+  flush(disk, log);
+  log.makeSnapshot(5, [said(5)], VOTERS);
+  log.append([said(6)], 7, NOW);
+  flush(disk, log);
+  disk.crash();
+  disk.open(path, { create: true }).write(old.subarray(0, 2 * old.length / 5), 0);
+  const again = open(disk).log;
+  assertEquals([again.startOffset, again.endOffset, numbers(again)], [5, 6, [5, 6]]);
+});
+
 /** Sends the snapshot of one log to another, in parts. */
 function fetchSnapshot(from: MetadataLog, to: MetadataLog, partBytes = 50): void {
   const id = from.snapshotId!;

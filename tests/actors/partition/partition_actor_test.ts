@@ -290,6 +290,9 @@ Deno.test("partition: a log damaged below the mark is set aside and fetched anew
   damaged.tell({ kind: "assign", assignment: undefined as never });
   spoil(damaged);
   damaged.start(stage.assignment, stage.config, { failedInEpoch: 0 });
+  assertEquals(damaged.observed, undefined, "it is in sync: that is to be ended first");
+  stage.assign({ isr: [1] }, [1]);
+  damaged.start(stage.assignment, stage.config, { failedInEpoch: 0 });
   const aside = disk.list("").map(({ name }) => name).filter((name) => name.endsWith("-stray"));
   assertEquals(aside.length, 1);
   assertEquals(damaged.log.logEndOffset, 0);
