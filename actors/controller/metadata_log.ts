@@ -129,7 +129,7 @@ export class MetadataLog implements QuorumLog {
 
   /** As its batch says. */
   #epochAt(offset: Offset): Epoch {
-    const [batch] = this.#batches(offset, offset + 1);
+    const [batch] = this.#batches(offset, this.endOffset);
     return batch?.partitionLeaderEpoch ?? -1;
   }
 

@@ -56,6 +56,8 @@ export type AnswerEffect =
 
 /** `replica.lag.time.max.ms` */
 export const REPLICA_LAG_TIME_MAX_MS = 30_000;
+/** Followers fetch more often, at defaults: one that has not since may be gone. */
+const SUCCESSOR_FETCHED_MS = 1000;
 
 /** Of PartitionRecord.LeaderRecoveryState. */
 export const RECOVERED = 0;
@@ -412,11 +414,12 @@ export abstract class LeaderState implements ReplicaState {
     return follower.brokerEpoch === NONE || follower.brokerEpoch === broker.brokerEpoch;
   }
 
-  /** Whether another replica in sync is up, as far as is known. */
-  get hasSuccessor(): boolean {
+  /** Whether another replica in sync is up: it has just fetched. */
+  hasSuccessor(now: number): boolean {
     return this.isr.some((id) => {
       const follower = this.progress.get(id);
-      return follower !== undefined && this.isEligible(id, follower);
+      return follower?.hasFetchedSince(now - SUCCESSOR_FETCHED_MS) === true &&
+        this.isEligible(id, follower);
     });
   }
 

@@ -527,15 +527,15 @@ class PartitionActor implements Actor<PartitionMessage> {
   // The end.
 
   /**
-   * What was read has rotted. A leader that a running replica is in sync with gives way to it, and
+   * What was read has rotted. A leader gives way to a replica in sync that has just fetched, and
    * another life finds the damage and fetches anew what was there. Else what is sound is served on:
    * nobody is known who has more, or a follower's reader goes back to the leader.
    *
    * @throws {CorruptLogError}
    */
   #damaged(damage: CorruptLogError): void {
-    const { role, hasSuccessor, highWatermark } = this.#replica;
-    if (role !== "leader" || !hasSuccessor) return;
+    const { role, highWatermark } = this.#replica;
+    if (role !== "leader" || !this.#replica.hasSuccessor(this.#monotonic())) return;
     this.#options.directory.noteDamage(this.#folder, highWatermark);
     throw damage;
   }

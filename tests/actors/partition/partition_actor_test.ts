@@ -340,6 +340,7 @@ function rotten(
   spoil(member, at);
   member.start(stage.assignment, stage.config);
   assertEquals(member.log.logEndOffset, 3, "nobody has looked yet");
+  if (id === 1) stage.fetch(2);
   return { stage, member };
 }
 
@@ -381,6 +382,13 @@ Deno.test("partition: a leader alone serves what has not rotted", () => {
   assertEquals(member.state.role, "leader");
   const { error, records } = member.read(1);
   assertEquals([error, records === null], [ErrorCode.NONE, false]);
+});
+
+Deno.test("partition: so does one whose followers are silent, which may be gone", () => {
+  const { member } = rotten(1);
+  member.environment.world.now += 1500;
+  assertEquals(member.read(0).error, ErrorCode.KAFKA_STORAGE_ERROR);
+  assertEquals(member.state.role, "leader");
 });
 
 Deno.test("partition: a follower does not serve what has rotted, and stays one", () => {
