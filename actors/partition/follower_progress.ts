@@ -61,11 +61,6 @@ export class FollowerProgress {
     this.#leaderEndAtFetch = leaderEnd;
   }
 
-  /** Whether it has fetched at that time or later; monotonic milliseconds. */
-  hasFetchedSince(time: number): boolean {
-    return this.#lastFetch >= time;
-  }
-
   /** Whether it holds everything, or did a short while ago. */
   isCaughtUp(leaderEnd: Offset, now: number, lagTimeMaxMs: number): boolean {
     return this.logEndOffset === leaderEnd || now - this.lastCaughtUp <= lagTimeMaxMs;

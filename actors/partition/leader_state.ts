@@ -56,8 +56,6 @@ export type AnswerEffect =
 
 /** `replica.lag.time.max.ms` */
 export const REPLICA_LAG_TIME_MAX_MS = 30_000;
-/** Followers fetch more often, at defaults: one that has not since may be gone. */
-const SUCCESSOR_FETCHED_MS = 1000;
 
 /** Of PartitionRecord.LeaderRecoveryState. */
 export const RECOVERED = 0;
@@ -414,12 +412,11 @@ export abstract class LeaderState implements ReplicaState {
     return follower.brokerEpoch === NONE || follower.brokerEpoch === broker.brokerEpoch;
   }
 
-  /** Whether another replica in sync is up: it has just fetched. */
-  hasSuccessor(now: number): boolean {
+  /** Whether another replica in sync is up, as far as the controller has told. */
+  get hasSuccessor(): boolean {
     return this.isr.some((id) => {
       const follower = this.progress.get(id);
-      return follower?.hasFetchedSince(now - SUCCESSOR_FETCHED_MS) === true &&
-        this.isEligible(id, follower);
+      return follower !== undefined && this.isEligible(id, follower);
     });
   }
 

@@ -527,15 +527,15 @@ class PartitionActor implements Actor<PartitionMessage> {
   // The end.
 
   /**
-   * What was read has rotted. A leader gives way to a replica in sync that has just fetched, and
-   * another life finds the damage and fetches anew what was there. Else what is sound is served on:
-   * nobody is known who has more, or a follower's reader goes back to the leader.
+   * What was read has rotted. A leader gives way where another replica is in sync and up, and in
+   * another life fetches anew what was there. Else what is sound is served on: nobody is known who
+   * has more, or a follower's reader goes back to the leader.
    *
    * @throws {CorruptLogError}
    */
   #damaged(damage: CorruptLogError): void {
-    const { role, highWatermark } = this.#replica;
-    if (role !== "leader" || !this.#replica.hasSuccessor(this.#monotonic())) return;
+    const { role, hasSuccessor, highWatermark } = this.#replica;
+    if (role !== "leader" || !hasSuccessor) return;
     this.#options.directory.noteDamage(this.#folder, highWatermark);
     throw damage;
   }

@@ -87,6 +87,20 @@ export class BitRot {
     }
   }
 
+  /**
+   * What nobody else is in sync with is back from a backup: its only owner cannot open a log that
+   * has rotted, and to elect others is an operator's decision.
+   */
+  restoreLast(): void {
+    for (const rotten of this.#rotten) {
+      const { nodeId, disk, path, bit, partition: { truth } } = rotten;
+      const owners = truth === undefined ? [] : [...truth.isr, ...truth.elr, ...truth.lastKnownElr];
+      if (owners.length === 0 || owners.some((id) => id !== nodeId)) continue;
+      if (isWrong(rotten)) disk.flipBit(path, bit);
+      this.#rotten.delete(rotten);
+    }
+  }
+
   #isHeldElsewhere(partition: PartitionTrack, nodeId: NodeId): boolean {
     const { truth, committed, isDeleted, uncleanEpoch, replicas } = partition;
     if (truth === undefined || isDeleted || uncleanEpoch !== undefined) return false;

@@ -195,6 +195,7 @@ export class SimulatedCluster {
 
   /** Why the core does not do all that it is for; undefined when it does. */
   pending(core: Core): string | undefined {
+    this.#rot.restoreLast();
     return pendingReason(this.checker, core);
   }
 

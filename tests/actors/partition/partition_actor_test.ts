@@ -340,7 +340,6 @@ function rotten(
   spoil(member, at);
   member.start(stage.assignment, stage.config);
   assertEquals(member.log.logEndOffset, 3, "nobody has looked yet");
-  if (id === 1) stage.fetch(2);
   return { stage, member };
 }
 
@@ -384,9 +383,10 @@ Deno.test("partition: a leader alone serves what has not rotted", () => {
   assertEquals([error, records === null], [ErrorCode.NONE, false]);
 });
 
-Deno.test("partition: so does one whose followers are silent, which may be gone", () => {
+Deno.test("partition: so does one whose followers are fenced", () => {
   const { member } = rotten(1);
-  member.environment.world.now += 1500;
+  const fenced = { brokerEpoch: 7, fenced: true, shuttingDown: false };
+  member.tell({ kind: "brokers", brokers: new Map([[2, fenced]]) });
   assertEquals(member.read(0).error, ErrorCode.KAFKA_STORAGE_ERROR);
   assertEquals(member.state.role, "leader");
 });
