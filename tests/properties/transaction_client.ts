@@ -64,8 +64,17 @@ export class TransactionClient {
   isFenced = false;
   died: string | undefined;
   readonly #onReady: () => void;
+  readonly #predecessors: readonly TransactionClient[];
 
-  constructor(world: TransactionWorld, id: string, name: string, onReady: () => void) {
+  /** `predecessors` had the id before. */
+  constructor(
+    world: TransactionWorld,
+    id: string,
+    name: string,
+    predecessors: readonly TransactionClient[],
+    onReady: () => void,
+  ) {
+    this.#predecessors = predecessors;
     this.#world = world;
     this.id = id;
     this.#name = name;
@@ -232,7 +241,9 @@ export class TransactionClient {
       value.producerEpoch === this.#producerEpoch + 1 && value.transactionStatus === 3 &&
       value.clientTransactionVersion === 0
     );
-    const isExcused = this.hasSuccessor || isTimedOut || this.#isUnheard;
+    // What one before it asked for late takes the id back, as in Kafka.
+    const isUnheard = [this, ...this.#predecessors].some((client) => client.#isUnheard);
+    const isExcused = this.hasSuccessor || isTimedOut || isUnheard;
     assert(isExcused, `${this.#name} is told of ${this.died} for no reason`);
   }
 }

@@ -159,6 +159,7 @@ class Run {
       this.world,
       id,
       `${id}${before.length}`,
+      before,
       () => before.forEach((client) => client.isFenced = true),
     );
     for (const client of before) client.hasSuccessor = true;
