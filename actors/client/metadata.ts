@@ -231,8 +231,9 @@ export class Metadata {
       const known = this.#topics.get(topic.name);
       const info = topicInfo(topic, known);
       this.#topics.set(info.name, info);
+      // A broker behind others may leave out one that is known to lead by now.
       isComplete &&= info.errorCode === ErrorCode.NONE
-        ? info.partitions.every((partition) => partition.leader !== NONE)
+        ? info.partitions.every(({ leader }) => leader !== NONE && this.#brokers.has(leader))
         : !isRetriable(info.errorCode);
     }
     return isComplete;

@@ -146,6 +146,32 @@ function swallowing(world: ClientWorld, hosts: ReadonlySet<string>): Environment
   };
 }
 
+Deno.test("cluster: a known leader that an older answer leaves out is asked about again soon", async () => {
+  const world = new ClientWorld({ brokers: 2 });
+  const topic = world.cluster.createTopic("t", 1);
+  const { environment } = world;
+  const metadataMaxAgeMs = 10_000;
+  const producer = await world.settled(
+    Producer.connect(world.bootstrap, { environment, metadataMaxAgeMs }),
+  );
+  topic.partitions[0]!.leader = 2;
+  topic.partitions[0]!.leaderEpoch = 5;
+  await world.settled(producer.send({ topic: "t", value: "x" }));
+  world.cluster.intercept = (api) => {
+    if (api !== METADATA) return undefined;
+    world.cluster.intercept = () => undefined;
+    const partitions = [{ partitionIndex: 0, leaderId: 1, leaderEpoch: 4 }];
+    const brokers = [{ nodeId: 1, host: "broker-1", port: 9192 }];
+    const topics = [{ name: "t", topicId: topic.topicId, partitions }];
+    return { kind: "reply", response: { brokers, topics } };
+  };
+  const asked = () => world.cluster.requests.filter(({ api }) => api === "Metadata").length;
+  const before = asked();
+  await world.pass(metadataMaxAgeMs + 1000);
+  assertEquals(asked() - before, 2, "once when it was old, and once more");
+  await world.settled(producer.close());
+});
+
 Deno.test("cluster: an address that does not answer is not waited for when there is another", async () => {
   const world = new ClientWorld({ brokers: 2 });
   world.cluster.createTopic("t", 1);
