@@ -197,6 +197,7 @@ export class ClusterChecker implements ViewSink {
   rotted(nodeId: NodeId, partition: PartitionTrack): void {
     const node = this.tracks.node(nodeId);
     node.lostIn = node.process;
+    partition.rotten.add(nodeId);
     partition.replicas.get(nodeId)?.log.detach("damaged");
     this.lacksData(nodeId);
   }

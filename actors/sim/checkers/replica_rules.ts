@@ -101,7 +101,10 @@ export class ReplicaRules {
       this.#checkMinIsr(track);
     }
     if (change.removed.length === 0) return;
-    if (change.reopened) return vacuity.count("torn tails cut");
+    if (change.reopened) {
+      if (batches.length === 0) this.#setAside(track);
+      return vacuity.count("torn tails cut");
+    }
     vacuity.count("truncations");
     const epochs = new Set(change.removed.map(({ epoch }) => epoch));
     if (epochs.size > 1) vacuity.count("divergences over several epochs");
@@ -119,6 +122,13 @@ export class ReplicaRules {
     verdicts.hold("P12 truncation", gone === undefined, () => {
       return `${log.name}: of ISR [${truth.isr}] or ELR, cut ${describeBatch(gone)}, committed`;
     });
+  }
+
+  /** Whoever knows of no ISR without this replica yet counts on nothing that it holds. */
+  #setAside({ partition, node }: ReplicaTrack): void {
+    const { truth, rotten, returned } = partition;
+    if (truth === undefined || !rotten.has(node.id) || truth.isr.includes(node.id)) return;
+    returned.set(node.id, truth.partitionEpoch);
   }
 
   #checkMinIsr({ view, log }: ReplicaTrack): void {

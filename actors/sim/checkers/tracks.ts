@@ -53,6 +53,8 @@ export interface PartitionTrack {
    * that it is a replica no more.
    */
   readonly returned: Map<NodeId, number>;
+  /** Nodes on which records have rotted: they may set their logs aside while they live. */
+  readonly rotten: Set<NodeId>;
   isDeleted: boolean;
   /** The leader epoch of an unclean election whose leader has not shown what it holds. */
   uncleanEpoch: Epoch | undefined;
@@ -150,6 +152,7 @@ export class Tracks {
         history: [],
         truth: undefined,
         returned: new Map(),
+        rotten: new Set(),
         isDeleted: false,
         uncleanEpoch: undefined,
         lastUncleanEpoch: -1,
