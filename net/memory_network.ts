@@ -103,7 +103,7 @@ export class MemoryNetwork {
   readonly connectTimeoutMs: number;
   readonly retransmitTimeoutMs: number;
   /**
-   * What its connections copy from.
+   * Where its connections put what is under way.
    * @internal
    */
   readonly packets = new PacketSlab();
