@@ -38,6 +38,7 @@ export class Bench {
   readonly #options: BenchOptions;
   #ceiling: Promise<Ceiling> | undefined;
   #part = "";
+  #processes = 0;
 
   constructor(options: BenchOptions) {
     this.#options = options;
@@ -75,7 +76,7 @@ export class Bench {
     const { profiles } = this.#options;
     const flags = profiles === undefined ? [] : [
       "--v8-flags=--prof,--no-logfile-per-isolate," +
-      `--logfile=${join(profiles, `${this.#part}-${job.role}-${Date.now()}.log`)}`,
+      `--logfile=${join(profiles, `${this.#part}-${++this.#processes}-${job.role}.log`)}`,
     ];
     return RoleProcess.start(job, { flags });
   }
