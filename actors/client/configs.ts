@@ -10,6 +10,7 @@
 import type { TlsOptions } from "../../net/network.ts";
 import type { Compression } from "../../storage/compression.ts";
 import type { Environment } from "../runtime/environment.ts";
+import { ADMIN_NAMES, checkNames, CONSUMER_NAMES, PRODUCER_NAMES } from "./config_names.ts";
 import { type Bounds, DURATION, INT32_MAX, integer, numbers, oneOf } from "./config_values.ts";
 import { InvalidConfigError } from "./errors.ts";
 import { type GroupConfig, groupSettings } from "./consumer/group_config.ts";
@@ -223,6 +224,7 @@ const LINGER_MS = 5;
 
 /** @throws {InvalidConfigError} that names the config which cannot be used. */
 export function producerSettings<K, V>(config: ProducerConfig<K, V>) {
+  checkNames("a producer", config, PRODUCER_NAMES);
   const common = clientSettings(config);
   const settings = numbers(PRODUCER, config);
   const given = oneOf<Acks>("acks", config.acks ?? "all", ["all", -1, 1, 0]);
@@ -303,6 +305,7 @@ export type ConsumerSettings = ReturnType<typeof consumerSettings>;
 
 /** @throws {InvalidConfigError} that names the config which cannot be used. */
 export function consumerSettings<K, V>(config: ConsumerConfig<K, V>) {
+  checkNames("a consumer", config, CONSUMER_NAMES);
   const { from } = config;
   if (from !== undefined && from !== "earliest" && from !== "latest") {
     integer("from.timestamp", from.timestamp, 0, Number.MAX_SAFE_INTEGER);
@@ -344,6 +347,7 @@ export type AdminSettings = ReturnType<typeof adminSettings>;
 
 /** @throws {InvalidConfigError} that names the config which cannot be used. */
 export function adminSettings(config: AdminConfig) {
+  checkNames("an admin client", config, ADMIN_NAMES);
   const timeoutMs = config.defaultApiTimeoutMs ?? 60_000;
   return {
     ...clientSettings(config),

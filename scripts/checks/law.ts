@@ -20,7 +20,7 @@ export interface Room {
 const BYTES_ON_DISK = ["bytes", "disk", "storage"];
 const BYTES_ON_WIRE = ["wire", "messages"];
 const GROUND = [...BYTES_ON_DISK, "compression", ...BYTES_ON_WIRE];
-const BELOW_ROLES = [...GROUND, "runtime", "config"];
+const BELOW_ROLES = [...GROUND, "runtime", "nearest name", "config"];
 const ADAPTERS = ["disk adapter", "network adapter", "environment adapter"];
 /** What the roles of a node say to each other: siblings know no more of each other than that. */
 const SAID = ["said by controllers", "said by partitions"];
@@ -102,9 +102,15 @@ export const LAW: readonly Room[] = [
     mayImport: ["bytes", ...BYTES_ON_WIRE, "runtime"],
   },
   {
+    // What nodes and clients say of a config that was mistyped.
+    name: "nearest name",
+    files: ["actors/config/nearest_name.ts"],
+    mayImport: [],
+  },
+  {
     name: "config",
     files: ["actors/config/"],
-    mayImport: GROUND,
+    mayImport: [...GROUND, "nearest name"],
   },
   {
     // Requests, and the image of what is committed.
@@ -147,7 +153,7 @@ export const LAW: readonly Room[] = [
     // A client knows the protocol, never the broker.
     name: "client",
     files: ["actors/client/"],
-    mayImport: [...GROUND, "link", "runtime", "client's default"],
+    mayImport: [...GROUND, "link", "runtime", "nearest name", "client's default"],
   },
   {
     name: "node",

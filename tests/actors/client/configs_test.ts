@@ -1,5 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import {
+  adminSettings,
   type ConsumerConfig,
   consumerSettings,
   type ProducerConfig,
@@ -64,6 +65,34 @@ for (const [name, value] of refusedByConsumer) {
     assertThrows(() => consumerSettings(config), InvalidConfigError, name);
   });
 }
+
+const unknown: readonly (readonly [settings: () => unknown, message: string])[] = [
+  [
+    () => producerSettings({ clientId: "me", ...{ lingerMS: 5 } }),
+    "Cannot use lingerMS: a producer has no such config; did you mean lingerMs?",
+  ],
+  [
+    () => producerSettings({ clientId: "me", ...{ "delivery.timeout.ms": 5 } }),
+    "Cannot use delivery.timeout.ms: a producer has no such config; did you mean deliveryTimeoutMs?",
+  ],
+  [
+    () => consumerSettings({ clientId: "me", ...{ group_id: "g" } }),
+    "Cannot use group_id: a consumer has no such config; did you mean group?",
+  ],
+  [
+    () => adminSettings({ clientId: "me", ...{ acks: "all" } }),
+    "Cannot use acks: an admin client has no such config",
+  ],
+];
+for (const [settings, message] of unknown) {
+  Deno.test(`configs: unknown is refused: ${message}`, () => {
+    assertEquals(assertThrows(settings, InvalidConfigError).message, message);
+  });
+}
+
+Deno.test("configs: what is undefined is not given", () => {
+  assertEquals(producerSettings({ clientId: "me", ...{ brokers: undefined } }).acks, -1);
+});
 
 const refusedInGroup: readonly (readonly [string, ConsumerConfig])[] = [
   ["group", { group: "" }],
