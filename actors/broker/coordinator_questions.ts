@@ -10,7 +10,6 @@ import type { Answer, GroupRequest } from "../coordinator/group/requests.ts";
 import { OFFSETS_TOPIC } from "../coordinator/internal_topics.ts";
 import type { AskResult } from "../runtime/actor.ts";
 import type { Ref } from "../runtime/ref.ts";
-import type { Access, Operation } from "./sessions/access.ts";
 import type { Call } from "./sessions/call.ts";
 
 /** What becomes of a question to a coordinator: one of the two is called, once. */
@@ -62,11 +61,6 @@ export function askCoordinator<Response>(
 /** The error for a question without an answer: to be asked again. */
 function unansweredError({ kind }: Exclude<AskResult<unknown>, { kind: "reply" }>): ErrorCode {
   return kind === "terminated" ? ErrorCode.NOT_COORDINATOR : ErrorCode.COORDINATOR_NOT_AVAILABLE;
-}
-
-/** What is done to a group. */
-export function groupAccess(operation: Operation, resourceName: string): Access {
-  return { operation, resourceType: "group", resourceName };
 }
 
 /** Who asks, in the words that are kept with a member. */

@@ -13,13 +13,11 @@ import {
   type QuorumResponse,
 } from "../controller/messages.ts";
 import type { AskFailure } from "../runtime/actor.ts";
-import type { Access } from "./sessions/access.ts";
+import { clusterAccess } from "./sessions/access.ts";
 import type { ApiHandler, Call } from "./sessions/call.ts";
 
 /** What every request of a fellow node is to the authorizer. */
-export const CLUSTER_ACTION: readonly Access[] = [
-  { operation: "cluster-action", resourceType: "cluster", resourceName: "kafka-cluster" },
-];
+export const CLUSTER_ACTION = [clusterAccess("cluster-action")];
 
 interface WithEndpoints {
   readonly nodeEndpoints: readonly unknown[];

@@ -18,13 +18,12 @@ import {
 } from "../../../net/messages/describe_client_quotas.ts";
 import { ErrorCode } from "../../../net/messages/errors.ts";
 import { partsOf, type QuotaEntity } from "../../controller/client_quotas.ts";
-import type { Access } from "../sessions/access.ts";
+import { clusterAccess } from "../sessions/access.ts";
 import type { ApiHandler } from "../sessions/call.ts";
 import { decidedByController } from "../controller_questions.ts";
 
-const CLUSTER = { resourceType: "cluster", resourceName: "kafka-cluster" } as const;
-const DESCRIBE: readonly Access[] = [{ operation: "describe-configs", ...CLUSTER }];
-const ALTER: readonly Access[] = [{ operation: "alter-configs", ...CLUSTER }];
+const DESCRIBE = [clusterAccess("describe-configs")];
+const ALTER = [clusterAccess("alter-configs")];
 
 /** How DescribeClientQuotas asks for names. */
 const MATCH = { exact: 0, default: 1, any: 2 } as const;

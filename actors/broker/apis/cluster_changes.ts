@@ -24,13 +24,11 @@ import {
   type UpdateFeaturesRequest,
   type UpdateFeaturesResponse,
 } from "../../../net/messages/update_features.ts";
-import type { Access } from "../sessions/access.ts";
+import { clusterAccess } from "../sessions/access.ts";
 import type { ApiHandler } from "../sessions/call.ts";
 import { askController, decidedByController } from "../controller_questions.ts";
 
-const ALTER_CLUSTER: readonly Access[] = [
-  { operation: "alter", resourceType: "cluster", resourceName: "kafka-cluster" },
-];
+const ALTER_CLUSTER = [clusterAccess("alter")];
 
 export const unregisterBroker: ApiHandler<UnregisterBrokerRequest, UnregisterBrokerResponse> = {
   api: UNREGISTER_BROKER,

@@ -18,9 +18,10 @@ import {
 import { ErrorCode } from "../../../net/messages/errors.ts";
 import { failedHeartbeat } from "../../coordinator/group/consumer_heartbeat.ts";
 import { undescribed } from "../../coordinator/group/describe_consumer_group.ts";
-import { topicAccess } from "../sessions/access.ts";
+import { groupAccess, topicAccess } from "../sessions/access.ts";
+import { withGroupOperations } from "../sessions/authorized_operations.ts";
 import type { ApiHandler } from "../sessions/call.ts";
-import { askGroup, groupAccess, groupClientOf } from "../coordinator_questions.ts";
+import { askGroup, groupClientOf } from "../coordinator_questions.ts";
 import { Gather } from "../gather.ts";
 
 export const consumerGroupHeartbeat: ApiHandler<
@@ -62,6 +63,8 @@ export const consumerGroupDescribe: ApiHandler<
       request.groupIds.length,
       (groups) => call.reply({ throttleTimeMs: 0, groups }),
     );
+    const withOperations = (group: DescribedGroup) =>
+      request.includeAuthorizedOperations ? withGroupOperations(call, group) : group;
     request.groupIds.forEach((groupId, slot) => {
       if (groupId === "") return gather.fill(slot, undescribed("", ErrorCode.INVALID_GROUP_ID));
       askGroup<DescribedGroup>(
@@ -70,7 +73,7 @@ export const consumerGroupDescribe: ApiHandler<
         broker.config.requestTimeoutMs,
         (replyTo) => ({ kind: "describe-consumer-group", groupId, replyTo }),
         {
-          answered: (group) => gather.fill(slot, group),
+          answered: (group) => gather.fill(slot, withOperations(group)),
           failed: (error) => gather.fill(slot, undescribed(groupId, error)),
         },
       );

@@ -4,17 +4,17 @@
  * @module
  */
 
+import { OPERATIONS_NOT_ASKED } from "../../../net/messages/acl_operations.ts";
 import {
   DESCRIBE_CLUSTER,
   type DescribeClusterRequest,
   type DescribeClusterResponse,
 } from "../../../net/messages/describe_cluster.ts";
 import { ErrorCode } from "../../../net/messages/errors.ts";
+import { clusterAccess } from "../sessions/access.ts";
+import { clusterOperations } from "../sessions/authorized_operations.ts";
 import type { ApiHandler } from "../sessions/call.ts";
 import { controllerOf, knownBrokers, reachableBrokers } from "../reachable_brokers.ts";
-
-/** Kafka's number for "no operations were asked for". */
-const NO_OPERATIONS = -2147483648;
 
 /** The types of endpoint that are asked for (KIP-919). */
 const BROKERS = 1;
@@ -22,7 +22,7 @@ const CONTROLLERS = 2;
 
 export const describeCluster: ApiHandler<DescribeClusterRequest, DescribeClusterResponse> = {
   api: DESCRIBE_CLUSTER,
-  access: () => [{ operation: "describe", resourceType: "cluster", resourceName: "kafka-cluster" }],
+  access: () => [clusterAccess("describe")],
   handle(call) {
     const { broker, listener, request } = call;
     if (request.endpointType !== BROKERS) {
@@ -47,6 +47,9 @@ export const describeCluster: ApiHandler<DescribeClusterRequest, DescribeCluster
         rack,
         isFenced: fenced,
       })),
+      clusterAuthorizedOperations: request.includeClusterAuthorizedOperations
+        ? clusterOperations(call)
+        : OPERATIONS_NOT_ASKED,
     });
   },
   failed: (_request, errorCode, errorMessage) => ({
@@ -57,6 +60,6 @@ export const describeCluster: ApiHandler<DescribeClusterRequest, DescribeCluster
     clusterId: "",
     controllerId: -1,
     brokers: [],
-    clusterAuthorizedOperations: NO_OPERATIONS,
+    clusterAuthorizedOperations: OPERATIONS_NOT_ASKED,
   }),
 };

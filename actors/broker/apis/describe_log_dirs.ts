@@ -15,13 +15,14 @@ import {
 } from "../../../net/messages/describe_log_dirs.ts";
 import { ErrorCode } from "../../../net/messages/errors.ts";
 import type { DescribeLogReply } from "../../partition/messages.ts";
+import { clusterAccess } from "../sessions/access.ts";
 import type { ApiHandler, Call } from "../sessions/call.ts";
 import { askPartitions, type TopicQuestion } from "../partition_questions.ts";
 import { OFFLINE } from "../services.ts";
 
 export const describeLogDirs: ApiHandler<DescribeLogDirsRequest, DescribeLogDirsResponse> = {
   api: DESCRIBE_LOG_DIRS,
-  access: () => [{ operation: "describe", resourceType: "cluster", resourceName: "kafka-cluster" }],
+  access: () => [clusterAccess("describe")],
   handle(call) {
     const { disk } = call.broker.environment;
     askPartitions<number, DescribeLogReply, DescribeLogDirsPartition | undefined>(call, {

@@ -13,12 +13,13 @@ import {
   type ReplicaState,
 } from "../../../net/messages/describe_quorum.ts";
 import { ZERO_UUID } from "../../../storage/bytes/ids.ts";
+import { clusterAccess } from "../sessions/access.ts";
 import type { ApiHandler } from "../sessions/call.ts";
 import { decidedByController } from "../controller_questions.ts";
 
 export const describeQuorum: ApiHandler<DescribeQuorumRequest, DescribeQuorumResponse> = {
   api: DESCRIBE_QUORUM,
-  access: () => [{ operation: "describe", resourceType: "cluster", resourceName: "kafka-cluster" }],
+  access: () => [clusterAccess("describe")],
   handle: (call) =>
     decidedByController(call, describeQuorum, call.broker.config.requestTimeoutMs, inVersion),
   failed: (_request, errorCode, errorMessage) => ({

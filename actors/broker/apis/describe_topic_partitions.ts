@@ -9,6 +9,7 @@
  */
 
 import { ZERO_UUID } from "../../../storage/bytes/ids.ts";
+import { OPERATIONS_NOT_ASKED } from "../../../net/messages/acl_operations.ts";
 import {
   type Cursor,
   DESCRIBE_TOPIC_PARTITIONS,
@@ -20,14 +21,9 @@ import { ErrorCode } from "../../../net/messages/errors.ts";
 import type { TopicImage } from "../../controller/cluster_image.ts";
 import { isInternalTopic } from "../../coordinator/internal_topics.ts";
 import { topicAccess } from "../sessions/access.ts";
+import { withTopicOperations } from "../sessions/authorized_operations.ts";
 import type { ApiHandler, Call } from "../sessions/call.ts";
-import {
-  absence,
-  describePartition,
-  NO_OPERATIONS,
-  type Reachable,
-  reachableFrom,
-} from "./metadata.ts";
+import { absence, describePartition, type Reachable, reachableFrom } from "./metadata.ts";
 
 /** Of Metadata, in which the words for the state of a partition are numbered. */
 const NEWEST_WORDS = 12;
@@ -77,12 +73,12 @@ function page(
     if (left === 0) return { throttleTimeMs: 0, topics, nextCursor: at(name, 0) };
     const topic = image.topicByName(name);
     if (topic === undefined) {
-      topics.push(unknown(name, absence(name)));
+      topics.push(withTopicOperations(call, unknown(name, absence(name))));
       continue;
     }
     const first = name === cursor?.topicName ? cursor.partitionIndex : 0;
     const end = Math.min(topic.partitions.length, first + left);
-    topics.push(describe(cluster, topic, first, end));
+    topics.push(withTopicOperations(call, describe(cluster, topic, first, end)));
     if (end < topic.partitions.length) {
       return { throttleTimeMs: 0, topics, nextCursor: at(name, end) };
     }
@@ -112,7 +108,7 @@ function describe(
       eligibleLeaderReplicas: partition.elr,
       lastKnownElr: partition.lastKnownElr,
     })),
-    topicAuthorizedOperations: NO_OPERATIONS,
+    topicAuthorizedOperations: OPERATIONS_NOT_ASKED,
   };
 }
 
@@ -123,6 +119,6 @@ function unknown(name: string, errorCode: number): DescribeTopicPartitionsRespon
     topicId: ZERO_UUID,
     isInternal: isInternalTopic(name),
     partitions: [],
-    topicAuthorizedOperations: NO_OPERATIONS,
+    topicAuthorizedOperations: OPERATIONS_NOT_ASKED,
   };
 }

@@ -9,12 +9,13 @@ import {
   type ElectLeadersRequest,
   type ElectLeadersResponse,
 } from "../../../net/messages/elect_leaders.ts";
+import { clusterAccess } from "../sessions/access.ts";
 import type { ApiHandler } from "../sessions/call.ts";
 import { decidedByController } from "../controller_questions.ts";
 
 export const electLeaders: ApiHandler<ElectLeadersRequest, ElectLeadersResponse> = {
   api: ELECT_LEADERS,
-  access: () => [{ operation: "alter", resourceType: "cluster", resourceName: "kafka-cluster" }],
+  access: () => [clusterAccess("alter")],
   handle: (call) => decidedByController(call, electLeaders, call.request.timeoutMs, inVersion),
   failed: ({ topicPartitions }, errorCode, errorMessage) => ({
     throttleTimeMs: 0,

@@ -20,9 +20,8 @@ import {
   type TopicEnsured,
   TRANSACTION_TOPIC,
 } from "../../coordinator/internal_topics.ts";
-import type { Access } from "../sessions/access.ts";
+import { type Access, groupAccess } from "../sessions/access.ts";
 import type { ApiHandler, Call } from "../sessions/call.ts";
-import { groupAccess } from "../coordinator_questions.ts";
 import { reachableBrokers } from "../reachable_brokers.ts";
 
 /** The kinds of key. */

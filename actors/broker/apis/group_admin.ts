@@ -4,6 +4,7 @@
  * @module
  */
 
+import { OPERATIONS_NOT_ASKED } from "../../../net/messages/acl_operations.ts";
 import {
   type DeletableGroupResult,
   DELETE_GROUPS,
@@ -29,21 +30,14 @@ import {
   type OffsetDeleteResponse,
 } from "../../../net/messages/offset_delete.ts";
 import { OFFSETS_TOPIC } from "../../coordinator/internal_topics.ts";
-import { type Access, topicAccess } from "../sessions/access.ts";
+import { clusterAccess, groupAccess, topicAccess } from "../sessions/access.ts";
+import { withGroupOperations } from "../sessions/authorized_operations.ts";
 import type { ApiHandler } from "../sessions/call.ts";
-import { askCoordinator, askGroup, groupAccess } from "../coordinator_questions.ts";
+import { askCoordinator, askGroup } from "../coordinator_questions.ts";
 import { Gather } from "../gather.ts";
 
 /** DescribeGroups tells of groups that are not there by an error. */
 const TELLS_OF_GROUPS = 6;
-
-const NO_OPERATIONS = -2147483648;
-
-const DESCRIBE_CLUSTER: Access = {
-  operation: "describe",
-  resourceType: "cluster",
-  resourceName: "kafka-cluster",
-};
 
 export const describeGroups: ApiHandler<DescribeGroupsRequest, DescribeGroupsResponse> = {
   api: DESCRIBE_GROUPS,
@@ -63,6 +57,8 @@ export const describeGroups: ApiHandler<DescribeGroupsRequest, DescribeGroupsRes
           errorCode: group.errorCode === ErrorCode.GROUP_ID_NOT_FOUND ? 0 : group.errorCode,
         }
         : group;
+    const withOperations = (group: DescribedGroup) =>
+      request.includeAuthorizedOperations ? withGroupOperations(call, group) : group;
     request.groups.forEach((groupId, slot) => {
       askGroup<DescribedGroup>(
         call,
@@ -70,7 +66,7 @@ export const describeGroups: ApiHandler<DescribeGroupsRequest, DescribeGroupsRes
         broker.config.requestTimeoutMs,
         (replyTo) => ({ kind: "describe-group", groupId, replyTo }),
         {
-          answered: (group) => gather.fill(slot, told(group)),
+          answered: (group) => gather.fill(slot, withOperations(told(group))),
           failed: (error) => gather.fill(slot, undescribed(groupId, error)),
         },
       );
@@ -91,7 +87,7 @@ function undescribed(groupId: string, errorCode: number): DescribedGroup {
     protocolType: "",
     protocolData: "",
     members: [],
-    authorizedOperations: NO_OPERATIONS,
+    authorizedOperations: OPERATIONS_NOT_ASKED,
   };
 }
 
@@ -103,7 +99,7 @@ export const listGroups: ApiHandler<ListGroupsRequest, ListGroupsResponse> = {
     const { request, broker } = call;
     const found = broker.coordinators.all(OFFSETS_TOPIC);
     const isSeen = ({ groupId }: ListedGroup) =>
-      call.allows(DESCRIBE_CLUSTER) || call.allows(groupAccess("describe", groupId));
+      call.allows(clusterAccess("describe")) || call.allows(groupAccess("describe", groupId));
     const gather = new Gather<readonly ListedGroup[] | ErrorCode>(found.length, (answers) => {
       const groups = answers.filter((answer) => typeof answer !== "number");
       const errorCode = answers.find((answer) => typeof answer === "number") ?? ErrorCode.NONE;

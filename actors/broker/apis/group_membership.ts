@@ -27,13 +27,9 @@ import {
   type SyncGroupResponse,
 } from "../../../net/messages/sync_group.ts";
 import { failedJoin, failedSync } from "../../coordinator/group/classic_member.ts";
+import { groupAccess } from "../sessions/access.ts";
 import type { ApiHandler } from "../sessions/call.ts";
-import {
-  AS_LONG_AS_IT_TAKES,
-  askGroup,
-  groupAccess,
-  groupClientOf,
-} from "../coordinator_questions.ts";
+import { AS_LONG_AS_IT_TAKES, askGroup, groupClientOf } from "../coordinator_questions.ts";
 
 /** JoinGroup may say that there is no protocol. */
 const HAS_NO_PROTOCOL = 7;

@@ -15,6 +15,7 @@ import {
   type InitProducerIdResponse,
 } from "../../../net/messages/init_producer_id.ts";
 import type { ProducerReply } from "../../coordinator/transaction/requests.ts";
+import { clusterAccess } from "../sessions/access.ts";
 import type { ApiHandler, Call } from "../sessions/call.ts";
 import type { ProducerIdReply, ProducerIdsRequest } from "../transactions/producer_ids.ts";
 import { askTransactions, producerError } from "../transactions/transaction_questions.ts";
@@ -23,7 +24,7 @@ export const initProducerId: ApiHandler<InitProducerIdRequest, InitProducerIdRes
   api: INIT_PRODUCER_ID,
   access: ({ transactionalId }) => [
     transactionalId === null
-      ? { operation: "idempotent-write", resourceType: "cluster", resourceName: "kafka-cluster" }
+      ? clusterAccess("idempotent-write")
       : { operation: "write", resourceType: "transactional-id", resourceName: transactionalId },
   ],
   handle(call) {

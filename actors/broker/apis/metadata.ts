@@ -8,6 +8,7 @@
  */
 
 import { type NodeId, NONE, type Uuid, ZERO_UUID } from "../../../storage/bytes/ids.ts";
+import { OPERATIONS_NOT_ASKED } from "../../../net/messages/acl_operations.ts";
 import { ErrorCode } from "../../../net/messages/errors.ts";
 import { CREATE_TOPICS, type CreateTopicsResponse } from "../../../net/messages/create_topics.ts";
 import {
@@ -21,22 +22,17 @@ import {
 import type { PartitionImage, TopicImage } from "../../controller/cluster_image.ts";
 import { whyNoTopicName } from "../../controller/topics.ts";
 import { isInternalTopic } from "../../coordinator/internal_topics.ts";
-import { type Access, maybeTopicAccess, topicAccess } from "../sessions/access.ts";
+import { clusterAccess, maybeTopicAccess, topicAccess } from "../sessions/access.ts";
+import { clusterOperations, withTopicOperations } from "../sessions/authorized_operations.ts";
 import type { ApiHandler, Call } from "../sessions/call.ts";
 import { askController } from "../controller_questions.ts";
 import { controllerOf, reachableBrokers } from "../reachable_brokers.ts";
 import { type BrokerServices, OFFLINE } from "../services.ts";
 
-/** Kafka's number for "no operations were asked for". */
-export const NO_OPERATIONS = -2147483648;
-
 /** The first version that tells a leader without the listener used from none. */
 const LISTENER_ERRORS = 6;
-const CREATE_IN_CLUSTER: Access = {
-  operation: "create",
-  resourceType: "cluster",
-  resourceName: "kafka-cluster",
-};
+/** The first version that can ask for a topic by its id. */
+const TOPIC_IDS = 12;
 const NO_NODES: readonly NodeId[] = [];
 
 export const metadata: ApiHandler<MetadataRequest, MetadataResponse> = {
@@ -47,6 +43,10 @@ export const metadata: ApiHandler<MetadataRequest, MetadataResponse> = {
     ),
   elements: { of: ["topics"], results: "topics" },
   handle(call) {
+    if (call.version < TOPIC_IDS && call.request.topics?.some(isById) === true) {
+      // The form of these versions has ids; as in Kafka nobody is asked for by them.
+      return call.reply(metadata.failed(call.request, ErrorCode.INVALID_REQUEST, null));
+    }
     const absent = missingTopics(call);
     const missing = absent.filter((name) => mayCreate(call, name));
     const refused = new Map<string, number>(
@@ -71,12 +71,19 @@ export const metadata: ApiHandler<MetadataRequest, MetadataResponse> = {
     brokers: [],
     clusterId: null,
     controllerId: -1,
-    topics: (request.topics ?? []).map(({ name, topicId }) => unknown(name, topicId, errorCode)),
-    clusterAuthorizedOperations: NO_OPERATIONS,
+    // Not every version can write a topic without a name.
+    topics: (request.topics ?? []).map(({ name, topicId }) =>
+      unknown(name ?? "", topicId, errorCode)
+    ),
+    clusterAuthorizedOperations: OPERATIONS_NOT_ASKED,
   }),
 };
 
 type MetadataCall = Call<MetadataRequest, MetadataResponse>;
+
+function isById({ name, topicId }: MetadataRequestTopic): boolean {
+  return name === null || topicId !== ZERO_UUID;
+}
 
 /** The names asked for that are to be created. */
 function missingTopics({ request, broker }: MetadataCall): string[] {
@@ -90,7 +97,7 @@ function missingTopics({ request, broker }: MetadataCall): string[] {
 
 /** As in Kafka, whoever may create topics of the cluster may create each. */
 function mayCreate(call: MetadataCall, name: string): boolean {
-  return call.allows(CREATE_IN_CLUSTER) || call.allows(topicAccess("create", name));
+  return call.allows(clusterAccess("create")) || call.allows(topicAccess("create", name));
 }
 
 function newTopic(name: string) {
@@ -117,15 +124,20 @@ function response(call: MetadataCall, errors: ReadonlyMap<string, number>): Meta
   const brokers = reachableBrokers(image, listener);
   const cluster = reachableFrom(call, version);
   const mayDescribe = ({ name }: TopicImage) => call.allows(topicAccess("describe", name));
+  const topics = all
+    ? [...image.topics.values()].filter(mayDescribe).map((topic) => describe(cluster, topic))
+    : eachOnce(request.topics ?? []).map((topic) => describeAsked(cluster, topic, errors));
   return {
     throttleTimeMs: 0,
     brokers: brokers.map(({ id, rack, host, port }) => ({ nodeId: id, host, port, rack })),
     clusterId: broker.clusterId,
     controllerId: controllerOf(brokers, broker.nodeId),
-    topics: all
-      ? [...image.topics.values()].filter(mayDescribe).map((topic) => describe(cluster, topic))
-      : (request.topics ?? []).map((topic) => describeAsked(cluster, topic, errors)),
-    clusterAuthorizedOperations: NO_OPERATIONS,
+    topics: request.includeTopicAuthorizedOperations
+      ? topics.map((topic) => withTopicOperations(call, topic))
+      : topics,
+    clusterAuthorizedOperations: request.includeClusterAuthorizedOperations
+      ? clusterOperations(call)
+      : OPERATIONS_NOT_ASKED,
   };
 }
 
@@ -142,6 +154,12 @@ export function reachableFrom(
 ): Reachable {
   const brokers = reachableBrokers(broker.image, listener);
   return { ids: new Set(brokers.map(({ id }) => id)), broker, version };
+}
+
+/** Who asks for a topic twice is told of it once. */
+function eachOnce(topics: readonly MetadataRequestTopic[]): readonly MetadataRequestTopic[] {
+  if (topics.length < 2) return topics;
+  return [...new Map(topics.map((topic) => [topic.name ?? topic.topicId, topic])).values()];
 }
 
 function describeAsked(
@@ -172,7 +190,7 @@ function describe(cluster: Reachable, topic: TopicImage): MetadataResponseTopic 
     partitions: topic.partitions.map((partition, index) =>
       describePartition(cluster, topic.id, index, partition)
     ),
-    topicAuthorizedOperations: NO_OPERATIONS,
+    topicAuthorizedOperations: OPERATIONS_NOT_ASKED,
   };
 }
 
@@ -213,6 +231,6 @@ function unknown(name: string | null, topicId: Uuid, errorCode: number): Metadat
     topicId,
     isInternal: false,
     partitions: [],
-    topicAuthorizedOperations: NO_OPERATIONS,
+    topicAuthorizedOperations: OPERATIONS_NOT_ASKED,
   };
 }

@@ -12,9 +12,9 @@ import {
   type OffsetCommitRequest,
   type OffsetCommitResponse,
 } from "../../../net/messages/offset_commit.ts";
-import { topicAccess } from "../sessions/access.ts";
+import { groupAccess, topicAccess } from "../sessions/access.ts";
 import type { ApiHandler } from "../sessions/call.ts";
-import { askGroup, groupAccess } from "../coordinator_questions.ts";
+import { askGroup } from "../coordinator_questions.ts";
 
 export const offsetCommit: ApiHandler<OffsetCommitRequest, OffsetCommitResponse> = {
   api: OFFSET_COMMIT,

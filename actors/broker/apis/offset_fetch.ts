@@ -13,9 +13,9 @@ import {
   type OffsetFetchResponseGroup,
 } from "../../../net/messages/offset_fetch.ts";
 import { ZERO_UUID } from "../../../storage/bytes/ids.ts";
-import { topicAccess } from "../sessions/access.ts";
+import { groupAccess, topicAccess } from "../sessions/access.ts";
 import type { ApiHandler, Call } from "../sessions/call.ts";
-import { askGroup, groupAccess } from "../coordinator_questions.ts";
+import { askGroup } from "../coordinator_questions.ts";
 import { Gather } from "../gather.ts";
 
 const ASKS_FOR_SEVERAL = 8;

@@ -17,6 +17,7 @@ import {
   type ListPartitionReassignmentsResponse,
 } from "../../../net/messages/list_partition_reassignments.ts";
 import type { TopicImage } from "../../controller/cluster_image.ts";
+import { clusterAccess } from "../sessions/access.ts";
 import type { ApiHandler } from "../sessions/call.ts";
 import { decidedByController } from "../controller_questions.ts";
 
@@ -25,7 +26,7 @@ export const alterPartitionReassignments: ApiHandler<
   AlterPartitionReassignmentsResponse
 > = {
   api: ALTER_PARTITION_REASSIGNMENTS,
-  access: () => [{ operation: "alter", resourceType: "cluster", resourceName: "kafka-cluster" }],
+  access: () => [clusterAccess("alter")],
   handle: (call) => decidedByController(call, alterPartitionReassignments, call.request.timeoutMs),
   failed: (_request, errorCode, errorMessage) => ({
     throttleTimeMs: 0,
@@ -40,7 +41,7 @@ export const listPartitionReassignments: ApiHandler<
   ListPartitionReassignmentsResponse
 > = {
   api: LIST_PARTITION_REASSIGNMENTS,
-  access: () => [{ operation: "describe", resourceType: "cluster", resourceName: "kafka-cluster" }],
+  access: () => [clusterAccess("describe")],
   handle(call) {
     const { request, broker: { image } } = call;
     const topics = request.topics === null

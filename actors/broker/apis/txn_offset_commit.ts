@@ -15,9 +15,9 @@ import {
   type TxnOffsetCommitResponse,
   type TxnOffsetCommitResponseTopic,
 } from "../../../net/messages/txn_offset_commit.ts";
-import { topicAccess } from "../sessions/access.ts";
+import { groupAccess, topicAccess } from "../sessions/access.ts";
 import type { ApiHandler, Call } from "../sessions/call.ts";
-import { askGroup, groupAccess } from "../coordinator_questions.ts";
+import { askGroup } from "../coordinator_questions.ts";
 import { transactionAccess } from "../transactions/transaction_questions.ts";
 
 /** The first version whose clients know that a coordinator is loading. */

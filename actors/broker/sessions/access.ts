@@ -35,6 +35,16 @@ export interface Access {
   readonly resourceName: string;
 }
 
+/** What is done to a group. */
+export function groupAccess(operation: Operation, resourceName: string): Access {
+  return { operation, resourceType: "group", resourceName };
+}
+
+/** What is done to the cluster: there is one. */
+export function clusterAccess(operation: Operation): Access {
+  return { operation, resourceType: "cluster", resourceName: "kafka-cluster" };
+}
+
 /** What is done to a topic. */
 export function topicAccess(operation: Operation, resourceName: string): Access {
   return { operation, resourceType: "topic", resourceName };

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { OPERATIONS_NOT_ASKED } from "../../../net/messages/acl_operations.ts";
 import { ErrorCode } from "../../../net/messages/errors.ts";
 import type {
   Assignment as DescribedAssignment,
@@ -15,9 +16,6 @@ import type { Assignment } from "./assignment.ts";
 import { listedOf } from "./assignment.ts";
 import type { ConsumerGroup } from "./consumer_group.ts";
 import { assignorOf } from "./target_assignment.ts";
-
-/** Kafka's number for "no operations were asked for". */
-const NO_OPERATIONS = -2147483648;
 
 /** The type of a member that speaks this protocol. */
 const CONSUMER_MEMBER = 1;
@@ -77,6 +75,6 @@ export function undescribed(groupId: string, errorCode: number): DescribedGroup 
     assignmentEpoch: 0,
     assignorName: "",
     members: [],
-    authorizedOperations: NO_OPERATIONS,
+    authorizedOperations: OPERATIONS_NOT_ASKED,
   };
 }

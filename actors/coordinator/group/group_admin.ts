@@ -6,6 +6,7 @@
  */
 
 import type { Timestamp } from "../../../storage/bytes/ids.ts";
+import { OPERATIONS_NOT_ASKED } from "../../../net/messages/acl_operations.ts";
 import { BATCH_HEADER_BYTES } from "../../../storage/record_batch.ts";
 import { ErrorCode } from "../../../net/messages/errors.ts";
 import type { DescribedGroup } from "../../../net/messages/describe_groups.ts";
@@ -63,9 +64,6 @@ const EXPIRE_ON_MS = 50;
 
 /** Before offsets of a topic that is gone are deleted again, where that has failed. */
 const FORGET_AGAIN_MS = 1000;
-
-/** Kafka's number for "no operations were asked for". */
-const NO_OPERATIONS = -2147483648;
 
 /** Bytes of tombstones of offsets, about, that are written as one where the log takes as many. */
 const TOMBSTONE_BYTES_MAX = 128 * 1024;
@@ -436,6 +434,6 @@ function describeNone(groupId: string, exists: boolean): DescribedGroup {
     protocolType: "",
     protocolData: "",
     members: [],
-    authorizedOperations: NO_OPERATIONS,
+    authorizedOperations: OPERATIONS_NOT_ASKED,
   };
 }

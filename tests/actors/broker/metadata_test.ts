@@ -31,6 +31,28 @@ Deno.test("metadata: null topics are all, none are none, and in version 0 none a
   assertEquals([count(null), count([]), count([], 1), count([], 0)], [2, 0, 0, 2]);
 });
 
+Deno.test("metadata: a topic that is asked for twice is told of once", () => {
+  const world = BrokerWorld.serving();
+  const client = world.client();
+  const topicId = world.createTopic(client, "orders");
+  const topics = ["orders", "others", "orders"].map((name) => ({ name }));
+  const byName = world.ask(client, METADATA, { topics, allowAutoTopicCreation: false });
+  assertEquals(byName.topics.map(({ name }) => name), ["orders", "others"]);
+  const ids = [topicId, topicId].map((topicId) => ({ topicId, name: null }));
+  assertEquals(world.ask(client, METADATA, { topics: ids }).topics.length, 1);
+});
+
+Deno.test("metadata: a topic is asked for by its id from version 12 on", () => {
+  const world = BrokerWorld.serving();
+  const client = world.client();
+  const topicId = world.createTopic(client, "orders");
+  const ask = (version: number) =>
+    world.ask(client, METADATA, { topics: [{ topicId, name: null }] }, version).topics
+      .map(({ name, errorCode }) => [name, errorCode]);
+  assertEquals(ask(12), [["orders", 0]]);
+  for (const version of [10, 11]) assertEquals(ask(version), [["", ErrorCode.INVALID_REQUEST]]);
+});
+
 Deno.test("metadata: every version answers", () => {
   const world = BrokerWorld.serving();
   const client = world.client();
