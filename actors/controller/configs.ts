@@ -23,6 +23,7 @@ import { type ClusterImage, CONFIG_RESOURCE, type TopicImage } from "./cluster_i
 import { type Decision, type DecisionContext, orRefuse, Refusal } from "./decision.ts";
 import { electionTerms, partitionChange } from "./leaderships.ts";
 import type { MetadataRecord } from "./metadata_record.ts";
+import { eachOnce, namedTwice, refuseTwice } from "./named_twice.ts";
 import { hasLeader } from "./partition_image.ts";
 import { MIN_INSYNC_REPLICAS, UNCLEAN_ELECTION } from "./topic_settings.ts";
 
@@ -57,6 +58,8 @@ export function alterConfigs(
     checkResource(image, resource);
     const named = new Set(resource.configs.map(({ name }) => name));
     const present = image.configs(resource.resourceType, resource.resourceName);
+    const bare = resource.configs.find(({ value }) => value === null);
+    if (bare !== undefined) throw noValue(bare.name);
     return [
       ...[...present.keys()].filter((name) => !named.has(name))
         .map((name) => configRecord(resource, name, null)),
@@ -77,9 +80,12 @@ function alterEach<R extends Resource>(
   alter: (resource: R) => MetadataRecord[],
 ): Decision<AlterConfigsResponse> {
   const records: MetadataRecord[] = [];
-  const responses = request.resources.map((resource) => {
+  const keyOf = ({ resourceType, resourceName }: Resource) => `${resourceType} ${resourceName}`;
+  const twice = namedTwice(request.resources.map(keyOf));
+  const responses = eachOnce(request.resources, keyOf).map((resource) => {
     const { resourceType, resourceName } = resource;
     return orRefuse<AlterConfigsResourceResponse>(() => {
+      refuseTwice(twice, keyOf(resource), `Resource ${resourceName}`);
       records.push(...alter(resource));
       return { errorCode: ErrorCode.NONE, errorMessage: null, resourceType, resourceName };
     }, ({ code, message }) => ({
@@ -143,9 +149,7 @@ function changedValue(
 ): string | null {
   switch (configOperation) {
     case OPERATION.set:
-      if (value === null) {
-        throw new Refusal(ErrorCode.INVALID_CONFIG, `Config ${name} has no value`);
-      }
+      if (value === null) throw noValue(name);
       return value;
     case OPERATION.delete:
       return null;
@@ -164,6 +168,10 @@ function changedValue(
         `Operation ${configOperation} on config ${name} is unknown`,
       );
   }
+}
+
+function noValue(name: string): Refusal {
+  return new Refusal(ErrorCode.INVALID_REQUEST, `Config ${name} has no value`);
 }
 
 function checkResource(image: ClusterImage, resource: Resource): void {

@@ -25,10 +25,11 @@ import type {
   DeleteTopicState,
 } from "../../net/messages/delete_topics.ts";
 import { checkTopicConfig } from "../config/topic_config.ts";
-import { CONFIG_RESOURCE, type TopicImage } from "./cluster_image.ts";
+import { type ClusterImage, CONFIG_RESOURCE, type TopicImage } from "./cluster_image.ts";
 import { type Decision, type DecisionContext, orRefuse, Refusal } from "./decision.ts";
 import { METADATA_TOPIC } from "./metadata_log.ts";
 import type { MetadataRecord } from "./metadata_record.ts";
+import { eachOnce, namedTwice, refuseTwice } from "./named_twice.ts";
 import { checkPlacement, placeReplicas } from "./placement.ts";
 
 /** Partitions that one request may make: they are written as one batch. */
@@ -40,14 +41,12 @@ export function createTopics(
   request: CreateTopicsRequest,
 ): Decision<CreateTopicsResponse> {
   const records: MetadataRecord[] = [];
-  const names = countNames(request.topics.map((topic) => topic.name));
+  const twice = namedTwice(request.topics.map(({ name }) => name));
   const created: string[] = [];
   let room = NEW_PARTITIONS_MAX;
-  const topics = request.topics.map((topic) =>
+  const topics = eachOnce(request.topics, ({ name }) => name).map((topic) =>
     orRefuse(() => {
-      if ((names.get(topic.name) ?? 0) > 1) {
-        throw new Refusal(ErrorCode.INVALID_REQUEST, `Topic ${topic.name} is named twice`);
-      }
+      refuseTwice(twice, topic.name, `Topic ${topic.name}`);
       const { result, records: written } = createTopic(context, topic, room, created);
       room -= result.numPartitions;
       created.push(topic.name);
@@ -107,13 +106,8 @@ function createTopic(
       topicConfigErrorCode: ErrorCode.NONE,
       numPartitions: replicas.length,
       replicationFactor: replicas[0]?.length ?? -1,
-      configs: configs.map(([name, value]) => ({
-        name,
-        value,
-        readOnly: false,
-        configSource: 1,
-        isSensitive: false,
-      })),
+      // The broker that was asked adds them: what holds rests on its own as well.
+      configs: null,
     },
   };
 }
@@ -232,33 +226,43 @@ export function deleteTopics(
     ...request.topics,
     ...request.topicNames.map((name) => ({ name, topicId: ZERO_UUID })),
   ];
-  const removed = new Set<Uuid>();
-  const responses = asked.map((state) =>
+  // By its name and by its id it is the same topic; one that is not there goes by what was asked.
+  const keyOf = (state: DeleteTopicState) =>
+    findTopic(image, state)?.id ?? state.name ?? state.topicId;
+  const twice = namedTwice(asked.map(keyOf));
+  const removed: Uuid[] = [];
+  const responses = eachOnce(asked, keyOf).map((state) =>
     orRefuse<DeletableTopicResult>(() => {
+      const { name, topicId } = state;
       if (!defaults.deleteTopicEnable) {
         throw new Refusal(ErrorCode.TOPIC_DELETION_DISABLED, "delete.topic.enable is false");
       }
-      const topic = findTopic(state);
-      if (removed.has(topic.id)) {
-        throw new Refusal(ErrorCode.INVALID_REQUEST, `Topic ${topic.name} is named twice`);
+      if ((name === null) === (topicId === ZERO_UUID)) {
+        throw new Refusal(ErrorCode.INVALID_REQUEST, "A topic is deleted by its name or its id");
       }
-      removed.add(topic.id);
+      refuseTwice(twice, keyOf(state), `Topic ${name ?? topicId}`);
+      const topic = findTopic(image, state);
+      if (topic === undefined) {
+        throw name === null
+          ? new Refusal(ErrorCode.UNKNOWN_TOPIC_ID, `There is no topic with id ${topicId}`)
+          : new Refusal(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, `There is no topic ${name}`);
+      }
+      removed.push(topic.id);
       return { name: topic.name, topicId: topic.id, errorCode: ErrorCode.NONE, errorMessage: null };
     }, ({ code, message }) => ({ ...state, errorCode: code, errorMessage: message }))
   );
-  const records = [...removed].map((topicId): MetadataRecord => ({
+  const records = removed.map((topicId): MetadataRecord => ({
     kind: "RemoveTopicRecord",
     value: { topicId },
   }));
   return { records, response: { throttleTimeMs: 0, responses } };
+}
 
-  function findTopic({ name, topicId }: DeleteTopicState): TopicImage {
-    const topic = name === null ? image.topicById(topicId) : image.topicByName(name);
-    if (topic !== undefined) return topic;
-    throw name === null
-      ? new Refusal(ErrorCode.UNKNOWN_TOPIC_ID, `There is no topic with id ${topicId}`)
-      : new Refusal(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, `There is no topic ${name}`);
-  }
+function findTopic(
+  image: ClusterImage,
+  { name, topicId }: DeleteTopicState,
+): TopicImage | undefined {
+  return name === null ? image.topicById(topicId) : image.topicByName(name);
 }
 
 /** CreatePartitions: raises the number of partitions of topics. */
@@ -267,12 +271,10 @@ export function createPartitions(
   request: CreatePartitionsRequest,
 ): Decision<CreatePartitionsResponse> {
   const records: MetadataRecord[] = [];
-  const names = countNames(request.topics.map((topic) => topic.name));
-  const results = request.topics.map((topic) =>
+  const twice = namedTwice(request.topics.map(({ name }) => name));
+  const results = eachOnce(request.topics, ({ name }) => name).map((topic) =>
     orRefuse<CreatePartitionsTopicResult>(() => {
-      if ((names.get(topic.name) ?? 0) > 1) {
-        throw new Refusal(ErrorCode.INVALID_REQUEST, `Topic ${topic.name} is named twice`);
-      }
+      refuseTwice(twice, topic.name, `Topic ${topic.name}`);
       records.push(...addPartitions(context, topic));
       return { name: topic.name, errorCode: ErrorCode.NONE, errorMessage: null };
     }, ({ code, message }) => ({ name: topic.name, errorCode: code, errorMessage: message }))
@@ -347,10 +349,4 @@ function collidingTopic(name: string, others: Iterable<string>): string | undefi
     if (other.replaceAll(".", "_") === key) return other;
   }
   return undefined;
-}
-
-function countNames(names: readonly string[]): Map<string, number> {
-  const counts = new Map<string, number>();
-  for (const name of names) counts.set(name, (counts.get(name) ?? 0) + 1);
-  return counts;
 }

@@ -106,7 +106,13 @@ class Stage {
       });
     const { memberId } = join("");
     const { generationId } = join(memberId);
-    const { errorCode } = this.ask(nodeId, SYNC_GROUP, { groupId, generationId, memberId });
+    const { errorCode } = this.ask(nodeId, SYNC_GROUP, {
+      groupId,
+      generationId,
+      memberId,
+      protocolType: "consumer",
+      protocolName: "range",
+    });
     assertEquals(errorCode, 0);
     return { memberId, generationId };
   }

@@ -17,14 +17,15 @@ import {
   type DescribeConfigsResult,
 } from "../../../net/messages/describe_configs.ts";
 import {
-  type BrokerTexts,
   describeBrokerConfigs,
   describeClusterWideConfigs,
   describeTopicConfigs,
 } from "../../config/described_config.ts";
 import { CONFIG_RESOURCE } from "../../controller/cluster_image.ts";
+import { brokerTextsOf } from "../broker_texts.ts";
 import type { ApiHandler } from "../sessions/call.ts";
 import type { BrokerServices } from "../services.ts";
+import { absence } from "./metadata.ts";
 
 export const describeConfigs: ApiHandler<DescribeConfigsRequest, DescribeConfigsResponse> = {
   api: DESCRIBE_CONFIGS,
@@ -72,20 +73,17 @@ function describeResource(
 
 function configsOf(
   resource: DescribeConfigsResource,
-  { image, config, nodeId }: BrokerServices,
+  broker: BrokerServices,
 ): readonly DescribeConfigsResourceResult[] | DescribeConfigsResult {
+  const { image, nodeId } = broker;
   const { resourceType, resourceName } = resource;
-  const texts: BrokerTexts = {
-    config,
-    clusterWide: image.configs(CONFIG_RESOURCE.broker, ""),
-    ofBroker: image.configs(CONFIG_RESOURCE.broker, String(nodeId)),
-  };
+  const texts = brokerTextsOf(broker);
   switch (resourceType) {
     case CONFIG_RESOURCE.topic:
       if (image.topicByName(resourceName) === undefined) {
         return refused(
           resource,
-          ErrorCode.UNKNOWN_TOPIC_OR_PARTITION,
+          absence(resourceName),
           `There is no topic ${resourceName}`,
         );
       }

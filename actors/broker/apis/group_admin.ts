@@ -128,11 +128,12 @@ export const deleteGroups: ApiHandler<DeleteGroupsRequest, DeleteGroupsResponse>
   elements: { of: ["groupsNames"], results: "results" },
   handle(call) {
     const { request, broker } = call;
+    const groupIds = [...new Set(request.groupsNames)];
     const gather = new Gather<DeletableGroupResult>(
-      request.groupsNames.length,
+      groupIds.length,
       (results) => call.reply({ throttleTimeMs: 0, results }),
     );
-    request.groupsNames.forEach((groupId, slot) => {
+    groupIds.forEach((groupId, slot) => {
       const done = (errorCode: number) => gather.fill(slot, { groupId, errorCode });
       if (groupId === "") return done(ErrorCode.INVALID_GROUP_ID);
       askGroup<{ readonly errorCode: ErrorCode }>(

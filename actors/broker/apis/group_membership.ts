@@ -33,6 +33,8 @@ import { AS_LONG_AS_IT_TAKES, askGroup, groupClientOf } from "../coordinator_que
 
 /** JoinGroup may say that there is no protocol. */
 const HAS_NO_PROTOCOL = 7;
+/** SyncGroup says what the group is to go by (KIP-559). */
+const SYNCS_BY_PROTOCOL = 5;
 /** LeaveGroup names members (KIP-345). */
 const LEAVES_IN_BATCHES = 3;
 
@@ -72,6 +74,10 @@ export const syncGroup: ApiHandler<SyncGroupRequest, SyncGroupResponse> = {
     const { request } = call;
     const failed = (error: ErrorCode) => call.reply(failedSync(error));
     if (request.groupId === "") return failed(ErrorCode.INVALID_GROUP_ID);
+    const { protocolType, protocolName } = request;
+    if (call.version >= SYNCS_BY_PROTOCOL && (protocolType === null || protocolName === null)) {
+      return failed(ErrorCode.INCONSISTENT_GROUP_PROTOCOL);
+    }
     call.setWaiting(true);
     askGroup<SyncGroupResponse>(
       call,

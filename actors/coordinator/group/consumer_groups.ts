@@ -37,6 +37,9 @@ import { Sessions } from "./sessions.ts";
 import type { GroupTerms } from "./target_assignment.ts";
 import { InvalidPatternError, TopicPattern } from "./topic_pattern.ts";
 
+/** The first version in which a member draws its id itself (KIP-1082). */
+const OWN_MEMBER_IDS = 1;
+
 export class ConsumerGroups {
   readonly #context: CoordinatorContext<GroupRecord>;
   readonly #groups = new Map<string, ConsumerGroup>();
@@ -120,7 +123,7 @@ export class ConsumerGroups {
     const { groupId, memberEpoch } = request;
     const refuse = ({ error, message }: HeartbeatRefused) =>
       respond(failedHeartbeat(error, message));
-    const fault = this.#check(request);
+    const fault = this.#check(request, client);
     if (fault !== undefined) return refuse(fault);
     const group = this.#groups.get(groupId) ??
       (memberEpoch === 0 ? new ConsumerGroup(groupId) : undefined);
@@ -171,14 +174,20 @@ export class ConsumerGroups {
     };
   }
 
-  #check(request: ConsumerGroupHeartbeatRequest): HeartbeatRefused | undefined {
+  #check(
+    request: ConsumerGroupHeartbeatRequest,
+    { version }: GroupClient,
+  ): HeartbeatRefused | undefined {
     const { memberEpoch, memberId, instanceId, serverAssignor, subscribedTopicRegex } = request;
     const invalid = (reason: string) => new HeartbeatRefused(ErrorCode.INVALID_REQUEST, reason);
     if (request.groupId === "") return invalid("The group id is empty");
     if (instanceId === "") return invalid("The instance id is empty");
     if (request.rackId === "") return invalid("The rack id is empty");
     if (memberEpoch < LEAVE_FOR_A_WHILE_EPOCH) return invalid(`Member epoch ${memberEpoch}`);
-    if (memberEpoch !== 0 && memberId === "") return invalid("The member id is empty");
+    const drawsOwnId = version >= OWN_MEMBER_IDS;
+    if (memberId === "" && (memberEpoch !== 0 || drawsOwnId)) {
+      return invalid("The member id is empty");
+    }
     if (memberEpoch === LEAVE_FOR_A_WHILE_EPOCH && instanceId === null) {
       return invalid("Only a static member leaves for a while");
     }

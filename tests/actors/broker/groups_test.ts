@@ -62,11 +62,27 @@ function stable(world: BrokerWorld, client: TestClient, groupId = "g") {
     groupId,
     generationId,
     memberId: id,
+    protocolType: "consumer",
+    protocolName: "range",
     assignments: [{ memberId: id, assignment: bytes("all") }],
   });
   assertEquals([synced.errorCode, text(synced.assignment)], [0, "all"]);
   return { memberId: id, generationId };
 }
+
+Deno.test("groups: from version 5 on who syncs says what the group is to go by", () => {
+  const { world, client } = serving();
+  const { memberId, generationId } = stable(world, client);
+  const sync = (version: number) =>
+    world.ask(client, SYNC_GROUP, { groupId: "g", generationId, memberId }, version).errorCode;
+  assertEquals([sync(4), sync(5)], [0, ErrorCode.INCONSISTENT_GROUP_PROTOCOL]);
+});
+
+Deno.test("groups: one that is to be deleted twice is answered once", () => {
+  const { world, client } = serving();
+  const { results } = world.ask(client, DELETE_GROUPS, { groupsNames: ["none", "none"] });
+  assertEquals(results, [{ groupId: "none", errorCode: ErrorCode.GROUP_ID_NOT_FOUND }]);
+});
 
 function commit(
   world: BrokerWorld,
@@ -298,6 +314,8 @@ Deno.test("groups: a static member that comes back keeps its place, its former s
     generationId: 1,
     memberId: first.memberId,
     groupInstanceId: "i",
+    protocolType: "consumer",
+    protocolName: "range",
     assignments: [{ memberId: first.memberId, assignment: bytes("all") }],
   });
   const second = join("");

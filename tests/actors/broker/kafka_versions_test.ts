@@ -288,6 +288,8 @@ Deno.test("kafka versions: a member joins, syncs and leaves in the words of each
       groupId,
       memberId,
       generationId,
+      protocolType: "consumer",
+      protocolName: "range",
       assignments: [{ memberId, assignment: new Uint8Array([7]) }],
     }, syncVersion);
     assertEquals([synced.errorCode, synced.assignment], [0, new Uint8Array([7])]);

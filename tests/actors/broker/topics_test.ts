@@ -35,7 +35,11 @@ Deno.test("create topics: the answer says what was made, and it can be used at o
   });
   const { errorCode, numPartitions, replicationFactor, configs, topicId } = topics[0]!;
   assertEquals([errorCode, numPartitions, replicationFactor], [0, 3, 1]);
-  assertEquals(configs?.map(({ name, value }) => [name, value]), [["retention.ms", "5000"]]);
+  const told = new Map(
+    configs?.map(({ name, value, configSource }) => [name, [value, configSource]]),
+  );
+  assertEquals(told.get("retention.ms"), ["5000", 1]);
+  assertEquals(told.get("segment.bytes"), ["1073741824", 5]);
   assertEquals(topicId.length, 22);
   const produced = world.produce(client, "orders", batchOf(["a"]), { partition: 2 });
   assertEquals(produced.errorCode, 0);

@@ -112,7 +112,7 @@ const refused: readonly (readonly [string, ReturnType<typeof change>, ErrorCode]
   ["of a broker whose id is no number", change(BROKER, "x"), ErrorCode.BROKER_NOT_AVAILABLE],
   ["of another kind of resource", change(8, "1"), ErrorCode.INVALID_REQUEST],
   ["that is unknown", change(TOPIC, "a", ["flush", SET, "1"]), ErrorCode.INVALID_CONFIG],
-  ["without a value", change(TOPIC, "a", ["flush.ms", SET, null]), ErrorCode.INVALID_CONFIG],
+  ["without a value", change(TOPIC, "a", ["flush.ms", SET, null]), ErrorCode.INVALID_REQUEST],
   ["that is no list", change(TOPIC, "a", ["flush.ms", APPEND, "1"]), ErrorCode.INVALID_CONFIG],
   [
     "of one config twice",
@@ -146,6 +146,25 @@ for (const [name, request, code] of refused) {
     assertEquals(decision.records, []);
   });
 }
+
+Deno.test("configs: a resource that is named twice is refused, once, and does not change", () => {
+  const cluster = image();
+  const { resources } = change(TOPIC, "a", ["flush.ms", SET, "5"]);
+  const request = { resources: [...resources, ...resources], validateOnly: false };
+  const { responses } = commit(cluster, incrementalAlterConfigs(contextOf(cluster), request));
+  assertEquals(responses.map(({ errorCode }) => errorCode), [ErrorCode.INVALID_REQUEST]);
+  assertEquals(cluster.configs(TOPIC, "a").get("flush.ms"), "7");
+});
+
+Deno.test("configs: a full change without a value is refused, and changes nothing", () => {
+  const cluster = image();
+  const configs = [{ name: "flush.ms", value: null }];
+  const resources = [{ resourceType: TOPIC, resourceName: "a", configs }];
+  const request = { resources, validateOnly: false };
+  const { responses } = commit(cluster, alterConfigs(contextOf(cluster), request));
+  assertEquals(responses[0]?.errorCode, ErrorCode.INVALID_REQUEST);
+  assertEquals(cluster.configs(TOPIC, "a").size, 2);
+});
 
 Deno.test("configs: a refused resource does not keep the others from their change", () => {
   const cluster = image();
