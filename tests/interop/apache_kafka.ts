@@ -9,6 +9,7 @@
 
 import { fromFileUrl } from "@std/path";
 import { Admin } from "../../mod.ts";
+import { whyNot } from "./why_not.ts";
 
 const POM = fromFileUrl(new URL("apache/pom.xml", import.meta.url));
 const START_MS = 60_000;
@@ -48,23 +49,6 @@ export class ApacheLibraries {
   /** Compiles a source into a folder; a text is why it cannot be. */
   compile(source: string, folder: string): Promise<string | undefined> {
     return whyNot("javac", ["-cp", this.#classpath, "-d", folder, source]);
-  }
-}
-
-/** Runs it; undefined is success, a text what it said last. */
-async function whyNot(command: string, args: readonly string[]): Promise<string | undefined> {
-  try {
-    const { code, stdout, stderr } = await new Deno.Command(command, {
-      args: [...args],
-      stdin: "null",
-      stdout: "piped",
-      stderr: "piped",
-    }).output();
-    if (code === 0) return undefined;
-    const [said, noted] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes).trim());
-    return `${command}: ${(noted || said || `exit code ${code}`).slice(0, 500)}`;
-  } catch (error) {
-    return `${command}: ${error instanceof Error ? error.message : String(error)}`;
   }
 }
 

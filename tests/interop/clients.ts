@@ -1,11 +1,11 @@
 /**
- * The clients that are tried, how each is run, and whether it is here at all.
+ * The clients that are tried, how each is run, and whether it is here at all; those that are built
+ * first are in built_clients.ts.
  *
  * @module
  */
 
 import { fromFileUrl } from "@std/path";
-import type { ApacheLibraries } from "./apache_kafka.ts";
 
 /** A client: a script of trials. */
 export interface Client {
@@ -13,12 +13,16 @@ export interface Client {
   readonly command: string;
   /** What comes before the bootstrap addresses. */
   readonly args: readonly string[];
+  /** How members of groups are run, by each protocol that it speaks. */
+  readonly members: readonly MemberProcess[];
+}
+
+/** A client that is here when it is installed. */
+export interface InstalledClient extends Client {
   /** Exits with 0 where the client is installed. */
   readonly probe: { readonly command: string; readonly args: readonly string[] };
   /** How to have it. */
   readonly source: string;
-  /** How members of groups are run, by each protocol that it speaks. */
-  readonly members: readonly MemberProcess[];
 }
 
 /**
@@ -36,10 +40,13 @@ const CONFIG = ["--config", at("clients/deno.json")];
 /** What a script is told that is to be a member of a group. */
 const MEMBER = "--member";
 
+/** Both protocols of groups; a script is told by which to be a member where it speaks both. */
+export const PROTOCOLS: readonly string[] = ["classic", "consumer"];
+
 /** Debian's own Python is the one that Debian's packages are for. */
 const PYTHON = "/usr/bin/python3";
 
-export const CLIENTS: readonly Client[] = [
+export const CLIENTS: readonly InstalledClient[] = [
   strom(),
   {
     ...script("kcat", "clients/kcat.ts"),
@@ -64,7 +71,7 @@ export const CLIENTS: readonly Client[] = [
 export const OWN_SCRIPT: Pick<Client, "command" | "args"> = script("strom", "strom_admin.ts", []);
 
 /** Clients that cannot be had where trials of them could be written. */
-export const UNTRIED: readonly Pick<Client, "name" | "source" | "probe">[] = [{
+export const UNTRIED: readonly Pick<InstalledClient, "name" | "source" | "probe">[] = [{
   name: "@confluentinc/kafka-javascript",
   source: "npm, and a binary that its install step downloads",
   probe: {
@@ -79,34 +86,12 @@ export const UNTRIED: readonly Pick<Client, "name" | "source" | "probe">[] = [{
   },
 }];
 
-/** Apache Kafka's client for Java, compiled into a folder; a text is why it cannot be had. */
-export async function javaClient(
-  libraries: ApacheLibraries,
-  folder: string,
-): Promise<Client | string> {
-  const why = await libraries.compile(at("clients/JavaClient.java"), folder);
-  if (why !== undefined) return why;
-  const command = "java";
-  const args = libraries.args("JavaClient", folder);
-  return {
-    name: "java",
-    command,
-    args,
-    probe: { command, args: ["-version"] },
-    source: "mvn, javac",
-    members: ["classic", "consumer"].map((protocol) => ({
-      command,
-      args: (...place) => [...args, MEMBER, ...place, protocol],
-    })),
-  };
-}
-
 /** A script for Deno; whatever it imports is there or can be had, or it cannot be loaded. */
 function script(
   name: string,
   path: string,
   config: readonly string[] = CONFIG,
-): Omit<Client, "source"> {
+): Omit<InstalledClient, "source"> {
   const command = Deno.execPath();
   const args = ["run", "-qA", "--no-check", ...config, at(path)];
   return {
@@ -118,19 +103,26 @@ function script(
   };
 }
 
-/** Its members speak either protocol of groups. */
-function strom(): Client {
-  const client = script("strom", "strom_client.ts", []);
-  const members = client.members.flatMap(({ command, args }) =>
-    ["classic", "consumer"].map((protocol) => ({
-      command,
-      args: (...place: Parameters<typeof args>) => [...args(...place), protocol],
-    }))
-  );
-  return { ...client, members, source: "this repository" };
+/** The members of a script, one by each of the protocols. */
+export function membersBy(
+  protocols: readonly string[],
+  command: string,
+  args: readonly string[],
+): MemberProcess[] {
+  return protocols.map((protocol) => ({
+    command,
+    args: (...place) => [...args, MEMBER, ...place, protocol],
+  }));
 }
 
-function python(name: string, path: string, module: string): Client {
+/** Its members speak either protocol of groups. */
+function strom(): InstalledClient {
+  const client = script("strom", "strom_client.ts", []);
+  const { command, args } = client;
+  return { ...client, members: membersBy(PROTOCOLS, command, args), source: "this repository" };
+}
+
+function python(name: string, path: string, module: string): InstalledClient {
   return {
     name,
     command: PYTHON,
@@ -142,7 +134,9 @@ function python(name: string, path: string, module: string): Client {
 }
 
 /** Whether a client is installed; undefined means that it is, a text is why not. */
-export async function whyAbsent({ probe }: Pick<Client, "probe">): Promise<string | undefined> {
+export async function whyAbsent(
+  { probe }: Pick<InstalledClient, "probe">,
+): Promise<string | undefined> {
   try {
     const { command, args } = probe;
     const { code, stderr } = await new Deno.Command(command, {

@@ -10,9 +10,10 @@
  */
 
 import { ApacheKafka, ApacheLibraries } from "./apache_kafka.ts";
+import { BUILT_CLIENTS, JAVA } from "./built_clients.ts";
 import { CAPABILITIES, FAILOVER, KILLED_MEMBER, OWN_CAPABILITIES } from "./capabilities.ts";
 import { killMembers, runScript } from "./client_trials.ts";
-import { type Client, CLIENTS, javaClient, OWN_SCRIPT, UNTRIED, whyAbsent } from "./clients.ts";
+import { type Client, CLIENTS, OWN_SCRIPT, UNTRIED, whyAbsent } from "./clients.ts";
 import { Column, printTable } from "./matrix.ts";
 import { RunningCluster } from "./running_cluster.ts";
 
@@ -21,26 +22,27 @@ const BUDGET_MS = 285_000;
 /** They wait more than they work: for members to join, and for sessions to end. */
 const CONCURRENT_JOBS_MAX = 4;
 const CLUSTERS = [1, 3];
-const [OWN, JAVA] = ["strom", "java"];
+const OWN = "strom";
 
 const begun = performance.now();
 const leftMs = () => BUDGET_MS - (performance.now() - begun);
 const failures: string[] = [];
 
-const known = [...CLIENTS, ...UNTRIED].map(({ name }) => name);
-const wanted = named([...known, JAVA]);
+const wanted = named([...CLIENTS, ...UNTRIED, ...BUILT_CLIENTS].map(({ name }) => name));
 const capabilities = named([...CAPABILITIES, KILLED_MEMBER, ...OWN_CAPABILITIES, FAILOVER]);
 const scripted = CAPABILITIES.filter((name) => capabilities.includes(name));
 const own = OWN_CAPABILITIES.filter((name) => capabilities.includes(name));
 const isKilling = capabilities.includes(KILLED_MEMBER);
 
 const folder = await Deno.makeTempDir({ prefix: "strom-interop-" });
-const [libraries, clients, clusters] = await Promise.all([
-  wanted.includes(OWN) || wanted.includes(JAVA) ? ApacheLibraries.find() : "Nobody asked for it",
+const [libraries, installed, clusters] = await Promise.all([
+  wanted.includes(OWN) || wanted.includes(JAVA.name)
+    ? ApacheLibraries.find()
+    : "Nobody asked for it",
   findClients(),
   Promise.all(CLUSTERS.map((nodes) => RunningCluster.start(nodes))),
 ]);
-await findJava();
+const clients = [...installed, ...await buildClients()];
 const tables = clusters.map((cluster) => ({
   cluster,
   columns: clients.map(({ name }) => new Column(name)),
@@ -118,15 +120,22 @@ async function findClients(): Promise<Client[]> {
   return CLIENTS.filter((_, index) => reasons[index] === undefined);
 }
 
-/** Java's client comes with Apache Kafka. */
-async function findJava(): Promise<void> {
-  if (!wanted.includes(JAVA)) return;
-  const found = typeof libraries === "string" ? libraries : await javaClient(libraries, folder);
-  if (typeof found === "string") tellAbsent({ name: JAVA, source: "mvn, javac" }, found);
-  else clients.push(found);
+/** Those that could be built. */
+async function buildClients(): Promise<Client[]> {
+  const found = await Promise.all(BUILT_CLIENTS.map(async (client) => {
+    if (!wanted.includes(client.name)) return [];
+    const built = await client.build(folder, libraries);
+    if (typeof built !== "string") return [built];
+    tellAbsent(client, built);
+    return [];
+  }));
+  return found.flat();
 }
 
-function tellAbsent({ name, source }: Pick<Client, "name" | "source">, reason: string): void {
+function tellAbsent(
+  { name, source }: { readonly name: string; readonly source: string },
+  reason: string,
+): void {
   console.log(`${name} is not here (${source}): ${reason}`);
 }
 

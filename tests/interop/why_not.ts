@@ -1,0 +1,25 @@
+/**
+ * Runs a command that is to prepare something, and tells why it could not.
+ *
+ * @module
+ */
+
+/** Runs it; undefined is success, a text what it said last. */
+export async function whyNot(
+  command: string,
+  args: readonly string[],
+): Promise<string | undefined> {
+  try {
+    const { code, stdout, stderr } = await new Deno.Command(command, {
+      args: [...args],
+      stdin: "null",
+      stdout: "piped",
+      stderr: "piped",
+    }).output();
+    if (code === 0) return undefined;
+    const [said, noted] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes).trim());
+    return `${command}: ${(noted || said || `exit code ${code}`).slice(0, 500)}`;
+  } catch (error) {
+    return `${command}: ${error instanceof Error ? error.message : String(error)}`;
+  }
+}
