@@ -4,6 +4,9 @@
  * @module
  */
 
+/** What takes longer, as where a download hangs, is done without. */
+const TIMEOUT_MS = 90_000;
+
 /** Runs it; undefined is success, a text what it said last. */
 export async function whyNot(
   command: string,
@@ -15,6 +18,7 @@ export async function whyNot(
       stdin: "null",
       stdout: "piped",
       stderr: "piped",
+      signal: AbortSignal.timeout(TIMEOUT_MS),
     }).output();
     if (code === 0) return undefined;
     const [said, noted] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes).trim());

@@ -36,12 +36,14 @@ const PRESENT_ONLY: ReadonlySet<string> = new Set([
   "documentation",
 ]);
 
-/** Lists of no order of their own, and by what they are put in one. */
-const ORDERS: Readonly<Record<string, string>> = {
+/** Lists of no order of their own, by what tells their elements apart. */
+const KEYS: Readonly<Record<string, string>> = {
   topics: "name",
   partitions: "partitionIndex",
-  configs: "name",
 };
+
+/** Lists of which each broker has elements that the other has not: compared name by name. */
+const NAMED: ReadonlySet<string> = new Set(["configs"]);
 
 /** The answer in a form that can be compared with another broker's. */
 export function sameForm(api: Api, answer: unknown, ground: Ground): unknown {
@@ -51,9 +53,12 @@ export function sameForm(api: Api, answer: unknown, ground: Ground): unknown {
 function formed(api: Api, value: unknown, name: string, ground: Ground): unknown {
   if (name === "errorMessage" || name === "message") return undefined;
   if (Array.isArray(value)) {
-    const order = ORDERS[name];
     const list = value.map((element) => formed(api, element, `${name}[]`, ground));
-    return order === undefined ? list : list.toSorted((a, b) => compared(a, b, order));
+    if (NAMED.has(name)) {
+      return Object.fromEntries(list.map((element) => [textOf(element, "name"), element]));
+    }
+    const key = KEYS[name];
+    return key === undefined ? list : list.toSorted((a, b) => compared(a, b, key));
   }
   if (value instanceof Uint8Array) return value.length > 0 ? "bytes" : "no bytes";
   if (PRESENT_ONLY.has(name)) return presence(value);
@@ -73,6 +78,10 @@ function presence(value: unknown): string | null {
 }
 
 function compared(a: unknown, b: unknown, key: string): number {
-  const text = (of: unknown) => String((of as Record<string, unknown>)?.[key]);
-  return text(a) < text(b) ? -1 : text(a) > text(b) ? 1 : 0;
+  const [one, other] = [textOf(a, key), textOf(b, key)];
+  return one < other ? -1 : one > other ? 1 : 0;
+}
+
+function textOf(element: unknown, key: string): string {
+  return String((element as Record<string, unknown>)?.[key]);
 }
