@@ -17,6 +17,8 @@ import type { WorldOptions } from "./world_options.ts";
 export interface SimulatedDiskHost {
   readonly world: WorldOptions;
   readonly chance: RandomStream;
+  /** Whether it is whoever looks on that reads, which is spared what is wrong. */
+  isLookedAt(): boolean;
   schedule(delayUs: number, what: string, run: () => void): void;
 }
 
@@ -51,6 +53,7 @@ export class SimulatedDisk {
     this.#failingWrites += count;
   }
 
+  /** Makes the next reads of its node fail. */
   failReads(count: number): void {
     this.#failingReads += count;
   }
@@ -119,7 +122,7 @@ export class SimulatedDisk {
         return { kind: "fail", code: "EIO", written };
       }
       case "read":
-        if (this.#failingReads === 0) return undefined;
+        if (this.#failingReads === 0 || this.#host.isLookedAt()) return undefined;
         this.#failingReads--;
         return { kind: "fail", code: "EIO" };
       default:

@@ -49,6 +49,8 @@ export interface NodeHost {
   splits(): boolean;
   /** Runs code of the process with the real world kept out. */
   guarded(run: () => void): void;
+  /** Whether it is checkers that run, and no process. */
+  isLookedAt(): boolean;
   /** Told that a boot threw, or that a process ended itself. */
   exited(node: SimulatedNode, error: unknown): void;
 }
@@ -112,6 +114,7 @@ export class SimulatedNode {
     this.disk = new SimulatedDisk({
       world: host.world,
       chance: this.#random.stream("disk"),
+      isLookedAt: () => host.isLookedAt(),
       schedule: (delayUs, what, run) =>
         host.loop.schedule(delayUs, owner, owner.incarnation, what, 0, run),
     });

@@ -125,6 +125,8 @@ export class Simulation {
   readonly #hooks: ((event: EventView) => void)[] = [];
   /** Draws whether a step is an event of its own. */
   readonly #splits: () => boolean;
+  /** Whether the hooks run. */
+  #isLookedAt = false;
   #operations = 0;
   #fatal: Error | undefined;
 
@@ -156,6 +158,7 @@ export class Simulation {
         ? undefined
         : { level: options.logLevel ?? "warn", write: options.log },
       guarded: (run) => this.#guarded(run),
+      isLookedAt: () => this.#isLookedAt,
       splits: this.#splits,
       exited: options.exited ?? ((node, error) => {
         // Kept, for an actor's supervision may catch it.
@@ -344,9 +347,12 @@ export class Simulation {
       this.#loop.run(event);
       this.#guard?.check();
       if (this.#fatal !== undefined) throw this.#fatal;
+      this.#isLookedAt = true;
       for (const hook of this.#hooks) hook(event);
     } catch (error) {
       throw this.#failure(event, error);
+    } finally {
+      this.#isLookedAt = false;
     }
   }
 

@@ -371,3 +371,20 @@ Deno.test("simulated node: lines are logged with the node's name and time", () =
   ]);
   assertNotEquals(lines.length, 0);
 });
+
+Deno.test("simulated node: reads of its process fail, not those of whoever looks on", () => {
+  const simulation = calm();
+  const node = simulation.node("a");
+  const environment = start(node);
+  const file = environment.disk.open("f", { create: true });
+  file.write(new Uint8Array(10), 0);
+  const read = () => file.read(new Uint8Array(10), 0);
+  const seen: number[] = [];
+  simulation.afterEvent(() => seen.push(read()));
+  node.disk.failReads(1);
+  environment.timers.schedule(1, () => {});
+  environment.timers.schedule(2, () => void assertThrows(read, DiskError));
+  simulation.run();
+  assertEquals(seen, [10, 10]);
+  assertEquals(read(), 10);
+});
