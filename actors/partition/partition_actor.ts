@@ -28,10 +28,10 @@ import { Following } from "./following.ts";
 import { IsrProposals } from "./isr_proposals.ts";
 import { LogCompactor } from "./log_compactor.ts";
 import { LogKeeper } from "./log_keeper.ts";
+import { LogOpener } from "./log_opener.ts";
 import { answerQuestion, deleteRecords, refuse } from "./log_questions.ts";
 import type {
   LogClosed,
-  Opened,
   PartitionAssignment,
   PartitionRequest,
   Read,
@@ -39,15 +39,9 @@ import type {
 } from "./messages.ts";
 import type { ObservedReplica } from "./observer.ts";
 import { PartitionAppender } from "./partition_appender.ts";
-import {
-  beginRefetch,
-  endRefetch,
-  isRefetching,
-  removePartitionFolder,
-} from "./partition_folder.ts";
-import { mayRecover, PartitionOpening } from "./partition_opening.ts";
+import { endRefetch, isRefetching, removePartitionFolder } from "./partition_folder.ts";
 import type { PartitionOptions } from "./partition_options.ts";
-import { canRefetch, closeInOrder, lastingRefusal } from "./partition_parts.ts";
+import { closeInOrder, lastingRefusal } from "./partition_parts.ts";
 import { makeEnds, makeObserved, makeReplica, makeVerification } from "./partition_parts.ts";
 import { PartitionReader } from "./partition_reader.ts";
 import type { Replica } from "./replica.ts";
@@ -76,17 +70,14 @@ class PartitionActor implements Actor<PartitionMessage> {
   readonly #ends: LogEnds;
   #config: PartitionConfig;
   #assignment: PartitionAssignment;
-  #opening: PartitionOpening | undefined;
   #log: Log | undefined;
   /** What arrived while the log was not open. */
   #waiting: PartitionRequest[] = [];
-  #openers: Ref<Opened>[] = [];
-  /** Whether the log could not be opened, and may be later. */
-  #awaitsDisk = false;
   /** Whether it stopped in the middle of something. */
   #hasFailed = false;
   #endsInOrder = false;
   readonly #troubles: Troubles;
+  readonly #opener: LogOpener;
   readonly #reader: PartitionReader;
   readonly #keeper: LogKeeper;
   readonly #compactor: LogCompactor;
@@ -107,6 +98,7 @@ class PartitionActor implements Actor<PartitionMessage> {
     const getLog = () => this.#log;
     this.#ends = makeEnds(this.#replica, getLog);
     this.#troubles = new Troubles(logger, clock, { partition: this.#folder });
+    this.#opener = this.#makeOpener();
     this.#reader = new PartitionReader({
       buffers: options.buffers,
       troubles: this.#troubles,
@@ -146,10 +138,10 @@ class PartitionActor implements Actor<PartitionMessage> {
   receive(message: PartitionMessage): void {
     switch (message.kind) {
       case "open":
-        this.#openers.push(message.replyTo);
-        return this.#log === undefined ? this.#startOpening() : this.#tellOpeners(undefined);
+        this.#opener.addOpener(message.replyTo);
+        return this.#log === undefined ? this.#opener.start() : this.#opener.tellOpeners(undefined);
       case "open-more":
-        return this.#openMore();
+        return this.#opener.step();
       case "assign":
         return this.#assign(message.assignment);
       case "brokers":
@@ -166,7 +158,9 @@ class PartitionActor implements Actor<PartitionMessage> {
         return message.run();
       default:
         if (this.#log !== undefined) return this.#serve(message, this.#log);
-        if (message.kind === "maintain" || message.kind === "check-lag") return this.#openAgain();
+        if (message.kind === "maintain" || message.kind === "check-lag") {
+          return this.#opener.tryAgain();
+        }
         // Nobody opens a log to see whether it is worth compacting.
         if (message.kind === "compaction-need") {
           return this.#compactor.answerNeed(message, undefined);
@@ -175,13 +169,13 @@ class PartitionActor implements Actor<PartitionMessage> {
           return refuse(message, ErrorCode.NOT_LEADER_OR_FOLLOWER);
         }
         this.#waiting.push(message);
-        return this.#startOpening();
+        return this.#opener.start();
     }
   }
 
   stopped(): void {
     this.#hasFailed = !this.#endsInOrder;
-    for (const message of this.#waiting) refuse(message, ErrorCode.NOT_LEADER_OR_FOLLOWER);
+    this.#refuseWaiting(ErrorCode.NOT_LEADER_OR_FOLLOWER);
     // The outcome of what was appended is unknown; nothing of it may be answered as done.
     this.#appender.fail();
     this.#waiters.release();
@@ -307,92 +301,26 @@ class PartitionActor implements Actor<PartitionMessage> {
     });
   }
 
-  // Opening.
-
-  #startOpening(): void {
-    if (this.#opening !== undefined || this.#log !== undefined) return;
-    const { environment } = this.#context;
-    const { directory, failedInEpoch } = this.#options;
-    this.#opening = new PartitionOpening({
-      ...this.#options,
+  #makeOpener(): LogOpener {
+    return new LogOpener({
+      partition: this.#options,
       folder: this.#folder,
-      config: this.#config.log,
-      clean: directory.clean && failedInEpoch === undefined,
-      leaderEpochMax: this.#assignment.leaderEpoch,
-      now: this.#now(),
-      jitter: environment.random.stream("segment jitter").integer(1000) / 1000,
-      logger: environment.logger,
+      environment: this.#context.environment,
+      troubles: this.#troubles,
+      assignment: () => this.#assignment,
+      config: () => this.#config,
+      later: () => this.#self.tell({ kind: "open-more" }),
+      afterSync: (run) => this.#afterSync(run),
+      opened: (log) => this.#opened(log),
+      refused: () => this.#refuseWaiting(ErrorCode.KAFKA_STORAGE_ERROR),
+      syncFailed: (failure) => this.#flushFailed(failure),
     });
-    this.#openMore();
   }
 
-  /** A slice of the opening; then messages of others get their turn. */
-  #openMore(): void {
-    const step = (this.#opening as PartitionOpening).step();
-    switch (step.kind) {
-      case "more":
-        return void this.#self.tell({ kind: "open-more" });
-      case "open":
-        return this.#recovered(step.log);
-      case "failed":
-        return this.#cannotOpen(step.failure);
-      case "corrupt":
-        if (!canRefetch(this.#assignment, this.#options)) throw this.#offline(step.reason);
-        return this.#refetch(step.reason);
-      case "offline":
-        throw this.#offline(step.reason);
-    }
-  }
-
-  /** What was committed is never cut: the log is set aside whole, and another begins. */
-  #refetch(reason: string): void {
-    const { directory, topicId } = this.#options;
-    const aside = beginRefetch(directory, this.#folder, topicId);
-    this.#troubles.warn("set aside a damaged log", `${reason}; it is in ${aside}`);
-    this.#opening = undefined;
-    this.#startOpening();
-  }
-
-  /**
-   * What recovery found was visible before, and must be again: where only durable records may be,
-   * the log opens when all of it is.
-   */
-  #recovered(log: Log): void {
-    if (!this.#config.flushBeforeAck) return this.#opened(log);
-    const started = log.flush(
-      this.#afterSync((failure) =>
-        failure === undefined ? this.#opened(log) : this.#flushFailed(failure)
-      ),
-    );
-    if (started instanceof DiskError) return this.#flushFailed(started);
-    if (started === "nothing to do") this.#opened(log);
-  }
-
-  /** Tried again now and then, if the disk may recover; else the partition is offline. */
-  #cannotOpen(failure: DiskError): void {
-    if (!mayRecover(failure)) throw this.#offline(failure.message);
-    this.#opening = undefined;
-    this.#awaitsDisk = true;
-    this.#tellOpeners(failure.message);
-    const waiting = this.#waiting;
-    this.#waiting = [];
-    for (const message of waiting) refuse(message, ErrorCode.KAFKA_STORAGE_ERROR);
-  }
-
-  /** Nobody asks a follower for anything: it has to come back by itself. */
-  #openAgain(): void {
-    if (this.#awaitsDisk) this.#startOpening();
-  }
-
-  #offline(reason: string): Error {
-    this.#tellOpeners(reason);
-    return new Error(`Cannot open partition ${this.#folder}: ${reason}`);
-  }
+  // Opening.
 
   #opened(log: Log): void {
     const { directory } = this.#options;
-    this.#opening = undefined;
-    this.#awaitsDisk = false;
     this.#log = log;
     const { highWatermark } = directory.progress(this.#folder);
     this.#replica.opened(log, highWatermark);
@@ -400,15 +328,15 @@ class PartitionActor implements Actor<PartitionMessage> {
     this.#takeAssignment(log);
     this.#keeper.note(log);
     this.#compactor.settle(log);
-    this.#tellOpeners(undefined);
+    this.#opener.tellOpeners(undefined);
     const waiting = this.#waiting;
     this.#waiting = [];
     for (const message of waiting) this.#serve(message, log);
     this.#keeper.maybeFlush(log);
   }
 
-  #tellOpeners(failure: string | undefined): void {
-    for (const replyTo of this.#openers.splice(0)) replyTo.tell({ kind: "opened", failure });
+  #refuseWaiting(code: ErrorCode): void {
+    for (const message of this.#waiting.splice(0)) refuse(message, code);
   }
 
   // The controller's word.
@@ -567,7 +495,7 @@ class PartitionActor implements Actor<PartitionMessage> {
   #close(replyTo: Ref<LogClosed>): void {
     const log = this.#log;
     // A log that was not opened since a crash still has to be scanned.
-    const untouched = this.#options.directory.clean && this.#opening === undefined &&
+    const untouched = this.#options.directory.clean && !this.#opener.isOpening &&
       this.#options.failedInEpoch === undefined;
     if (log === undefined) {
       replyTo.tell({ kind: "closed", clean: untouched, failure: undefined });
