@@ -13,7 +13,6 @@ import type { BatchView } from "../../storage/record_batch.ts";
 import type { SocketAddress } from "../../net/network.ts";
 import type { Environment } from "../runtime/environment.ts";
 import type { ClusterChecker } from "./checkers/cluster_checker.ts";
-import { eligibleOf } from "./checkers/membership_rules.ts";
 import type { PartitionTrack } from "./checkers/tracks.ts";
 import { partitionKey } from "./checkers/tracks.ts";
 import { AdminEngine } from "./clients/admin_engine.ts";
@@ -23,6 +22,7 @@ import { type ProducedBatch, ProduceEngine } from "./clients/produce_engine.ts";
 import type { TopicPlan } from "./clients/topic_plan.ts";
 import type { ClusterRunOptions } from "./cluster_options.ts";
 import { History } from "./history.ts";
+import { abandonedPartitions } from "./liveness.ts";
 import type { Violation } from "./record_checker.ts";
 import type { SimulatedNode } from "./simulated_node.ts";
 
@@ -99,24 +99,11 @@ export class ClusterWorkload {
         actions: run.adminActions,
         everyMs: run.adminEveryMs,
         isStopped: () => this.#calm,
-        abandoned: () => this.#abandoned(),
+        abandoned: () => abandonedPartitions(this.#options.checker),
         asked: (what) => this.#count(what),
       });
       return { crash: () => this.#admin = undefined };
     });
-  }
-
-  /** Where nobody is left with a claim to lead: an operator decides. */
-  #abandoned(): { topic: string; partition: number }[] {
-    return [...this.#options.checker.tracks.partitions.values()]
-      .filter(({ truth, isDeleted }) =>
-        truth !== undefined && !isDeleted && truth.leader < 0 && truth.isr.length === 0 &&
-        truth.lastKnownElr.length === 0 && eligibleOf(truth).length === 0
-      )
-      .map(({ name }) => ({
-        topic: name.slice(0, name.lastIndexOf("-")),
-        partition: Number(name.slice(name.lastIndexOf("-") + 1)),
-      }));
   }
 
   /** What clients asked for besides sending and polling, by what it was. */

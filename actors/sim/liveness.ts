@@ -25,6 +25,21 @@ export function pendingReason(checker: ClusterChecker, core: Core): string | und
     partitionsPending(checker, core);
 }
 
+/** Where nobody is left with a claim to lead: an operator decides. */
+export function abandonedPartitions(
+  checker: ClusterChecker,
+): { readonly topic: string; readonly partition: number }[] {
+  return [...checker.tracks.partitions.values()]
+    .filter(({ truth, isDeleted }) =>
+      truth !== undefined && !isDeleted && truth.leader < 0 && truth.isr.length === 0 &&
+      truth.lastKnownElr.length === 0 && eligibleOf(truth).length === 0
+    )
+    .map(({ name }) => ({
+      topic: name.slice(0, name.lastIndexOf("-")),
+      partition: Number(name.slice(name.lastIndexOf("-") + 1)),
+    }));
+}
+
 /** L1 of the quorum: one active controller, and everybody has what it committed. */
 function quorumPending(checker: ClusterChecker, core: Core): string | undefined {
   const nodes = new Set([...core.voters, ...core.brokers]);

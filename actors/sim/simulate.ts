@@ -5,6 +5,7 @@
  * @module
  */
 
+import { Admin } from "../client/admin/admin.ts";
 import type { Environment, RandomStream } from "../runtime/environment.ts";
 import { formatAddress } from "../../net/network.ts";
 import type { Protocol } from "../protocol.ts";
@@ -12,6 +13,7 @@ import { CLUSTER_KINDS, type ClusterRunOptions, drawClusterOptions } from "./clu
 import { drawFaults, type Fault, type FaultKind } from "./faults.ts";
 import { History, leaveOut, type Operation } from "./history.ts";
 import { checkHistory } from "./history_checker.ts";
+import { abandonedPartitions } from "./liveness.ts";
 import type { Violation } from "./record_checker.ts";
 import { SimulatedCluster } from "./simulated_cluster.ts";
 import { Simulation, SimulationFailure } from "./simulation.ts";
@@ -36,7 +38,10 @@ export interface SimulatedWorld {
   readonly nowMs: number;
   /** Lets virtual time pass. */
   sleep(ms: number): Promise<void>;
-  /** Ends all faults, for good: what is asked from now on must succeed sooner or later. */
+  /**
+   * Ends all faults, for good: what is asked from now on must succeed sooner or later. An operator
+   * elects a leader where nobody is left with a claim to lead, which may lose records.
+   */
   mend(): void;
 }
 
@@ -98,6 +103,8 @@ export interface SimulateResult {
 
 const FAULTS_FOR_MS = 30_000;
 const TIMEOUT_MS = 600_000;
+/** How often an operator looks at a cluster that is whole again. */
+const OPERATOR_MS = 5000;
 const HOST = "workload";
 
 /**
@@ -220,12 +227,36 @@ class WorkloadRun {
           return simulation.nowMs;
         },
         sleep: (ms) => new Promise((resolve) => environment.timers.schedule(ms, resolve)),
-        mend: () => simulation.faults.healAll(),
+        mend: () => {
+          simulation.faults.healAll();
+          this.#operate(environment);
+        },
       });
     } catch (error) {
       this.#broken("workload", error instanceof Error ? error.message : String(error));
     }
     this.#ended = true;
+  }
+
+  /** What an operator does once all nodes are back: what nodes must not do by themselves. */
+  async #operate(environment: Environment): Promise<void> {
+    const { bootstrap, checker } = this.#cluster;
+    while (!this.#ended) {
+      this.#cluster.restore();
+      const abandoned = abandonedPartitions(checker);
+      if (abandoned.length > 0) {
+        try {
+          await using admin = await Admin.connect(
+            bootstrap.map((address) => formatAddress(address)),
+            { environment },
+          );
+          await admin.electLeaders("unclean", abandoned);
+        } catch {
+          // Looked at again below.
+        }
+      }
+      await new Promise<void>((resolve) => environment.timers.schedule(OPERATOR_MS, resolve));
+    }
   }
 
   #lossy(): ReadonlySet<string> {

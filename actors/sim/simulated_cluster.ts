@@ -193,9 +193,14 @@ export class SimulatedCluster {
       registered.epoch === this.checker.broker(id)?.brokerEpoch;
   }
 
+  /** Brings back from a backup what only one node had, and has rotted there. */
+  restore(): void {
+    this.#rot.restoreLast();
+  }
+
   /** Why the core does not do all that it is for; undefined when it does. */
   pending(core: Core): string | undefined {
-    this.#rot.restoreLast();
+    this.restore();
     return pendingReason(this.checker, core);
   }
 
