@@ -80,6 +80,21 @@ function settle(...members: readonly Member[]): void {
   }
 }
 
+Deno.test("consumer groups: who joins draws its id itself from version 1 on", () => {
+  const { world, client } = serving();
+  const join = (version: number) =>
+    world.ask(client, CONSUMER_GROUP_HEARTBEAT, {
+      groupId: "g",
+      rebalanceTimeoutMs: 10_000,
+      subscribedTopicNames: ["t"],
+      topicPartitions: [],
+    }, version);
+  assertEquals(join(1).errorCode, ErrorCode.INVALID_REQUEST);
+  const { errorCode, memberId } = join(0);
+  assertEquals(errorCode, 0);
+  assertNotEquals(memberId, "");
+});
+
 Deno.test("consumer groups: the first member is given everything with its first heartbeat", () => {
   const { world, client } = serving();
   const a = new Member(world, client, "a").beat();

@@ -75,11 +75,13 @@ Deno.test("describe configs: a broker tells of itself, and of what is set for al
 Deno.test("describe configs: what is not there is refused with its name", () => {
   const refused = [
     describe(TOPIC, "none"),
+    describe(TOPIC, "a/b"),
     describe(BROKER, "2"),
     describe(8, "1"),
   ];
   assertEquals(refused.map(({ errorCode }) => errorCode), [
     ErrorCode.UNKNOWN_TOPIC_OR_PARTITION,
+    ErrorCode.INVALID_TOPIC_EXCEPTION,
     ErrorCode.INVALID_REQUEST,
     ErrorCode.INVALID_REQUEST,
   ]);
