@@ -16,7 +16,7 @@
 
 import { partitionFolder } from "../../storage/checkpoint.ts";
 import type { CorruptLogError } from "../../storage/corrupt_log_error.ts";
-import { DiskError } from "../../storage/disk.ts";
+import type { DiskError } from "../../storage/disk.ts";
 import type { Log } from "../../storage/log.ts";
 import { ErrorCode } from "../../net/messages/errors.ts";
 import type { PartitionConfig } from "../config/partition_config.ts";

@@ -8,7 +8,9 @@
  */
 
 import { fromFileUrl } from "@std/path";
+import { uuidFrom } from "../../actors/runtime/random_stream.ts";
 import { Admin } from "../../mod.ts";
+import { freePorts } from "../../scripts/chaos/free_ports.ts";
 import { whyNot } from "./why_not.ts";
 
 const POM = fromFileUrl(new URL("apache/pom.xml", import.meta.url));
@@ -71,8 +73,7 @@ export class ApacheKafka {
     const [broker, controller] = freePorts(2) as [number, number];
     const properties = `${folder}/server.properties`;
     await Deno.writeTextFile(properties, propertiesOf(folder, broker, controller));
-    const clusterId = btoa(String.fromCharCode(...crypto.getRandomValues(new Uint8Array(16))))
-      .replaceAll("+", "-").replaceAll("/", "_").slice(0, 22);
+    const clusterId = uuidFrom((length) => crypto.getRandomValues(new Uint8Array(length)));
     const format = ["format", "--standalone", "-t", clusterId, "-c", properties];
     const why = await whyNot("java", [...libraries.args("kafka.tools.StorageTool"), ...format]);
     if (why !== undefined) throw new Error(why);
@@ -129,18 +130,6 @@ export class ApacheKafka {
     }
     throw new Error(`Apache Kafka did not start: ${reason}`);
   }
-}
-
-/** Ports that were free a moment ago: Kafka's controller must be told its own. */
-function freePorts(count: number): number[] {
-  const listeners = Array.from(
-    { length: count },
-    () => Deno.listen({ hostname: "127.0.0.1", port: 0 }),
-  );
-  return listeners.map((listener) => {
-    listener.close();
-    return listener.addr.port;
-  });
 }
 
 function propertiesOf(folder: string, broker: number, controller: number): string {

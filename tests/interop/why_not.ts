@@ -7,6 +7,9 @@
 /** What takes longer, as where a download hangs, is done without. */
 const TIMEOUT_MS = 90_000;
 
+/** Of what it said, its end, where commands name what was wrong. */
+const TOLD_CHARACTERS = 500;
+
 /** Runs it; undefined is success, a text what it said last. */
 export async function whyNot(
   command: string,
@@ -22,7 +25,7 @@ export async function whyNot(
     }).output();
     if (code === 0) return undefined;
     const [said, noted] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes).trim());
-    return `${command}: ${(noted || said || `exit code ${code}`).slice(0, 500)}`;
+    return `${command}: ${(noted || said || `exit code ${code}`).slice(-TOLD_CHARACTERS)}`;
   } catch (error) {
     return `${command}: ${error instanceof Error ? error.message : String(error)}`;
   }

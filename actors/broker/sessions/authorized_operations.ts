@@ -53,7 +53,7 @@ export function clusterOperations(call: Asking): number {
   return allowed(call, OPERATIONS.cluster, clusterAccess);
 }
 
-/** The topic as it is told of, with what may be done to it; not where it was asked for by its id. */
+/** The topic as it is told of, with what may be done to it; not where only its id was given. */
 export function withTopicOperations<Topic extends { readonly name: string | null }>(
   call: Asking,
   topic: Topic,
