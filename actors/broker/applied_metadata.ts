@@ -13,14 +13,10 @@
  */
 
 import type { NodeId, Offset, Uuid } from "../../storage/bytes/ids.ts";
+import { CONFIG_RESOURCE } from "../../net/messages/config_resources.ts";
 import { type BrokerConfig, withDynamicConfigs } from "../config/broker_config.ts";
 import { type PartitionConfig, partitionConfig } from "../config/partition_config.ts";
-import {
-  ClusterImage,
-  CONFIG_RESOURCE,
-  type ImageChange,
-  type TopicImage,
-} from "../controller/cluster_image.ts";
+import { ClusterImage, type ImageChange, type TopicImage } from "../controller/cluster_image.ts";
 import type { MetadataCommitted } from "../controller/messages.ts";
 import type { BrokerStanding, BrokerStandings } from "../partition/messages.ts";
 import type { Ref } from "../runtime/ref.ts";
@@ -160,7 +156,7 @@ export class AppliedMetadata {
         this.image.configs(CONFIG_RESOURCE.broker, own),
       );
     }
-    if (!this.#isActive) return;
+    if (!this.#isActive || resourceType === CONFIG_RESOURCE.group) return;
     const topics = resourceType === CONFIG_RESOURCE.topic
       ? [this.image.topicByName(resourceName)]
       : [...this.image.topics.values()];

@@ -5,7 +5,7 @@
  */
 
 import type { BrokerTexts } from "../config/described_config.ts";
-import { CONFIG_RESOURCE } from "../controller/cluster_image.ts";
+import { CONFIG_RESOURCE } from "../../net/messages/config_resources.ts";
 import type { BrokerServices } from "./services.ts";
 
 export function brokerTextsOf({ image, config, nodeId }: BrokerServices): BrokerTexts {

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { CONFIG_SOURCE } from "../../net/messages/config_resources.ts";
 import type {
   DescribeConfigsResourceResult,
   DescribeConfigsSynonym,
@@ -15,17 +16,9 @@ import {
   brokerConfigGroup,
   brokerConfigs,
 } from "./broker_config.ts";
+import { consumerGroupConfigs } from "./consumer_group_config.ts";
 import type { ConfigDefinition, ConfigType } from "./definition.ts";
 import { topicConfigs, topicConfigText } from "./topic_config.ts";
-
-/** Kafka's numbers for where a value comes from. */
-const CONFIG_SOURCE = {
-  topic: 1,
-  dynamicBroker: 2,
-  dynamicDefaultBroker: 3,
-  staticBroker: 4,
-  default: 5,
-} as const;
 
 /** Kafka's numbers for the types of configs. */
 const CONFIG_TYPE: Readonly<Record<ConfigType, number>> = {
@@ -68,6 +61,22 @@ export function describeTopicConfigs(
       ? first.value
       : topicConfigText(synonym, first.value);
     return described(definition, value, first?.source, synonyms, false);
+  });
+}
+
+/** All configs of a group that sets `overrides` itself. */
+export function describeGroupConfigs(
+  overrides: ReadonlyMap<string, string>,
+  broker: BrokerTexts,
+): DescribeConfigsResourceResult[] {
+  return consumerGroupConfigs().map((definition) => {
+    const { name, synonym } = definition;
+    const ofBroker = placesOf([synonym], broker);
+    const text = overrides.get(name);
+    const places = text === undefined
+      ? ofBroker
+      : [{ name, value: text, source: CONFIG_SOURCE.group }, ...ofBroker];
+    return described(definition, places[0]!.value, places[0]!.source, places, false);
   });
 }
 

@@ -83,6 +83,30 @@ export const GROUP_CONFIGS = {
     "How often members of consumer groups send a heartbeat (KIP-848)",
     { min: 1 },
   ),
+  groupConsumerMinSessionTimeoutMs: int(
+    "group.consumer.min.session.timeout.ms",
+    45_000,
+    "The shortest session timeout that a consumer group may set for itself (KIP-848)",
+    { min: 1 },
+  ),
+  groupConsumerMaxSessionTimeoutMs: int(
+    "group.consumer.max.session.timeout.ms",
+    60_000,
+    "The longest session timeout that a consumer group may set for itself (KIP-848)",
+    { min: 1 },
+  ),
+  groupConsumerMinHeartbeatIntervalMs: int(
+    "group.consumer.min.heartbeat.interval.ms",
+    5000,
+    "The shortest heartbeat interval that a consumer group may set for itself (KIP-848)",
+    { min: 1 },
+  ),
+  groupConsumerMaxHeartbeatIntervalMs: int(
+    "group.consumer.max.heartbeat.interval.ms",
+    15_000,
+    "The longest heartbeat interval that a consumer group may set for itself (KIP-848)",
+    { min: 1 },
+  ),
   groupConsumerMaxSize: int(
     "group.consumer.max.size",
     INT_MAX,

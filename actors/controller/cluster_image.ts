@@ -18,6 +18,7 @@ import type { PartitionChangeRecord } from "../../net/messages/records/partition
 import type { PartitionRecord } from "../../net/messages/records/partition_record.ts";
 import type { TopicRecord } from "../../net/messages/records/topic_record.ts";
 import type { UnregisterBrokerRecord } from "../../net/messages/records/unregister_broker_record.ts";
+import { CONFIG_RESOURCE } from "../../net/messages/config_resources.ts";
 import { ClientQuotas } from "./client_quotas.ts";
 import { type ConfigResource, differences, type ImageChange } from "./image_changes.ts";
 import { recordsOf } from "./image_records.ts";
@@ -64,9 +65,6 @@ export interface TopicImage {
   /** By partition number, without gaps. */
   readonly partitions: readonly PartitionImage[];
 }
-
-/** What a config belongs to: Kafka's resource types. */
-export const CONFIG_RESOURCE = { topic: 2, broker: 4 } as const;
 
 type Undo = () => void;
 

@@ -1,10 +1,11 @@
 /**
- * The controller's decisions on configs: those of topics and those of brokers that may change while
- * they run.
+ * The controller's decisions on configs: those of topics, those of groups, and those of brokers that
+ * may change while they run.
  *
  * @module
  */
 
+import { CONFIG_RESOURCE } from "../../net/messages/config_resources.ts";
 import { ErrorCode } from "../../net/messages/errors.ts";
 import type {
   AlterConfigsRequest,
@@ -17,9 +18,10 @@ import type {
   IncrementalAlterConfigsResponse,
 } from "../../net/messages/incremental_alter_configs.ts";
 import { checkDynamicBrokerConfig } from "../config/broker_config.ts";
+import { checkConsumerGroupConfigs } from "../config/consumer_group_config.ts";
 import { splitList } from "../config/definition.ts";
 import { checkTopicConfig, defaultTopicConfig, isListConfig } from "../config/topic_config.ts";
-import { type ClusterImage, CONFIG_RESOURCE, type TopicImage } from "./cluster_image.ts";
+import type { ClusterImage, TopicImage } from "./cluster_image.ts";
 import { type Decision, type DecisionContext, orRefuse, Refusal } from "./decision.ts";
 import { electionTerms, partitionChange } from "./leaderships.ts";
 import type { MetadataRecord } from "./metadata_record.ts";
@@ -77,7 +79,7 @@ interface Resource {
 function alterEach<R extends Resource>(
   context: DecisionContext,
   request: { readonly resources: readonly R[]; readonly validateOnly: boolean },
-  alter: (resource: R) => MetadataRecord[],
+  alter: (resource: R) => ConfigChange[],
 ): Decision<AlterConfigsResponse> {
   const records: MetadataRecord[] = [];
   const keyOf = ({ resourceType, resourceName }: Resource) => `${resourceType} ${resourceName}`;
@@ -86,7 +88,9 @@ function alterEach<R extends Resource>(
     const { resourceType, resourceName } = resource;
     return orRefuse<AlterConfigsResourceResponse>(() => {
       refuseTwice(twice, keyOf(resource), `Resource ${resourceName}`);
-      records.push(...alter(resource));
+      const altered = alter(resource);
+      if (resourceType === CONFIG_RESOURCE.group) checkGroup(context, resourceName, altered);
+      records.push(...altered);
       return { errorCode: ErrorCode.NONE, errorMessage: null, resourceType, resourceName };
     }, ({ code, message }) => ({
       errorCode: code,
@@ -187,26 +191,57 @@ function checkResource(image: ClusterImage, resource: Resource): void {
     if (image.topicByName(resourceName) !== undefined) return;
     throw new Refusal(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, `There is no topic ${resourceName}`);
   }
+  if (resourceType === CONFIG_RESOURCE.group) {
+    if (resourceName !== "") return;
+    throw new Refusal(ErrorCode.INVALID_REQUEST, "The group's name is empty");
+  }
   if (resourceType !== CONFIG_RESOURCE.broker) {
     throw new Refusal(ErrorCode.INVALID_REQUEST, `Resource type ${resourceType} has no configs`);
   }
   if (resourceName === "" || image.brokers.has(Number(resourceName))) return;
-  throw new Refusal(ErrorCode.BROKER_NOT_AVAILABLE, `There is no broker ${resourceName}`);
+  throw new Refusal(ErrorCode.INVALID_REQUEST, `There is no broker ${resourceName}`);
 }
+
+/** @throws {Refusal} where the group cannot have what it would have then */
+function checkGroup(
+  { image, defaults }: DecisionContext,
+  group: string,
+  altered: readonly ConfigChange[],
+): void {
+  const configs = new Map(image.configs(CONFIG_RESOURCE.group, group));
+  for (const { value: { name, value } } of altered) {
+    if (value === null) configs.delete(name);
+    else configs.set(name, value);
+  }
+  const problem = checkConsumerGroupConfigs(configs, defaults);
+  if (problem !== undefined) throw new Refusal(ErrorCode.INVALID_CONFIG, problem);
+}
+
+/** Why the value cannot be, whatever others there are; undefined where it can. */
+function checkValue(resourceType: number, name: string, value: string): string | undefined {
+  switch (resourceType) {
+    case CONFIG_RESOURCE.topic:
+      return checkTopicConfig(name, value);
+    case CONFIG_RESOURCE.broker:
+      return checkDynamicBrokerConfig(name, value);
+    default:
+      return undefined;
+  }
+}
+
+type ConfigChange = Extract<MetadataRecord, { readonly kind: "ConfigRecord" }>;
 
 function configRecord(
   { resourceType, resourceName }: Omit<Resource, "configs">,
   name: string,
   value: string | null,
-): MetadataRecord {
+): ConfigChange {
   if (value !== null) {
     if (name === MIN_INSYNC_REPLICAS && resourceType === CONFIG_RESOURCE.broker && resourceName) {
       // A leader that went by a number of its own would acknowledge what the controller holds open.
       throw new Refusal(ErrorCode.INVALID_CONFIG, `${name} is set for all brokers, not for one`);
     }
-    const problem = resourceType === CONFIG_RESOURCE.topic
-      ? checkTopicConfig(name, value)
-      : checkDynamicBrokerConfig(name, value);
+    const problem = checkValue(resourceType, name, value);
     if (problem !== undefined) throw new Refusal(ErrorCode.INVALID_CONFIG, problem);
   }
   return { kind: "ConfigRecord", value: { resourceType, resourceName, name, value } };

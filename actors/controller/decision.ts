@@ -7,6 +7,7 @@
 
 import type { NodeId, Offset } from "../../storage/bytes/ids.ts";
 import type { ErrorCode } from "../../net/messages/errors.ts";
+import type { ConsumerGroupDefaults } from "../config/consumer_group_config.ts";
 import type { TopicConfig } from "../config/topic_config.ts";
 import type { RandomStream } from "../runtime/environment.ts";
 import type { ClusterImage } from "./cluster_image.ts";
@@ -38,7 +39,7 @@ export interface DecisionFacts {
 }
 
 /** The broker configs that decisions depend on. */
-export interface ControllerDefaults {
+export interface ControllerDefaults extends ConsumerGroupDefaults {
   /** `node.id`: of the node whose controller decides. */
   readonly nodeId: NodeId;
   /** `num.partitions` */

@@ -5,8 +5,8 @@
  * @module
  */
 
-import { CONFIG_RESOURCE } from "./cluster_image.ts";
 import type { DecisionContext } from "./decision.ts";
+import { CONFIG_RESOURCE } from "../../net/messages/config_resources.ts";
 
 /** The topic config, and the broker config that sets its default: they have one name. */
 export const MIN_INSYNC_REPLICAS = "min.insync.replicas";

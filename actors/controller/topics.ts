@@ -5,6 +5,7 @@
  */
 
 import { type NodeId, NONE, type Uuid, ZERO_UUID } from "../../storage/bytes/ids.ts";
+import { CONFIG_RESOURCE } from "../../net/messages/config_resources.ts";
 import { ErrorCode } from "../../net/messages/errors.ts";
 import type {
   CreatableTopic,
@@ -25,7 +26,7 @@ import type {
   DeleteTopicState,
 } from "../../net/messages/delete_topics.ts";
 import { checkTopicConfig } from "../config/topic_config.ts";
-import { type ClusterImage, CONFIG_RESOURCE, type TopicImage } from "./cluster_image.ts";
+import type { ClusterImage, TopicImage } from "./cluster_image.ts";
 import { type Decision, type DecisionContext, orRefuse, Refusal } from "./decision.ts";
 import { METADATA_TOPIC } from "./metadata_log.ts";
 import type { MetadataRecord } from "./metadata_record.ts";

@@ -15,14 +15,11 @@
  */
 
 import type { Epoch } from "../../storage/bytes/ids.ts";
+import { CONFIG_RESOURCE } from "../../net/messages/config_resources.ts";
 import { ErrorCode, errorName } from "../../net/messages/errors.ts";
 import { MalformedMessageError } from "../../net/schema/fault.ts";
 import type { BrokerConfig } from "../config/broker_config.ts";
-import {
-  type ClusterImage,
-  CONFIG_RESOURCE,
-  type ImageChange,
-} from "../controller/cluster_image.ts";
+import type { ClusterImage, ImageChange } from "../controller/cluster_image.ts";
 import type { AppendReply, PartitionRequest } from "../partition/messages.ts";
 import type { Actor, ActorContext, AskResult, Behaviour } from "../runtime/actor.ts";
 import type { Ref } from "../runtime/ref.ts";

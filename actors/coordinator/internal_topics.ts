@@ -15,6 +15,7 @@ import {
   type AlterPartitionReassignmentsResponse,
   type ReassignablePartition,
 } from "../../net/messages/alter_partition_reassignments.ts";
+import { CONFIG_RESOURCE } from "../../net/messages/config_resources.ts";
 import { CREATE_TOPICS, type CreateTopicsResponse } from "../../net/messages/create_topics.ts";
 import { ErrorCode, errorName } from "../../net/messages/errors.ts";
 import type { BrokerConfig } from "../config/broker_config.ts";
@@ -22,11 +23,7 @@ import {
   INCREMENTAL_ALTER_CONFIGS,
   type IncrementalAlterConfigsResponse,
 } from "../../net/messages/incremental_alter_configs.ts";
-import {
-  type ClusterImage,
-  CONFIG_RESOURCE,
-  type TopicImage,
-} from "../controller/cluster_image.ts";
+import type { ClusterImage, TopicImage } from "../controller/cluster_image.ts";
 import { type Committed, type Decide, decide } from "../controller/messages.ts";
 import type { Actor, ActorContext, AskResult, Behaviour } from "../runtime/actor.ts";
 import type { Ref } from "../runtime/ref.ts";

@@ -51,6 +51,7 @@ import { INCREMENTAL_ALTER_CONFIGS } from "./incremental_alter_configs.ts";
 import { INIT_PRODUCER_ID } from "./init_producer_id.ts";
 import { JOIN_GROUP } from "./join_group.ts";
 import { LEAVE_GROUP } from "./leave_group.ts";
+import { LIST_CONFIG_RESOURCES } from "./list_config_resources.ts";
 import { LIST_GROUPS } from "./list_groups.ts";
 import { LIST_OFFSETS } from "./list_offsets.ts";
 import { LIST_PARTITION_REASSIGNMENTS } from "./list_partition_reassignments.ts";
@@ -125,6 +126,7 @@ export const APIS: readonly Api[] = [
   LIST_TRANSACTIONS,
   CONSUMER_GROUP_HEARTBEAT,
   CONSUMER_GROUP_DESCRIBE,
+  LIST_CONFIG_RESOURCES,
   DESCRIBE_TOPIC_PARTITIONS,
   ADD_RAFT_VOTER,
   REMOVE_RAFT_VOTER,

@@ -12,6 +12,7 @@ import {
 } from "../../mod.ts";
 import { access, cluster, type ClusterOptions, json } from "./client_options.ts";
 import { command, type Terminal } from "./command.ts";
+import { configChanges } from "./config_changes.ts";
 import {
   flag,
   type HostAndPort,
@@ -82,14 +83,14 @@ const alter = command({
     ...cluster,
   },
   async run({ options, terminal }) {
-    const { broker, config, deleteConfig } = options;
-    if (config.size + deleteConfig.length === 0) {
+    const { broker } = options;
+    const changes = configChanges(options);
+    if (changes === undefined) {
       throw new UsageError("Nothing to alter: give --config or --delete-config");
     }
     await using admin = await connect(options);
     const name = broker === undefined ? "" : String(broker);
-    const set = Object.fromEntries(config);
-    await admin.alterConfigs([{ type: "broker", name, set, delete: deleteConfig }]);
+    await admin.alterConfigs([{ type: "broker", name, ...changes }]);
     terminal.output.writeLine(`${name === "" ? "All brokers" : `Broker ${name}`} altered`);
   },
 });

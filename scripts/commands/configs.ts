@@ -5,30 +5,38 @@
  */
 
 import { brokerConfigs } from "../../actors/config/broker_config.ts";
+import { consumerGroupConfigs } from "../../actors/config/consumer_group_config.ts";
 import type { ConfigDefinition } from "../../actors/config/definition.ts";
 import { topicConfigs } from "../../actors/config/topic_config.ts";
 import { json } from "./client_options.ts";
 import { command } from "./command.ts";
-import { flag, text } from "./option.ts";
+import { flag, text, UsageError } from "./option.ts";
 import type { Output } from "./output.ts";
 
 export const configs = command({
   name: "configs",
-  summary: "List the configs that brokers can have, or topics, with defaults and meanings",
+  summary: "List the configs that brokers, topics or groups can have, with defaults and meanings",
   details: [
     "Those of brokers are given by `strom node --set` or --config, and those that may change while",
     "it runs by `strom cluster alter`; those of topics by `strom topics create --config` or alter,",
-    "where they count before the broker's.",
+    "where they count before the broker's; those of groups by `strom groups alter`.",
   ],
   options: {
     topics: flag("Those of topics"),
+    groups: flag("Those of groups"),
     matching: text("TEXT", "Only those with this in their name or meaning"),
     json,
   },
-  run({ options: { topics, matching = "", json }, terminal }) {
+  run({ options: { topics, groups, matching = "", json }, terminal }) {
     const { output } = terminal;
     const wanted = matching.toLowerCase();
-    const found = (topics ? topicConfigs() : brokerConfigs())
+    if (topics && groups) throw new UsageError("Give --topics or --groups, not both");
+    const definitions: ConfigDefinition[] = topics
+      ? topicConfigs()
+      : groups
+      ? consumerGroupConfigs()
+      : brokerConfigs();
+    const found = definitions
       .filter(({ name, documentation }) =>
         `${name} ${documentation}`.toLowerCase().includes(wanted)
       )

@@ -1,5 +1,5 @@
 /**
- * `strom groups`: lists and describes groups, sets their offsets, deletes them.
+ * `strom groups`: lists and describes groups, sets their offsets and configs, deletes them.
  *
  * @module
  */
@@ -11,10 +11,12 @@ import {
   type OffsetAnswer,
   type TopicPartition,
 } from "../../mod.ts";
+import { CONFIG_SOURCE } from "../../net/messages/config_resources.ts";
 import { access, cluster, type ClusterOptions, json } from "./client_options.ts";
 import { command, type Terminal } from "./command.ts";
+import { configChanges } from "./config_changes.ts";
 import { parseResetTarget, resetOffsets } from "./offset_reset.ts";
-import { flag, integer, requiredText, texts } from "./option.ts";
+import { flag, integer, pairs, requiredText, texts, UsageError } from "./option.ts";
 import { counted } from "./topic_description.ts";
 
 const list = command({
@@ -115,6 +117,48 @@ const reset = command({
   },
 });
 
+const configs = command({
+  name: "groups configs",
+  summary: "Show the configs that hold for a consumer group",
+  details: ["`(own)` is one that the group sets itself; the others are the broker's."],
+  options: { group: requiredText("G", "Its id"), json, ...cluster },
+  async run({ options, terminal }) {
+    const { output } = terminal;
+    await using admin = await connect(options);
+    const [described] = await admin.describeConfigs([{ type: "group", name: options.group }]);
+    const found = described!.configs;
+    if (options.json) return output.writeLine(JSON.stringify(found));
+    for (const { name, value, configSource } of found) {
+      output.writeLine(`${name}=${value}${configSource === CONFIG_SOURCE.group ? "  (own)" : ""}`);
+    }
+  },
+});
+
+const alter = command({
+  name: "groups alter",
+  summary: "Change the configs of a consumer group",
+  details: [
+    "What may be set, `strom configs --groups` says. A broker's group.consumer.min... and",
+    "group.consumer.max... bound it.",
+  ],
+  options: {
+    group: requiredText("G", "Its id"),
+    config: pairs("A config to set, as consumer.session.timeout.ms=50000"),
+    deleteConfig: texts("KEY", "A config that goes back to the broker's"),
+    ...cluster,
+  },
+  async run({ options, terminal }) {
+    const { group } = options;
+    const changes = configChanges(options);
+    if (changes === undefined) {
+      throw new UsageError("Nothing to alter: give --config or --delete-config");
+    }
+    await using admin = await connect(options);
+    await admin.alterConfigs([{ type: "group", name: group, ...changes }]);
+    terminal.output.writeLine(`Group ${group} was altered`);
+  },
+});
+
 const remove = command({
   name: "groups delete",
   summary: "Delete groups that have no members, and what they have committed",
@@ -126,7 +170,7 @@ const remove = command({
   },
 });
 
-export const GROUPS = [list, describe, members, reset, remove];
+export const GROUPS = [list, describe, members, reset, configs, alter, remove];
 
 function connect(options: ClusterOptions): Promise<Admin> {
   return Admin.connect(options.bootstrap, { clientId: "strom-groups", ...access(options) });

@@ -7,6 +7,7 @@
 import { Admin } from "../../mod.ts";
 import { access, cluster, type ClusterOptions, json } from "./client_options.ts";
 import { command } from "./command.ts";
+import { configChanges } from "./config_changes.ts";
 import { createdTopic } from "./created_topic.ts";
 import { flag, integer, pairs, requiredText, texts, UsageError } from "./option.ts";
 import { counted, offsetsOf, printTopic, shapeJson, topicJson } from "./topic_description.ts";
@@ -109,21 +110,14 @@ const alter = command({
     ...cluster,
   },
   async run({ options, terminal }) {
-    const { topic, partitions, config, deleteConfig } = options;
-    const changes = config.size + deleteConfig.length;
-    if (partitions === undefined && changes === 0) {
+    const { topic, partitions } = options;
+    const changes = configChanges(options);
+    if (partitions === undefined && changes === undefined) {
       throw new UsageError("Nothing to alter: give --partitions, --config or --delete-config");
     }
-    const both = deleteConfig.find((name) => config.has(name));
-    if (both !== undefined) throw new UsageError(`--config and --delete-config both name ${both}`);
     await using admin = await connect(options);
-    if (changes > 0) {
-      await admin.alterConfigs([{
-        type: "topic",
-        name: topic,
-        set: Object.fromEntries(config),
-        delete: deleteConfig,
-      }]);
+    if (changes !== undefined) {
+      await admin.alterConfigs([{ type: "topic", name: topic, ...changes }]);
     }
     if (partitions !== undefined) {
       await admin.createPartitions([{ name: topic, count: partitions }]);

@@ -31,6 +31,8 @@ export interface InstalledClient extends Client {
  */
 export interface MemberProcess {
   readonly command: string;
+  /** Whether it commits, after a rebalance, what it had read of partitions that others have now. */
+  readonly commitsLate?: boolean;
   args(bootstrap: string, topic: string, group: string): string[];
 }
 
@@ -62,7 +64,7 @@ export const CLIENTS: readonly InstalledClient[] = [
     }],
   },
   { ...script("kafkajs", "clients/kafkajs.ts"), source: "npm" },
-  { ...script("platformatic", "clients/platformatic.ts"), source: "npm" },
+  platformatic(),
   python("confluent-kafka", "clients/librdkafka.py", "confluent_kafka"),
   python("kafka-python", "clients/kafka_python.py", "kafka"),
 ];
@@ -113,6 +115,13 @@ export function membersBy(
     command,
     args: (...place) => [...args, MEMBER, ...place, protocol],
   }));
+}
+
+/** 2.12.1 keeps offsets that wait to be committed over a rebalance, and sends all of them after it. */
+function platformatic(): InstalledClient {
+  const client = script("platformatic", "clients/platformatic.ts");
+  const members = client.members.map((member) => ({ ...member, commitsLate: true }));
+  return { ...client, members, source: "npm" };
 }
 
 /** Its members speak either protocol of groups. */

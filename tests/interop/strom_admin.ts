@@ -74,6 +74,13 @@ const trials: Trials = {
     same(nodeId?.value, name, "node.id of a broker");
     await admin.alterConfigs([{ type: "broker", name, set: { "message.max.bytes": "11999999" } }]);
     await admin.alterConfigs([{ type: "broker", name, delete: ["message.max.bytes"] }]);
+    const group = { type: "group" as const, name: place.fresh("group") };
+    const timeout = "consumer.session.timeout.ms";
+    await admin.alterConfigs([{ ...group, set: { [timeout]: "50000" } }]);
+    await until("the group's session timeout is 50000", async () => {
+      const [described] = await admin.describeConfigs([{ ...group, keys: [timeout] }]);
+      return described!.configs[0]?.value === "50000";
+    });
   },
   "errors": async (place) => {
     await using admin = await Admin.connect(kafka(place));

@@ -69,6 +69,16 @@ Deno.test("cli: a group goes on where it ended, and is shown, reset and deleted"
     assertEquals(done(await run(`${reset} earliest`)), "t-1  5 -> 0\n");
     const json = JSON.parse(done(await run("groups describe --group g --json")));
     assertEquals(json.partitions[1].lag, 5);
+    const alter = "groups alter --group g --config consumer.heartbeat.interval.ms=";
+    assertEquals(done(await run(`${alter}7000`)), "Group g was altered\n");
+    assertEquals(
+      done(await run("groups configs --group g")),
+      "consumer.session.timeout.ms=45000\nconsumer.heartbeat.interval.ms=7000  (own)\n",
+    );
+    const often = await run(`${alter}1`);
+    assertEquals(often.code, 1);
+    assertStringIncludes(often.err, "is less than group.consumer.min.heartbeat.interval.ms=5000");
+    assertStringIncludes((await run("groups alter --group g")).err, "nothing to alter");
     assertEquals(done(await run("groups delete --group g")), "Group g was deleted\n");
     const gone = await run("groups describe --group g");
     assertEquals(gone.code, 1);

@@ -14,7 +14,7 @@ import {
   type IncrementalAlterConfigsRequest,
   type IncrementalAlterConfigsResponse,
 } from "../../../net/messages/incremental_alter_configs.ts";
-import type { Access } from "../sessions/access.ts";
+import { type Access, configAccess } from "../sessions/access.ts";
 import type { ApiHandler } from "../sessions/call.ts";
 import { decidedByController } from "../controller_questions.ts";
 
@@ -42,14 +42,8 @@ interface Resources {
   readonly resources: readonly { readonly resourceType: number; readonly resourceName: string }[];
 }
 
-const TOPIC = 2;
-
 function access({ resources }: Resources): Access[] {
-  return resources.map(({ resourceType, resourceName }) => ({
-    operation: "alter-configs",
-    resourceType: resourceType === TOPIC ? "topic" : "cluster",
-    resourceName,
-  }));
+  return resources.map((resource) => configAccess("alter-configs", resource));
 }
 
 function failed(

@@ -1,12 +1,14 @@
 /**
- * DescribeConfigs: the configs of topics and of this broker.
+ * DescribeConfigs: the configs of topics, of groups and of this broker.
  *
- * A topic's come from its own settings, then the broker's; a broker of the empty name stands for
- * what is set live for all brokers. Keys that are not known are left out, as Kafka does.
+ * A topic's or group's come from its own settings, then the broker's; a broker of the empty name
+ * stands for what is set live for all brokers. Without keys it tells all; keys that are not known
+ * are left out, as Kafka does.
  *
  * @module
  */
 
+import { CONFIG_RESOURCE } from "../../../net/messages/config_resources.ts";
 import { ErrorCode } from "../../../net/messages/errors.ts";
 import {
   DESCRIBE_CONFIGS,
@@ -19,22 +21,21 @@ import {
 import {
   describeBrokerConfigs,
   describeClusterWideConfigs,
+  describeGroupConfigs,
   describeTopicConfigs,
 } from "../../config/described_config.ts";
-import { CONFIG_RESOURCE } from "../../controller/cluster_image.ts";
 import { brokerTextsOf } from "../broker_texts.ts";
+import { configAccess } from "../sessions/access.ts";
 import type { ApiHandler } from "../sessions/call.ts";
 import type { BrokerServices } from "../services.ts";
 import { absence } from "./metadata.ts";
 
+const NAMELESS_GROUP = "The group's name is empty";
+
 export const describeConfigs: ApiHandler<DescribeConfigsRequest, DescribeConfigsResponse> = {
   api: DESCRIBE_CONFIGS,
   access: ({ resources }) =>
-    resources.map(({ resourceType, resourceName }) => ({
-      operation: "describe-configs",
-      resourceType: resourceType === CONFIG_RESOURCE.topic ? "topic" : "cluster",
-      resourceName,
-    })),
+    resources.map((resource) => configAccess("describe-configs", resource)),
   elements: { of: ["resources"], results: "results" },
   handle(call) {
     const { request, broker } = call;
@@ -57,13 +58,13 @@ function describeResource(
   const { resourceType, resourceName, configurationKeys } = resource;
   const found = configsOf(resource, broker);
   if ("errorCode" in found) return found;
-  const asked = configurationKeys === null ? undefined : new Set(configurationKeys);
+  const asked = new Set(configurationKeys);
   return {
     errorCode: ErrorCode.NONE,
     errorMessage: null,
     resourceType,
     resourceName,
-    configs: found.filter(({ name }) => asked?.has(name) ?? true).map((config) => ({
+    configs: found.filter(({ name }) => asked.size === 0 || asked.has(name)).map((config) => ({
       ...config,
       synonyms: includeSynonyms ? config.synonyms : [],
       documentation: includeDocumentation ? config.documentation : null,
@@ -96,6 +97,9 @@ function configsOf(
         ErrorCode.INVALID_REQUEST,
         `This is broker ${nodeId}: ask broker ${resourceName} itself for its configs`,
       );
+    case CONFIG_RESOURCE.group:
+      if (resourceName === "") return refused(resource, ErrorCode.INVALID_REQUEST, NAMELESS_GROUP);
+      return describeGroupConfigs(image.configs(resourceType, resourceName), texts);
     default:
       return refused(
         resource,

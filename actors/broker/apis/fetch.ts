@@ -8,6 +8,7 @@
  * @module
  */
 
+import { CONFIG_RESOURCE } from "../../../net/messages/config_resources.ts";
 import { ErrorCode } from "../../../net/messages/errors.ts";
 import {
   FETCH,
@@ -21,7 +22,6 @@ import {
 import type { Offset } from "../../../storage/bytes/ids.ts";
 import type { BrokerConfig } from "../../config/broker_config.ts";
 import { withTopicConfigs } from "../../config/topic_config.ts";
-import { CONFIG_RESOURCE } from "../../controller/cluster_image.ts";
 import type { ReadReply } from "../../partition/messages.ts";
 import { topicAccess } from "../sessions/access.ts";
 import type { ApiHandler, Call } from "../sessions/call.ts";

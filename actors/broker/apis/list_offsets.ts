@@ -45,8 +45,9 @@ export const listOffsets: ApiHandler<ListOffsetsRequest, ListOffsetsResponse> = 
     const { replicaId } = request;
     const follower = replicaId >= 0 || replicaId === DEBUGGING_REPLICA_ID;
     const readCommitted = request.isolationLevel === 1;
+    const { topics, twice } = eachOnce(request.topics);
     askPartitions<ListOffsetsPartition, ListOffsetReply, ListOffsetsPartitionResponse>(call, {
-      topics: request.topics.map(({ name, partitions }) => ({ name, partitions })),
+      topics,
       partitionOf: ({ partitionIndex }) => partitionIndex,
       timeoutMs: call.broker.config.requestTimeoutMs,
       question: ({ timestamp, currentLeaderEpoch }, replyTo) => ({
@@ -57,21 +58,26 @@ export const listOffsets: ApiHandler<ListOffsetsRequest, ListOffsetsResponse> = 
         follower,
         replyTo,
       }),
-      answered: (asked, { error, timestamp, offset, leaderEpoch }) =>
-        isUnderstood(asked.timestamp, call.version)
-          ? {
-            partitionIndex: asked.partitionIndex,
-            errorCode:
-              error === ErrorCode.OFFSET_NOT_AVAILABLE && call.version < OFFSET_NOT_AVAILABLE
-                ? ErrorCode.LEADER_NOT_AVAILABLE
-                : error,
-            oldStyleOffsets: [],
-            timestamp,
-            offset,
-            leaderEpoch: call.version >= LEADER_EPOCHS ? leaderEpoch : -1,
-          }
-          : failure(asked.partitionIndex, ErrorCode.UNSUPPORTED_VERSION),
-      failed: ({ partitionIndex }, errorCode) => failure(partitionIndex, errorCode),
+      answered: (asked, { error, timestamp, offset, leaderEpoch }) => {
+        const { partitionIndex } = asked;
+        if (twice.has(asked)) return failure(partitionIndex, ErrorCode.INVALID_REQUEST);
+        if (!isUnderstood(asked.timestamp, call.version)) {
+          return failure(partitionIndex, ErrorCode.UNSUPPORTED_VERSION);
+        }
+        const isKnown = call.version >= OFFSET_NOT_AVAILABLE;
+        return {
+          partitionIndex,
+          errorCode: error === ErrorCode.OFFSET_NOT_AVAILABLE && !isKnown
+            ? ErrorCode.LEADER_NOT_AVAILABLE
+            : error,
+          oldStyleOffsets: [],
+          timestamp,
+          offset,
+          leaderEpoch: call.version >= LEADER_EPOCHS ? leaderEpoch : -1,
+        };
+      },
+      failed: (asked, errorCode) =>
+        failure(asked.partitionIndex, twice.has(asked) ? ErrorCode.INVALID_REQUEST : errorCode),
     }, (topics) => call.reply({ throttleTimeMs: 0, topics }));
   },
   failed: (request, errorCode) => ({
@@ -82,6 +88,23 @@ export const listOffsets: ApiHandler<ListOffsetsRequest, ListOffsetsResponse> = 
     })),
   }),
 };
+
+/** Each partition once, and those that are there more than once: as in Kafka they get no offset. */
+function eachOnce(asked: ListOffsetsRequest["topics"]) {
+  const first = new Map<string, ListOffsetsPartition>();
+  const twice = new Set<ListOffsetsPartition>();
+  const topics = asked.map(({ name, partitions }) => ({
+    name,
+    partitions: partitions.filter((partition) => {
+      const key = `${partition.partitionIndex} ${name}`;
+      const earlier = first.get(key);
+      if (earlier === undefined) first.set(key, partition);
+      else twice.add(earlier);
+      return earlier === undefined;
+    }),
+  }));
+  return { topics, twice: twice as ReadonlySet<ListOffsetsPartition> };
+}
 
 function isUnderstood(timestamp: number, version: number): boolean {
   return timestamp >= 0 || version >= (SPECIAL_SINCE.get(timestamp) ?? Infinity);

@@ -50,6 +50,7 @@ import { findCoordinator } from "./find_coordinator.ts";
 import { deleteGroups, describeGroups, listGroups, offsetDelete } from "./group_admin.ts";
 import { heartbeat, joinGroup, leaveGroup, syncGroup } from "./group_membership.ts";
 import { initProducerId } from "./init_producer_id.ts";
+import { listConfigResources } from "./list_config_resources.ts";
 import { listOffsets } from "./list_offsets.ts";
 import { listTransactions } from "./list_transactions.ts";
 import { metadata } from "./metadata.ts";
@@ -116,6 +117,7 @@ const HANDLERS: ReadonlyMap<number, AnyApiHandler> = new Map(
     describeProducers,
     describeTransactions,
     listTransactions,
+    listConfigResources,
     describeTopicPartitions,
     brokerRegistration,
     brokerHeartbeat,

@@ -5,6 +5,8 @@
  * @module
  */
 
+import { CONFIG_RESOURCE } from "../../../net/messages/config_resources.ts";
+
 /** Whoever is at the other end of a connection. */
 export interface Principal {
   /** `User`, as in Kafka. */
@@ -43,6 +45,24 @@ export function groupAccess(operation: Operation, resourceName: string): Access 
 /** What is done to the cluster: there is one. */
 export function clusterAccess(operation: Operation): Access {
   return { operation, resourceType: "cluster", resourceName: "kafka-cluster" };
+}
+
+/** What is done to configs: those of brokers are the cluster's. */
+export function configAccess(
+  operation: "describe-configs" | "alter-configs",
+  { resourceType, resourceName }: {
+    readonly resourceType: number;
+    readonly resourceName: string;
+  },
+): Access {
+  switch (resourceType) {
+    case CONFIG_RESOURCE.topic:
+      return topicAccess(operation, resourceName);
+    case CONFIG_RESOURCE.group:
+      return groupAccess(operation, resourceName);
+    default:
+      return clusterAccess(operation);
+  }
 }
 
 /** What is done to a topic. */

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { CONFIG_RESOURCE } from "../../../net/messages/config_resources.ts";
 import { DESCRIBE_CONFIGS } from "../../../net/messages/describe_configs.ts";
 import { ErrorCode } from "../../../net/messages/errors.ts";
 import { INCREMENTAL_ALTER_CONFIGS } from "../../../net/messages/incremental_alter_configs.ts";
@@ -15,7 +16,6 @@ import {
   type ConfigResource,
   configsOf,
   type DescribedConfigs,
-  RESOURCE_TYPE,
 } from "./admin_types.ts";
 import { errorForCode } from "../errors.ts";
 import type { OwnChanges } from "./own_changes.ts";
@@ -29,7 +29,7 @@ export async function describeConfigs(
   const described = await Promise.all(groups.map(async ({ node, items }) => {
     const request = make(DESCRIBE_CONFIGS.request, {
       resources: items.map(({ type, name, keys }) => ({
-        resourceType: RESOURCE_TYPE[type],
+        resourceType: CONFIG_RESOURCE[type],
         resourceName: name,
         configurationKeys: keys ?? null,
       })),
@@ -41,7 +41,7 @@ export async function describeConfigs(
       ({ results }) =>
         !results.some(({ resourceType, resourceName, errorCode }) =>
           errorCode === ErrorCode.UNKNOWN_TOPIC_OR_PARTITION &&
-          resourceType === RESOURCE_TYPE.topic && own.awaits(resourceName)
+          resourceType === CONFIG_RESOURCE.topic && own.awaits(resourceName)
         ),
     );
     return results;
@@ -49,7 +49,7 @@ export async function describeConfigs(
   const results = described.flat();
   return resources.map(({ type, name }) => {
     const result = results.find(({ resourceType, resourceName }) =>
-      resourceType === RESOURCE_TYPE[type] && resourceName === name
+      resourceType === CONFIG_RESOURCE[type] && resourceName === name
     );
     const action = `Cannot describe configs of ${type} ${name}`;
     if (result === undefined) throw errorForCode(ErrorCode.RESOURCE_NOT_FOUND, action);
@@ -67,7 +67,7 @@ export async function alterConfigs(
   await Promise.all(groups.map(async ({ node, items }) => {
     const request = make(INCREMENTAL_ALTER_CONFIGS.request, {
       resources: items.map(({ type, name, ...operations }) => ({
-        resourceType: RESOURCE_TYPE[type],
+        resourceType: CONFIG_RESOURCE[type],
         resourceName: name,
         configs: [
           ...configsOf(operations.set ?? {}, CONFIG_OPERATION.set),

@@ -34,11 +34,11 @@ export interface NewPartitions {
   readonly assignments?: readonly (readonly NodeId[])[];
 }
 
-/** What configs belong to: a topic, a broker by its id, or all brokers by the name "". */
+/** What configs belong to: a topic, a group, a broker by its id, or all brokers by the name "". */
 export interface ConfigResource {
   /** What kind it is. */
-  readonly type: "topic" | "broker";
-  /** The topic's name, or the broker's id as text. */
+  readonly type: "topic" | "broker" | "group";
+  /** The topic's name, the group's, or the broker's id as text. */
   readonly name: string;
   /** Just these, of all that there are. */
   readonly keys?: readonly string[];
@@ -63,7 +63,7 @@ export type ConfigEntry = DescribeConfigsResourceResult;
 export interface DescribedConfigs {
   /** What kind it is. */
   readonly type: ConfigResource["type"];
-  /** The topic's name, or the broker's id as text. */
+  /** The topic's name, the group's, or the broker's id as text. */
   readonly name: string;
   /** Each with its value and where that comes from. */
   readonly configs: readonly ConfigEntry[];
@@ -123,9 +123,6 @@ export function timestampOf(at: OffsetSpec["at"]): Timestamp {
   if (at === "latest") return LATEST;
   return at === "max-timestamp" ? MAX_TIMESTAMP : at.timestamp;
 }
-
-/** The numbers of Kafka's kinds of resource. */
-export const RESOURCE_TYPE = { topic: 2, broker: 4 } as const;
 
 /** The numbers of Kafka's ways to change a config. */
 export const CONFIG_OPERATION = { set: 0, delete: 1, append: 2, subtract: 3 } as const;

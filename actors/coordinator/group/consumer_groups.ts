@@ -8,11 +8,16 @@
  * @module
  */
 
+import { CONFIG_RESOURCE } from "../../../net/messages/config_resources.ts";
 import type {
   ConsumerGroupHeartbeatRequest,
   ConsumerGroupHeartbeatResponse,
 } from "../../../net/messages/consumer_group_heartbeat.ts";
 import { ErrorCode } from "../../../net/messages/errors.ts";
+import {
+  type ConsumerGroupConfig,
+  consumerGroupConfig,
+} from "../../config/consumer_group_config.ts";
 import type { ImageChange } from "../../controller/cluster_image.ts";
 import type { CoordinatorContext, Replayed } from "../machine.ts";
 import type { Respond } from "./classic_member.ts";
@@ -139,7 +144,7 @@ export class ConsumerGroups {
       const reason = `The group has ${groupConsumerMaxSize} members`;
       return refuse(new HeartbeatRefused(ErrorCode.GROUP_MAX_SIZE_REACHED, reason));
     }
-    const decided = decideHeartbeat(group, memberId, request, client, this.#terms());
+    const decided = decideHeartbeat(group, memberId, request, client, this.#terms(groupId));
     if (decided instanceof HeartbeatRefused) return refuse(decided);
     const { records, response, member, isMoved } = decided;
     group.needsRefresh = false;
@@ -164,12 +169,17 @@ export class ConsumerGroups {
     return this.#context.environment.random.stream("group member ids").uuid();
   }
 
-  #terms(): GroupTerms {
+  #configOf(groupId: string): ConsumerGroupConfig {
+    const { image, config } = this.#context;
+    return consumerGroupConfig(image.configs(CONFIG_RESOURCE.group, groupId), config);
+  }
+
+  #terms(groupId: string): GroupTerms {
     const { image, config } = this.#context;
     return {
       image,
       assignors: config.groupConsumerAssignors,
-      heartbeatIntervalMs: config.groupConsumerHeartbeatIntervalMs,
+      heartbeatIntervalMs: this.#configOf(groupId).heartbeatIntervalMs,
       now: this.#context.now(),
     };
   }
@@ -249,7 +259,7 @@ export class ConsumerGroups {
     this.#sessions.forget(sessionKey(groupId, memberId));
     this.#context.cancelTimer(revocationKey(groupId, memberId));
     this.#context.write({
-      records: decideRemoval(group, member, this.#terms()),
+      records: decideRemoval(group, member, this.#terms(groupId)),
       done: (error) => {
         // It is a member still.
         if (error !== ErrorCode.NONE) {
@@ -265,8 +275,8 @@ export class ConsumerGroups {
 
   /** The member's session begins anew. */
   #heard(groupId: string, memberId: string): void {
-    const { groupConsumerSessionTimeoutMs } = this.#context.config;
-    this.#sessions.heard(sessionKey(groupId, memberId), groupConsumerSessionTimeoutMs, () => {
+    const { sessionTimeoutMs } = this.#configOf(groupId);
+    this.#sessions.heard(sessionKey(groupId, memberId), sessionTimeoutMs, () => {
       const group = this.#groups.get(groupId);
       const member = group?.members.get(memberId);
       if (group !== undefined && member !== undefined) this.#remove(group, member, () => {});

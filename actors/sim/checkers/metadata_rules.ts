@@ -6,11 +6,8 @@
  */
 
 import type { NodeId, Offset, Uuid } from "../../../storage/bytes/ids.ts";
-import {
-  ClusterImage,
-  CONFIG_RESOURCE,
-  type PartitionImage,
-} from "../../controller/cluster_image.ts";
+import { CONFIG_RESOURCE } from "../../../net/messages/config_resources.ts";
+import { ClusterImage, type PartitionImage } from "../../controller/cluster_image.ts";
 import type { MetadataRecord } from "../../controller/metadata_record.ts";
 import type { BrokerView } from "../cluster_view.ts";
 import { eligibleOf, type MembershipRules } from "./membership_rules.ts";

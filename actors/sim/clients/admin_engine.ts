@@ -9,6 +9,7 @@
 
 import type { NodeId } from "../../../storage/bytes/ids.ts";
 import { ALTER_PARTITION_REASSIGNMENTS } from "../../../net/messages/alter_partition_reassignments.ts";
+import { CONFIG_RESOURCE } from "../../../net/messages/config_resources.ts";
 import { CREATE_PARTITIONS } from "../../../net/messages/create_partitions.ts";
 import { CREATE_TOPICS } from "../../../net/messages/create_topics.ts";
 import { DELETE_TOPICS } from "../../../net/messages/delete_topics.ts";
@@ -55,7 +56,6 @@ export interface AdminEngineOptions {
 const RETRY_MS = 300;
 const KEEP_MS = 5000;
 const TIMEOUT_MS = 5000;
-const TOPIC_RESOURCE = 2;
 const SET = 0;
 const PREFERRED = 0;
 const UNCLEAN = 1;
@@ -176,7 +176,7 @@ export class AdminEngine {
     ]);
     this.#ask("alter-config", INCREMENTAL_ALTER_CONFIGS, {
       resources: [{
-        resourceType: TOPIC_RESOURCE,
+        resourceType: CONFIG_RESOURCE.topic,
         resourceName: topic.name,
         configs: [{ name, configOperation: SET, value }],
       }],

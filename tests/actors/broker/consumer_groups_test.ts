@@ -1,6 +1,7 @@
 /** Groups of the consumer protocol (KIP-848) as clients of a booted node see them. */
 
 import { assertEquals, assertNotEquals } from "@std/assert";
+import { CONFIG_RESOURCE } from "../../../net/messages/config_resources.ts";
 import { CONSUMER_GROUP_DESCRIBE } from "../../../net/messages/consumer_group_describe.ts";
 import {
   CONSUMER_GROUP_HEARTBEAT,
@@ -11,6 +12,7 @@ import { DELETE_GROUPS } from "../../../net/messages/delete_groups.ts";
 import { DESCRIBE_GROUPS } from "../../../net/messages/describe_groups.ts";
 import { ErrorCode } from "../../../net/messages/errors.ts";
 import { FIND_COORDINATOR } from "../../../net/messages/find_coordinator.ts";
+import { INCREMENTAL_ALTER_CONFIGS } from "../../../net/messages/incremental_alter_configs.ts";
 import { JOIN_GROUP } from "../../../net/messages/join_group.ts";
 import { LIST_GROUPS } from "../../../net/messages/list_groups.ts";
 import { OFFSET_COMMIT } from "../../../net/messages/offset_commit.ts";
@@ -140,6 +142,33 @@ Deno.test("consumer groups: a member that leaves, or is silent, makes room for o
   assertEquals(c.partitions, [0, 1, 2, 3]);
   b.beat();
   assertEquals(b.error, ErrorCode.UNKNOWN_MEMBER_ID);
+});
+
+Deno.test("consumer groups: a group has the session and the heartbeats that it set itself", () => {
+  const { world, client } = serving();
+  const set = { "consumer.session.timeout.ms": "59000", "consumer.heartbeat.interval.ms": "9000" };
+  const configs = Object.entries(set).map(([name, value]) => ({ name, value, configOperation: 0 }));
+  const resources = [{ resourceType: CONFIG_RESOURCE.group, resourceName: "g", configs }];
+  const [altered] = world.ask(client, INCREMENTAL_ALTER_CONFIGS, { resources }).responses;
+  assertEquals([altered!.errorCode, altered!.errorMessage], [0, null]);
+  const told = (groupId: string) =>
+    world.ask(client, CONSUMER_GROUP_HEARTBEAT, {
+      groupId,
+      memberId: "m",
+      rebalanceTimeoutMs: 10_000,
+      subscribedTopicNames: ["t"],
+      topicPartitions: [],
+    }).heartbeatIntervalMs;
+  world.ask(client, FIND_COORDINATOR, { coordinatorKeys: ["other"] });
+  assertEquals([told("g"), told("other")], [9000, 5000]);
+  const isMember = (groupId: string) => {
+    const { groups } = world.ask(client, CONSUMER_GROUP_DESCRIBE, { groupIds: [groupId] });
+    return groups[0]!.members.length === 1;
+  };
+  world.pass(46_000);
+  assertEquals([isMember("g"), isMember("other")], [true, false]);
+  world.pass(14_000);
+  assertEquals(isMember("g"), false);
 });
 
 Deno.test("consumer groups: a member that gives nothing up in time is out", () => {

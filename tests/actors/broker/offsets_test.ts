@@ -74,6 +74,25 @@ Deno.test("list offsets: a special timestamp that the version does not know is r
   assertEquals(codesOf(-77), [refused, refused, refused, refused, refused]);
 });
 
+Deno.test("list offsets: a partition that is named twice has no answer but that", () => {
+  const world = BrokerWorld.serving();
+  const client = world.client();
+  world.createTopic(client, "orders", 3);
+  const at = (...indexes: number[]) =>
+    indexes.map((partitionIndex) => ({ partitionIndex, timestamp: -1 }));
+  const topics = [
+    { name: "orders", partitions: at(0, 1, 0) },
+    { name: "none", partitions: at(0, 0) },
+    { name: "orders", partitions: at(2, 1) },
+  ];
+  const answer = world.ask(client, LIST_OFFSETS, { replicaId: -1, topics });
+  const refused = ErrorCode.INVALID_REQUEST;
+  assertEquals(
+    answer.topics.map(({ partitions }) => partitions.map(({ errorCode }) => errorCode)),
+    [[refused, refused], [refused], [0]],
+  );
+});
+
 Deno.test("list offsets: what is not visible has no offset yet", () => {
   const [world, client] = timed({ "flush.before.ack": "true" });
   world.node.disk.slowSyncs(5000);

@@ -1,6 +1,7 @@
 import { assertEquals, assertThrows } from "@std/assert";
+import { CONFIG_RESOURCE } from "../../../net/messages/config_resources.ts";
 import fc from "fast-check";
-import { ClusterImage, CONFIG_RESOURCE } from "../../../actors/controller/cluster_image.ts";
+import { ClusterImage } from "../../../actors/controller/cluster_image.ts";
 import { differences } from "../../../actors/controller/image_changes.ts";
 import {
   METADATA_TABLES,

@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
-import { CONFIG_RESOURCE } from "../../../actors/controller/cluster_image.ts";
 import { alterConfigs, incrementalAlterConfigs } from "../../../actors/controller/configs.ts";
+import { CONFIG_RESOURCE } from "../../../net/messages/config_resources.ts";
 import { ErrorCode } from "../../../net/messages/errors.ts";
 import {
   brokerRecord,
@@ -11,7 +11,7 @@ import {
   topicRecords,
 } from "./images.ts";
 
-const { topic: TOPIC, broker: BROKER } = CONFIG_RESOURCE;
+const { topic: TOPIC, broker: BROKER, group: GROUP } = CONFIG_RESOURCE;
 const SET = 0, DELETE = 1, APPEND = 2, SUBTRACT = 3;
 
 type Change = readonly [name: string, configOperation: number, value: string | null];
@@ -108,8 +108,8 @@ Deno.test("configs: a broker's are set for one broker or for all", () => {
 
 const refused: readonly (readonly [string, ReturnType<typeof change>, ErrorCode])[] = [
   ["of no topic", change(TOPIC, "b"), ErrorCode.UNKNOWN_TOPIC_OR_PARTITION],
-  ["of no broker", change(BROKER, "2"), ErrorCode.BROKER_NOT_AVAILABLE],
-  ["of a broker whose id is no number", change(BROKER, "x"), ErrorCode.BROKER_NOT_AVAILABLE],
+  ["of no broker", change(BROKER, "2"), ErrorCode.INVALID_REQUEST],
+  ["of a broker whose id is no number", change(BROKER, "x"), ErrorCode.INVALID_REQUEST],
   ["of another kind of resource", change(8, "1"), ErrorCode.INVALID_REQUEST],
   ["that is unknown", change(TOPIC, "a", ["flush", SET, "1"]), ErrorCode.INVALID_CONFIG],
   ["without a value", change(TOPIC, "a", ["flush.ms", SET, null]), ErrorCode.INVALID_REQUEST],
@@ -131,6 +131,86 @@ const refused: readonly (readonly [string, ReturnType<typeof change>, ErrorCode]
     ErrorCode.INVALID_CONFIG,
   ],
 ];
+
+/** Changes of a group, and why they are refused; "" where they are not. */
+const ofGroups: readonly (readonly [string, string, ...Change[]])[] = [
+  ["", "g", ["consumer.session.timeout.ms", SET, "45000"]],
+  ["", "g", ["consumer.session.timeout.ms", SET, "60000"], [
+    "consumer.heartbeat.interval.ms",
+    SET,
+    "15000",
+  ]],
+  ["", "g", ["consumer.session.timeout.ms", DELETE, null]],
+  ["The group's name is empty", "", ["consumer.session.timeout.ms", SET, "45000"]],
+  [
+    "consumer.session.timeout.ms=44999 is less than group.consumer.min.session.timeout.ms=45000",
+    "g",
+    ["consumer.session.timeout.ms", SET, "44999"],
+  ],
+  [
+    "consumer.session.timeout.ms=60001 is more than group.consumer.max.session.timeout.ms=60000",
+    "g",
+    ["consumer.session.timeout.ms", SET, "60001"],
+  ],
+  [
+    "consumer.heartbeat.interval.ms=15001 is more than " +
+    "group.consumer.max.heartbeat.interval.ms=15000",
+    "g",
+    ["consumer.heartbeat.interval.ms", SET, "15001"],
+  ],
+  [
+    "consumer.heartbeat.interval.ms=often is no whole number",
+    "g",
+    ["consumer.heartbeat.interval.ms", SET, "often"],
+  ],
+  [
+    "consumer.session.timeout is no known config (did you mean consumer.session.timeout.ms?)",
+    "g",
+    ["consumer.session.timeout", SET, "45000"],
+  ],
+  [
+    "Config consumer.session.timeout.ms is no list",
+    "g",
+    ["consumer.session.timeout.ms", APPEND, "45000"],
+  ],
+];
+
+for (const [reason, group, ...changes] of ofGroups) {
+  const what = changes.map(([name, operation, value]) => `${name} ${operation} ${value}`).join(
+    ", ",
+  );
+  Deno.test(`configs: of a group, ${what}: ${reason || "fine"}`, () => {
+    const cluster = image();
+    const request = change(GROUP, group, ...changes);
+    const { records, response } = incrementalAlterConfigs(contextOf(cluster), request);
+    assertEquals(response.responses[0]?.errorMessage ?? "", reason);
+    assertEquals(records.length, reason === "" ? changes.length : 0);
+  });
+}
+
+Deno.test("configs: a group's session outlasts its heartbeats, whichever of them it sets", () => {
+  const cluster = image();
+  const context = contextOf(cluster, { "group.consumer.min.session.timeout.ms": "5000" });
+  const alter = (...changes: Change[]) => {
+    const { responses } = commit(
+      cluster,
+      incrementalAlterConfigs(context, change(GROUP, "g", ...changes)),
+    );
+    return responses[0]?.errorMessage ?? "";
+  };
+  const session = "consumer.session.timeout.ms";
+  const heartbeat = "consumer.heartbeat.interval.ms";
+  assertEquals(alter([session, SET, "5000"]), `${session}=5000 is not more than ${heartbeat}=5000`);
+  assertEquals(alter([session, SET, "7000"], [heartbeat, SET, "6000"]), "");
+  assertEquals(alter([session, SET, "6000"]), `${session}=6000 is not more than ${heartbeat}=6000`);
+  assertEquals(
+    [...cluster.configs(GROUP, "g")],
+    [[session, "7000"], [heartbeat, "6000"]],
+  );
+  const resources = [{ resourceType: GROUP, resourceName: "g", configs: [] }];
+  commit(cluster, alterConfigs(context, { resources, validateOnly: false }));
+  assertEquals([...cluster.configs(GROUP, "g")], []);
+});
 
 for (const [name, request, code] of refused) {
   Deno.test(`configs: a change ${name} is refused, and nothing of its resource is written`, () => {

@@ -4,7 +4,6 @@ import { isElrEnabled } from "../../../actors/controller/features.ts";
 import {
   type BrokerImage,
   ClusterImage,
-  CONFIG_RESOURCE,
   type PartitionImage,
 } from "../../../actors/controller/cluster_image.ts";
 import type { ProposedMember } from "../../../actors/controller/controller_rules.ts";
@@ -13,6 +12,7 @@ import { differences } from "../../../actors/controller/image_changes.ts";
 import type { MetadataRecord } from "../../../actors/controller/metadata_record.ts";
 import { ALTER_PARTITION } from "../../../net/messages/alter_partition.ts";
 import { ALTER_PARTITION_REASSIGNMENTS } from "../../../net/messages/alter_partition_reassignments.ts";
+import { CONFIG_RESOURCE } from "../../../net/messages/config_resources.ts";
 import { CREATE_PARTITIONS } from "../../../net/messages/create_partitions.ts";
 import { DELETE_TOPICS } from "../../../net/messages/delete_topics.ts";
 import { ELECT_LEADERS } from "../../../net/messages/elect_leaders.ts";

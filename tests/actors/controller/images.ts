@@ -2,7 +2,8 @@
  * Hand-made metadata for the tests of the controller's decisions.
  */
 import { parseBrokerConfig } from "../../../actors/config/broker_config.ts";
-import { ClusterImage, CONFIG_RESOURCE } from "../../../actors/controller/cluster_image.ts";
+import { CONFIG_RESOURCE } from "../../../net/messages/config_resources.ts";
+import { ClusterImage } from "../../../actors/controller/cluster_image.ts";
 import { ControllerRules } from "../../../actors/controller/controller_rules.ts";
 import type { Decision, DecisionContext } from "../../../actors/controller/decision.ts";
 import type { MetadataRecord } from "../../../actors/controller/metadata_record.ts";

@@ -36,6 +36,7 @@ import { INIT_PRODUCER_ID } from "../../../net/messages/init_producer_id.ts";
 import {
   LIST_PARTITION_REASSIGNMENTS,
 } from "../../../net/messages/list_partition_reassignments.ts";
+import { LIST_CONFIG_RESOURCES } from "../../../net/messages/list_config_resources.ts";
 import { LIST_TRANSACTIONS } from "../../../net/messages/list_transactions.ts";
 import { OFFSET_DELETE } from "../../../net/messages/offset_delete.ts";
 import { OFFSET_FOR_LEADER_EPOCH } from "../../../net/messages/offset_for_leader_epoch.ts";
@@ -231,7 +232,14 @@ export const ADMIN_CASES: readonly Case[] = [
     "type 0": configsAsked({ resourceType: 0 }),
     "none": { resources: [] },
     "group": configsAsked({ resourceType: 32, resourceName: "none", configurationKeys: [] }),
+    "a group's session": configsAsked({
+      resourceType: 32,
+      resourceName: "none",
+      configurationKeys: ["consumer.session.timeout.ms"],
+    }),
+    "nameless group": configsAsked({ resourceType: 32, resourceName: "" }),
     "topic": configsAsked({ configurationKeys: null }),
+    "no keys": configsAsked({ configurationKeys: [] }),
   }),
   ...some(ALTER_CONFIGS, {
     "fine": altered({}, [{ name: "retention.ms", value: "5" }]),
@@ -264,6 +272,13 @@ export const ADMIN_CASES: readonly Case[] = [
     "group": altered({ resourceType: 32, resourceName: "g" }, [
       { name: "consumer.session.timeout.ms", configOperation: 0, value: "x" },
     ]),
+    "group, out of bounds": altered({ resourceType: 32, resourceName: "g" }, [
+      { name: "consumer.session.timeout.ms", configOperation: 0, value: "1" },
+    ]),
+    "group, unknown key": altered({ resourceType: 32, resourceName: "g" }, [
+      { name: "retention.ms", configOperation: 0, value: "1" },
+    ]),
+    "nameless group": altered({ resourceType: 32, resourceName: "" }, []),
     "same resource twice": {
       resources: [
         { resourceType: 2, resourceName: TOPIC, configs: [] },
@@ -397,6 +412,12 @@ export const ADMIN_CASES: readonly Case[] = [
     "empty": { transactionalIds: [""] },
     "none": { transactionalIds: [] },
   }),
+  ...some(LIST_CONFIG_RESOURCES, { "client metrics": {} }, { to: 0 }),
+  ...some(LIST_CONFIG_RESOURCES, {
+    "groups": { resourceTypes: [32] },
+    "brokers": { resourceTypes: [4, 8] },
+    "type 99": { resourceTypes: [99] },
+  }, { from: 1 }),
   ...some(LIST_TRANSACTIONS, {
     "all": {},
     "unknown state": { stateFilters: ["Nonsense", "Ongoing"] },

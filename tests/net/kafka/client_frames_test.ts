@@ -44,6 +44,7 @@ const SENT: Readonly<Record<string, readonly number[]>> = {
   InitProducerId: [1, 4, 5],
   JoinGroup: [2, 5, 9],
   LeaveGroup: [1, 3, 5],
+  ListConfigResources: [1],
   ListGroups: [0, 1, 2, 5],
   ListOffsets: [1, 2, 3, 9],
   ListPartitionReassignments: [0],

@@ -70,6 +70,7 @@ Deno.test("apis: versions are those that real clients were found to need", () =>
     "ListTransactions 0-1",
     "ConsumerGroupHeartbeat 0-1",
     "ConsumerGroupDescribe 0-1",
+    "ListConfigResources 0-1",
     "DescribeTopicPartitions 0",
     "AddRaftVoter 0",
     "RemoveRaftVoter 0",

@@ -193,13 +193,18 @@ Deno.test("authorization: the error is of the kind of resource that was refused"
       { resourceType: 4, resourceName: "1" },
       { resourceType: 2, resourceName: "open" },
       { resourceType: 2, resourceName: "secret" },
+      { resourceType: 32, resourceName: "secret" },
     ],
   });
-  assertEquals(errorsOf(results, ({ resourceName }) => resourceName), [
-    ["1", ErrorCode.CLUSTER_AUTHORIZATION_FAILED],
-    ["open", NONE],
-    ["secret", DENIED],
-  ]);
+  assertEquals(
+    errorsOf(results, ({ resourceName, resourceType }) => `${resourceType} ${resourceName}`),
+    [
+      ["2 open", NONE],
+      ["2 secret", DENIED],
+      ["32 secret", ErrorCode.GROUP_AUTHORIZATION_FAILED],
+      ["4 1", ErrorCode.CLUSTER_AUTHORIZATION_FAILED],
+    ],
+  );
   const denied = ErrorCode.CLUSTER_AUTHORIZATION_FAILED;
   assertEquals(world.ask(client, DESCRIBE_CLUSTER, {}).errorCode, denied);
   assertEquals(world.ask(client, UPDATE_FEATURES, { timeoutMs: 1000 }).errorCode, denied);
