@@ -117,7 +117,7 @@ export function membersBy(
   }));
 }
 
-/** 2.12.1 keeps offsets that wait to be committed over a rebalance, and sends all of them after it. */
+/** 2.12.1 keeps offsets that wait to be committed over a rebalance, and sends them all after it. */
 function platformatic(): InstalledClient {
   const client = script("platformatic", "clients/platformatic.ts");
   const members = client.members.map((member) => ({ ...member, commitsLate: true }));

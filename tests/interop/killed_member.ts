@@ -2,8 +2,8 @@
  * A group of three members, each a process of its own, of which one is killed without a word.
  *
  * While records are produced all the time: the others take its partitions over once its session is
- * over, every record is read at least once, and what the group has committed never goes back, unless
- * the client itself sets it back.
+ * over, every record is read at least once, and what the group has committed never goes back, but
+ * where the client itself sets it back.
  *
  * @module
  */
