@@ -1,6 +1,6 @@
 /**
- * The controller's decisions on configs: those of topics, those of groups, and those of brokers that
- * may change while they run.
+ * The controller's decisions on configs: those of topics, of groups, and of brokers where they may
+ * change while they run.
  *
  * @module
  */
