@@ -133,7 +133,7 @@ async function main(): Promise<number> {
     string: ["folder", "filter", "timeout", "_"],
     boolean: ["types"],
     negatable: ["types"],
-    default: { folder: join(ROOT, "tests"), timeout: "600", types: true },
+    default: { folder: join(ROOT, "tests"), timeout: "480", types: true },
   });
   const options: Options = {
     folder: resolve(args.folder),
