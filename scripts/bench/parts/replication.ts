@@ -56,6 +56,8 @@ const IN_BULK: readonly Load[] = [
 ];
 
 const PARTITIONS = 12;
+/** Three nodes that share two cores become faster, round by round, for longer than one alone. */
+const ROUNDS_MIN = 8;
 const PRODUCER: ProducerConfig = { batchSize: 128 * 1024, lingerMs: 5 };
 const BATCH_BY_BATCH: ProducerConfig = { ...PRODUCER, maxRequestSize: 136 * 1024 };
 /** A broker that did anything for each record would need more for small ones. */
@@ -67,102 +69,154 @@ export const replication: Part = {
   name: "replication",
   summary: "acks=all to 3 replicas, against one node; 12 partitions, 128 KiB batches",
   async run(bench) {
-    await compare(bench, SMALL);
-    await compare(bench, LARGE);
-    const small = await brokersMsPerMb(bench, SMALL);
-    const large = await brokersMsPerMb(bench, LARGE);
-    bench.report({
-      name: "brokers' CPU for a MB of small records, beside that of large ones",
-      value: Math.abs(small / large - 1) * 100,
-      unit: "% apart",
-      target: atMost(CPU_DIFFERENCE_MAX),
-    });
-    for (const load of IN_BULK) await compare(bench, load);
+    await compareRates(bench, SMALL);
+    await compareRates(bench, LARGE);
+    await compareCpu(bench);
+    for (const load of IN_BULK) await compareRates(bench, load);
   },
 };
 
-/** Reports what a cluster does of what one node does. */
-async function compare(bench: Bench, load: Load): Promise<void> {
+/** Reports what a cluster does of what one node does, in turns. */
+async function compareRates(bench: Bench, load: Load): Promise<void> {
   const { name, shareMin } = load;
-  const unit = "records/s";
-  bench.progress(`${name}, one node`);
-  const alone = await bench.withFolder(async (folder) => {
-    await using node = await startNodeWithTopic(bench, folder, PARTITIONS);
-    return await produce(bench, load, PRODUCER, { folder, ...node, nodes: [node.process] });
-  });
-  bench.report({ name: `${name}, one node`, value: alone.rate, unit });
-  bench.progress(`${name}, three nodes`);
-  const replicated = await produceReplicated(bench, load, PRODUCER);
-  bench.report({ name: `${name}, three replicas`, value: replicated.rate, unit });
-  bench.report({
-    name: `${name}, of one node's`,
-    value: replicated.rate / alone.rate * 100,
-    unit: "%",
-    ...(shareMin === undefined ? {} : { target: atLeast(shareMin) }),
+  await bench.withFolder(async (folder) => {
+    await using node = await startAlone(bench, `${folder}/alone`);
+    await using cluster = await startCluster(bench, `${folder}/cluster`);
+    await using alone = await Producing.start(bench, node, load, PRODUCER);
+    await using replicated = await Producing.start(bench, cluster, load, PRODUCER);
+    await takeTurns(bench, name, [alone, replicated]);
+    const unit = "records/s";
+    bench.report({ name: `${name}, one node`, value: alone.rate, unit });
+    bench.report({ name: `${name}, three replicas`, value: replicated.rate, unit });
+    bench.report({
+      name: `${name}, of one node's`,
+      value: replicated.rate / alone.rate * 100,
+      unit: "%",
+      ...(shareMin === undefined ? {} : { target: atLeast(shareMin) }),
+    });
   });
 }
 
-/** Reports and returns what a MB costs all brokers together, in milliseconds. */
-async function brokersMsPerMb(bench: Bench, load: Load): Promise<number> {
-  const name = `${load.name}, a batch a request, three brokers`;
-  bench.progress(name);
-  const { brokersMsPerMb } = await produceReplicated(bench, load, BATCH_BY_BATCH);
-  bench.report({ name, value: brokersMsPerMb, unit: "CPU ms/MB" });
-  return brokersMsPerMb;
+/** Reports what a MB of small records costs all brokers together, beside one of large ones. */
+async function compareCpu(bench: Bench): Promise<void> {
+  await bench.withFolder(async (folder) => {
+    await using cluster = await startCluster(bench, folder);
+    await using small = await Producing.start(bench, cluster, SMALL, BATCH_BY_BATCH);
+    await using large = await Producing.start(bench, cluster, LARGE, BATCH_BY_BATCH);
+    await takeTurns(bench, "a batch a request", [small, large]);
+    for (const { load, brokersMsPerMb } of [small, large]) {
+      bench.report({
+        name: `${load.name}, a batch a request, three brokers`,
+        value: brokersMsPerMb,
+        unit: "CPU ms/MB",
+      });
+    }
+    bench.report({
+      name: "brokers' CPU for a MB of small records, beside that of large ones",
+      value: Math.abs(small.brokersMsPerMb / large.brokersMsPerMb - 1) * 100,
+      unit: "% apart",
+      target: atMost(CPU_DIFFERENCE_MAX),
+    });
+  });
 }
 
-function produceReplicated(bench: Bench, load: Load, config: ProducerConfig): Promise<Outcome> {
-  return bench.withFolder(async (folder) => {
-    await using cluster = await startNodeCluster(bench, folder);
-    await using admin = await Admin.connect(cluster.bootstrap);
-    const nodes = cluster.processes;
-    await admin.createTopics([{
-      name: TOPIC,
-      partitions: PARTITIONS,
-      replicationFactor: nodes.length,
-      configs: { "min.insync.replicas": "2" },
-    }]);
-    return await produce(bench, load, config, { folder, bootstrap: cluster.bootstrap, nodes });
-  });
+/**
+ * Rounds of each in turn, so that what else the machine does falls on both; the first of each only
+ * warms up.
+ */
+async function takeTurns(
+  bench: Bench,
+  what: string,
+  all: readonly Producing[],
+): Promise<void> {
+  const rounds = Math.max(bench.rounds, ROUNDS_MIN);
+  for (let round = 0; round <= rounds; round++) {
+    bench.progress(`${what}, ${round === 0 ? "warming up" : `round ${round} of ${rounds}`}`);
+    for (const each of all) await each.round(round > 0);
+  }
 }
 
 /** Where to produce to. */
-interface Site {
+interface Site extends AsyncDisposable {
   readonly folder: string;
   readonly bootstrap: string;
   readonly nodes: readonly RoleProcess[];
 }
 
-interface Outcome {
-  /** Records a second, in the best round. */
-  readonly rate: number;
-  /** What a MB cost all brokers, in the round in which it cost least. */
-  readonly brokersMsPerMb: number;
+async function startAlone(bench: Bench, folder: string): Promise<Site> {
+  const node = await startNodeWithTopic(bench, folder, PARTITIONS);
+  const { bootstrap, process } = node;
+  return {
+    folder,
+    bootstrap,
+    nodes: [process],
+    [Symbol.asyncDispose]: () => node[Symbol.asyncDispose](),
+  };
 }
 
-async function produce(
-  bench: Bench,
-  load: Load,
-  config: ProducerConfig,
-  site: Site,
-): Promise<Outcome> {
-  const { mode, recordSize, records } = load;
-  const { folder, bootstrap, nodes } = site;
-  await using producer = await bench.start({
-    role: "producer",
-    load: { bootstrap, topic: TOPIC, mode, recordSize, config },
-  });
-  const best = { rate: 0, brokersMsPerMb: Infinity };
-  for (let round = 0; round <= bench.rounds; round++) {
+async function startCluster(bench: Bench, folder: string): Promise<Site> {
+  const cluster = await startNodeCluster(bench, folder);
+  const { bootstrap, processes } = cluster;
+  await using admin = await Admin.connect(bootstrap);
+  await admin.createTopics([{
+    name: TOPIC,
+    partitions: PARTITIONS,
+    replicationFactor: processes.length,
+    configs: { "min.insync.replicas": "2" },
+  }]);
+  return {
+    folder,
+    bootstrap,
+    nodes: processes,
+    [Symbol.asyncDispose]: () => cluster[Symbol.asyncDispose](),
+  };
+}
+
+/** A producer of one load at a site, and its best rounds. */
+class Producing implements AsyncDisposable {
+  readonly load: Load;
+  /** Records a second, in the best round. */
+  rate = 0;
+  /** What a MB cost all brokers, in the round in which it cost least. */
+  brokersMsPerMb = Infinity;
+  readonly #site: Site;
+  readonly #producer: RoleProcess;
+
+  constructor(load: Load, site: Site, producer: RoleProcess) {
+    this.load = load;
+    this.#site = site;
+    this.#producer = producer;
+  }
+
+  static async start(
+    bench: Bench,
+    site: Site,
+    load: Load,
+    config: ProducerConfig,
+  ): Promise<Producing> {
+    const { bootstrap } = site;
+    const { mode, recordSize } = load;
+    const producer = await bench.start({
+      role: "producer",
+      load: { bootstrap, topic: TOPIC, mode, recordSize, config },
+    });
+    return new Producing(load, site, producer);
+  }
+
+  async round(counts: boolean): Promise<void> {
+    const { folder, nodes } = this.#site;
+    const { records, recordSize } = this.load;
     touchPages(folder, nodes.length * records * (recordSize + OVERHEAD_BYTES) + 64e6)();
     const before = storedBytes(folder);
-    const measured = await measureRound(nodes, () => producer.round<Throughput>(records));
+    const measured = await measureRound(nodes, () => this.#producer.round<Throughput>(records));
     const megabytes = (storedBytes(folder) - before) / nodes.length / 1e6;
-    // The first only warms up.
-    if (round === 0) continue;
+    if (!counts) return;
     const cpuMs = measured.cpuSeconds.reduce((sum, seconds) => sum + seconds, 0) * 1000;
-    best.rate = Math.max(best.rate, recordsPerSecond(measured));
-    best.brokersMsPerMb = Math.min(best.brokersMsPerMb, cpuMs / megabytes);
+    this.rate = Math.max(this.rate, recordsPerSecond(measured));
+    this.brokersMsPerMb = Math.min(this.brokersMsPerMb, cpuMs / megabytes);
   }
-  return best;
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#producer.end();
+  }
 }
