@@ -21,7 +21,6 @@ import type { SocketAddress } from "../../../net/network.ts";
 import type { PartitionConfig } from "../../config/partition_config.ts";
 import type {
   BrokerStandings,
-  LogClosed,
   Opened,
   PartitionAssignment,
   PartitionRequest,
@@ -42,6 +41,7 @@ import type { BrokerMetrics } from "../broker_metrics.ts";
 import type { FetchingOptions } from "./fetcher_actor.ts";
 import { fetcherManagerActor, type FetcherManagerRequest } from "./fetcher_manager.ts";
 import { OfflineReplicas, type OfflineReplicasMessage } from "./offline_replicas.ts";
+import { type PartitionClosed, ReplicaClosing, type ReplicasClosed } from "./replica_closing.ts";
 import { ReplicaCounts } from "./replica_counts.ts";
 import type { ReplicationQuotas } from "./replication_quota.ts";
 import { StrayLogs } from "./stray_logs.ts";
@@ -97,11 +97,7 @@ export type ReplicaManagerMessage =
   | { readonly kind: "tell-again" }
   | { readonly kind: "check-lag" }
   | OfflineReplicasMessage
-  | {
-    readonly kind: "partition-closed";
-    readonly folder: string;
-    readonly result: AskResult<LogClosed>;
-  };
+  | PartitionClosed;
 
 interface HeldReplica {
   /** As the metadata say now. */
@@ -113,26 +109,6 @@ interface HeldReplica {
   failure: string | undefined;
   /** What it could not take, by kind. */
   readonly untold: Map<PartitionRequest["kind"], PartitionRequest>;
-  /** It was asked to close when its mailbox was full. */
-  closeRefused: boolean;
-  /** It has stopped while the node closes. */
-  ended: boolean;
-}
-
-/** Every log is being closed. */
-interface Closing {
-  readonly outcome: { clean: boolean; readonly failures: string[] };
-  /** Logs that have not answered. */
-  open: number;
-  done(outcome: ReplicasClosed): void;
-}
-
-/** How closing the logs went. */
-export interface ReplicasClosed {
-  /** Whether every log is all there and durable. */
-  readonly clean: boolean;
-  /** What could not be made durable. */
-  readonly failures: readonly string[];
 }
 
 /** Partitions being opened in the background at a time. */
@@ -142,9 +118,6 @@ const OPENING_MAX = 4;
 const TELL_AGAIN_MS = 10;
 
 const REPLICA_LAG_TIME_MAX_MS = 30_000;
-
-/** A partition has this long to flush and close. */
-const CLOSE_TIMEOUT_MS = 30_000;
 
 export class ReplicaManager {
   readonly #context: ActorContext<ReplicaManagerMessage>;
@@ -166,7 +139,7 @@ export class ReplicaManager {
   #brokers: BrokerStandings = new Map();
   #checksLag = false;
   #tellsAgain = false;
-  #closing: Closing | undefined;
+  #closing: ReplicaClosing | undefined;
 
   constructor(context: ActorContext<ReplicaManagerMessage>, options: ReplicaManagerOptions) {
     this.#context = context;
@@ -241,8 +214,6 @@ export class ReplicaManager {
       deleting: false,
       failure: undefined,
       untold: new Map(),
-      closeRefused: false,
-      ended: false,
     });
     this.#counts.set(folder, replica);
     this.#count();
@@ -342,17 +313,14 @@ export class ReplicaManager {
 
   #tellAgain(): void {
     this.#tellsAgain = false;
-    for (const [folder, held] of this.#held) {
+    for (const held of this.#held.values()) {
       for (const [kind, message] of held.untold) {
         if (!held.ref.tell(message)) break;
         held.untold.delete(kind);
       }
       if (held.untold.size > 0) this.#tellAgainSoon();
-      if (held.closeRefused) {
-        held.closeRefused = false;
-        this.#closeOne(folder, held);
-      }
     }
+    this.#closing?.tryAgain();
     this.#openMore();
   }
 
@@ -430,21 +398,15 @@ export class ReplicaManager {
   close(done: (outcome: ReplicasClosed) => void): void {
     this.#toOpen.clear();
     this.#afterDeletion.clear();
-    const outcome = { clean: this.#offline.size === 0, failures: [] };
     // What is being deleted has nothing to close.
     const open = [...this.#held].filter(([, { deleting }]) => !deleting);
-    this.#closing = { outcome, open: open.length, done };
-    for (const [folder, held] of open) this.#closeOne(folder, held);
-    if (open.length === 0) done(outcome);
-  }
-
-  #closeOne(folder: string, { ref }: HeldReplica): void {
-    this.#context.ask<PartitionRequest, LogClosed>(
-      ref,
-      CLOSE_TIMEOUT_MS,
-      (replyTo) => ({ kind: "close", replyTo }),
-      (result) => ({ kind: "partition-closed", folder, result }),
-    );
+    this.#closing = new ReplicaClosing({
+      context: this.#context as ActorContext<PartitionClosed>,
+      replicas: new Map(open.map(([folder, { ref }]) => [folder, ref])),
+      clean: this.#offline.size === 0,
+      later: () => this.#tellAgainSoon(),
+      done,
+    });
   }
 
   received(message: ReplicaManagerMessage): void {
@@ -454,7 +416,7 @@ export class ReplicaManager {
       case "partition-ended":
         return this.#ended(message.folder);
       case "partition-closed":
-        return this.#closed(message.folder, message.result);
+        return this.#closing?.closed(message);
       case "tell-again":
         return this.#tellAgain();
       case "check-lag":
@@ -502,8 +464,7 @@ export class ReplicaManager {
   #ended(folder: string): void {
     const held = this.#held.get(folder);
     if (held === undefined) return;
-    held.ended = true;
-    if (this.#closing !== undefined) return;
+    if (this.#closing !== undefined) return this.#closing.ended(folder);
     const { replica, deleting, failure } = held;
     this.#held.delete(folder);
     this.#toOpen.delete(folder);
@@ -520,21 +481,5 @@ export class ReplicaManager {
     this.#count();
     this.#options.partitions.set(replica.topicId, replica.partition, OFFLINE);
     this.#log("error", "partition offline", folder, failure ?? "it failed");
-  }
-
-  #closed(folder: string, result: AskResult<LogClosed>): void {
-    const closing = this.#closing;
-    if (closing === undefined) return;
-    const held = this.#held.get(folder);
-    if (result.kind === "refused" && held !== undefined && !held.ended) {
-      held.closeRefused = true;
-      return this.#tellAgainSoon();
-    }
-    const { outcome } = closing;
-    const failure = result.kind === "reply" ? result.reply.failure : result.kind;
-    if (failure !== undefined) outcome.failures.push(`${folder}: ${failure}`);
-    if (result.kind !== "reply" || !result.reply.clean) outcome.clean = false;
-    closing.open--;
-    if (closing.open === 0) closing.done(outcome);
   }
 }

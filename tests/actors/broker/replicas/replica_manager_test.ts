@@ -4,7 +4,7 @@ import { assertEquals } from "@std/assert";
 import { DELETE_TOPICS } from "../../../../net/messages/delete_topics.ts";
 import { ErrorCode } from "../../../../net/messages/errors.ts";
 import { INCREMENTAL_ALTER_CONFIGS } from "../../../../net/messages/incremental_alter_configs.ts";
-import { LIST_OFFSETS } from "../../../../net/messages/list_offsets.ts";
+import { OFFSET_FOR_LEADER_EPOCH } from "../../../../net/messages/offset_for_leader_epoch.ts";
 import { batchOf, BrokerWorld } from "../broker_world.ts";
 import type { TestClient } from "../test_client.ts";
 
@@ -17,10 +17,13 @@ function full(): { readonly world: BrokerWorld; readonly client: TestClient } {
   const client = world.client();
   world.createTopic(client, "orders", 1);
   world.produce(client, "orders", batchOf(["a"]));
-  world.node.holdMessages("list-offset");
-  const partitions = Array.from({ length: QUESTIONS }, () => ({ timestamp: -1 }));
-  world.client().begin(LIST_OFFSETS, { replicaId: -1, topics: [{ name: "orders", partitions }] });
+  world.node.holdMessages("end-of-epoch");
+  const partitions = Array.from({ length: QUESTIONS }, () => ({ leaderEpoch: 0 }));
+  const topics = [{ topic: "orders", partitions }];
+  world.client().begin(OFFSET_FOR_LEADER_EPOCH, { replicaId: -1, topics });
   world.pass(100);
+  const { errorCode } = world.listOffset(client, "orders", -1);
+  assertEquals(errorCode, ErrorCode.NOT_LEADER_OR_FOLLOWER);
   return { world, client };
 }
 
