@@ -16,6 +16,7 @@
 import { ErrorCode } from "../../../net/messages/errors.ts";
 import type { Environment, Timer } from "../../runtime/environment.ts";
 import { GroupLeader } from "./assignors/group_leader.ts";
+import { AutoCommit } from "./auto_commit.ts";
 import type { Cluster } from "../cluster.ts";
 import { CommittedPositions } from "./committed_positions.ts";
 import type { ConsumerSettings } from "../configs.ts";
@@ -50,6 +51,7 @@ export class GroupMember {
   readonly #offsets: GroupOffsets;
   readonly #positions: CommittedPositions;
   readonly #leader: GroupLeader;
+  readonly #autoCommit: AutoCommit;
   #membership: Membership | undefined;
   #pattern: TopicPatternWatch | undefined;
   /** The last that it was a member by. */
@@ -66,7 +68,6 @@ export class GroupMember {
   /** What is being given up: no other moment may do so, too. */
   #leaving: ReadonlySet<AssignedState> = new Set();
   #timer: Timer | undefined;
-  #autoCommit: Timer | undefined;
   /** Records were taken so often, and so often when the time was looked at last. */
   #touches = 0;
   #touchesSeen = 0;
@@ -102,6 +103,13 @@ export class GroupMember {
       found: () => options.changed(),
     });
     this.#leader = new GroupLeader(cluster.metadata, group.assignors);
+    this.#autoCommit = new AutoCommit({
+      environment: cluster.environment,
+      group,
+      assigned: () => subscription.partitions,
+      commit: (offsets, mayRetry, timeoutMs) => this.commit(offsets, mayRetry, timeoutMs),
+      failed: (event, error) => this.#log("warn", event, error),
+    });
   }
 
   /**
@@ -135,7 +143,7 @@ export class GroupMember {
       this.#failure = undefined;
       this.#membership = undefined;
     }
-    this.#armAutoCommit();
+    this.#autoCommit.arm();
     if (!(topics instanceof RegExp)) return this.#subscribe(topics);
     this.#pattern = new TopicPatternWatch(this.#options.cluster, topics, (names) => {
       if (this.#membership !== undefined && isSame(names, this.#topics)) return;
@@ -146,7 +154,7 @@ export class GroupMember {
 
   /** Commits for partitions that the user assigns. */
   assigned(): void {
-    this.#armAutoCommit();
+    this.#autoCommit.arm();
     this.#positions.look();
   }
 
@@ -238,7 +246,7 @@ export class GroupMember {
     const deadline = this.#now() + timeoutMs;
     this.#pattern?.close();
     this.#timer?.cancel();
-    this.#autoCommit?.cancel();
+    this.#autoCommit.close();
     this.#positions.close();
     const states = this.#options.subscription.partitions
       .filter((state) => !this.#leaving.has(state));
@@ -407,7 +415,7 @@ export class GroupMember {
   ): Promise<void> {
     const partitions = states.map(placeOf);
     const { rebalanceListener: listener } = this.#group;
-    if (!isLost) await this.#commitProcessed(states, timeoutMs);
+    if (!isLost) await this.#autoCommit.commitLast(states, timeoutMs);
     if (partitions.length === 0) return;
     if (isLost && listener?.lost !== undefined) await listener.lost(partitions);
     else await listener?.revoked?.(partitions);
@@ -431,32 +439,6 @@ export class GroupMember {
       this.#options.changed();
       this.#positions.look();
     }
-  }
-
-  /** Commits what was processed of these, unless the user does so itself. */
-  async #commitProcessed(states: readonly AssignedState[], timeoutMs?: number): Promise<void> {
-    if (!this.#group.enableAutoCommit) return;
-    const offsets = processedOf(states);
-    if (offsets.length === 0) return;
-    try {
-      await this.commit(offsets, true, timeoutMs);
-    } catch (error) {
-      const event = timeoutMs === undefined ? "commit failed" : "last commit failed";
-      this.#log("warn", event, error as Error);
-    }
-  }
-
-  #armAutoCommit(): void {
-    const { enableAutoCommit, autoCommitIntervalMs } = this.#group;
-    if (!enableAutoCommit || this.#autoCommit !== undefined || this.#isClosed) return;
-    this.#autoCommit = this.#environment.timers.schedule(Math.max(1, autoCommitIntervalMs), () => {
-      this.#autoCommit = undefined;
-      const offsets = processedOf(this.#options.subscription.partitions);
-      if (offsets.length === 0) return this.#armAutoCommit();
-      const again = () => this.#armAutoCommit();
-      this.commit(offsets, false).catch((error) => this.#log("warn", "commit failed", error))
-        .then(again);
-    });
   }
 
   /** Until no commit waits, or the time is up: then those that wait fail when all is closed. */
@@ -505,17 +487,6 @@ const LEAVE_TIMEOUT_MS = 5_000;
 
 function placeOf({ topic, partition }: AssignedState): TopicPartition {
   return { topic, partition };
-}
-
-/** What was processed and not committed yet. What the user has committed may be further on. */
-function processedOf(states: readonly AssignedState[]): OffsetToCommit[] {
-  return states.filter(({ processed, committed }) => processed > committed)
-    .map(({ topic, partition, processed, positionEpoch }) => ({
-      topic,
-      partition,
-      offset: processed,
-      leaderEpoch: positionEpoch,
-    }));
 }
 
 function isSame(a: readonly string[], b: readonly string[]): boolean {
