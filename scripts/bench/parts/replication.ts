@@ -21,6 +21,7 @@ import { atLeast, atMost } from "../figure.ts";
 import type { ProduceMode, Throughput } from "../load/produce.ts";
 import { measureRound } from "../measured_round.ts";
 import { startNodeCluster } from "../node_cluster.ts";
+import { median } from "../percentiles.ts";
 import { startNodeWithTopic, TOPIC } from "../node_with_topic.ts";
 import type { RoleProcess } from "../role_process.ts";
 import { storedBytes } from "../stored_bytes.ts";
@@ -57,7 +58,7 @@ const IN_BULK: readonly Load[] = [
 
 const PARTITIONS = 12;
 /** Three nodes that share two cores become faster, round by round, for longer than one alone. */
-const ROUNDS_MIN = 8;
+const ROUNDS_MIN = 9;
 const PRODUCER: ProducerConfig = { batchSize: 128 * 1024, lingerMs: 5 };
 const BATCH_BY_BATCH: ProducerConfig = { ...PRODUCER, maxRequestSize: 136 * 1024 };
 /** A broker that did anything for each record would need more for small ones. */
@@ -86,11 +87,11 @@ async function compareRates(bench: Bench, load: Load): Promise<void> {
     await using replicated = await Producing.start(bench, cluster, load, PRODUCER);
     await takeTurns(bench, name, [alone, replicated]);
     const unit = "records/s";
-    bench.report({ name: `${name}, one node`, value: alone.rate, unit });
-    bench.report({ name: `${name}, three replicas`, value: replicated.rate, unit });
+    bench.report({ name: `${name}, one node`, value: median(alone.rates), unit });
+    bench.report({ name: `${name}, three replicas`, value: median(replicated.rates), unit });
     bench.report({
       name: `${name}, of one node's`,
-      value: replicated.rate / alone.rate * 100,
+      value: medianRatio(replicated.rates, alone.rates) * 100,
       unit: "%",
       ...(shareMin === undefined ? {} : { target: atLeast(shareMin) }),
     });
@@ -107,13 +108,13 @@ async function compareCpu(bench: Bench): Promise<void> {
     for (const { load, brokersMsPerMb } of [small, large]) {
       bench.report({
         name: `${load.name}, a batch a request, three brokers`,
-        value: brokersMsPerMb,
+        value: median(brokersMsPerMb),
         unit: "CPU ms/MB",
       });
     }
     bench.report({
       name: "brokers' CPU for a MB of small records, beside that of large ones",
-      value: Math.abs(small.brokersMsPerMb / large.brokersMsPerMb - 1) * 100,
+      value: Math.abs(medianRatio(small.brokersMsPerMb, large.brokersMsPerMb) - 1) * 100,
       unit: "% apart",
       target: atMost(CPU_DIFFERENCE_MAX),
     });
@@ -134,6 +135,11 @@ async function takeTurns(
     bench.progress(`${what}, ${round === 0 ? "warming up" : `round ${round} of ${rounds}`}`);
     for (const each of all) await each.round(round > 0);
   }
+}
+
+/** How much one is of the other, turn by turn: of two best rounds each had its own luck. */
+function medianRatio(ofOne: readonly number[], ofOther: readonly number[]): number {
+  return median(ofOne.map((value, turn) => value / ofOther[turn]!));
 }
 
 /** Where to produce to. */
@@ -172,13 +178,13 @@ async function startCluster(bench: Bench, folder: string): Promise<Site> {
   };
 }
 
-/** A producer of one load at a site, and its best rounds. */
+/** A producer of one load at a site, and its rounds. */
 class Producing implements AsyncDisposable {
   readonly load: Load;
-  /** Records a second, in the best round. */
-  rate = 0;
-  /** What a MB cost all brokers, in the round in which it cost least. */
-  brokersMsPerMb = Infinity;
+  /** Records a second. */
+  readonly rates: number[] = [];
+  /** What a MB cost all brokers. */
+  readonly brokersMsPerMb: number[] = [];
   readonly #site: Site;
   readonly #producer: RoleProcess;
 
@@ -212,8 +218,8 @@ class Producing implements AsyncDisposable {
     const megabytes = (storedBytes(folder) - before) / nodes.length / 1e6;
     if (!counts) return;
     const cpuMs = measured.cpuSeconds.reduce((sum, seconds) => sum + seconds, 0) * 1000;
-    this.rate = Math.max(this.rate, recordsPerSecond(measured));
-    this.brokersMsPerMb = Math.min(this.brokersMsPerMb, cpuMs / megabytes);
+    this.rates.push(recordsPerSecond(measured));
+    this.brokersMsPerMb.push(cpuMs / megabytes);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
